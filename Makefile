@@ -1,0 +1,36 @@
+# `make demo` and `make test` do everything, from a machine with only Python (3.10 or newer) and make.
+.PHONY: help setup demo test soak lint bench lock clean
+
+PYTHON = python3
+export PYTHON
+# An engine's environment and CDK's caches stay in the working tree.
+export FAILURE_DESTINATIONS_CACHE = $(CURDIR)/.cache
+BIN = .venv/bin
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: .venv/ready ## Make .venv and node_modules
+
+.venv/ready: uv.lock package-lock.json pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh
+
+demo: .venv/ready ## Lose nothing once: deploy the article's app here, and find its failed event
+	@$(BIN)/python examples/article/demo.py
+
+test: .venv/ready ## Run every test
+	@$(BIN)/python -m pytest
+
+lint: .venv/ready ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready ## Compare with the same resources written by hand
+	@$(BIN)/python benchmarks/definition.py
+
+lock: ## Resolve the dependencies anew
+	sh scripts/lock.sh
+
+clean: ## Remove what the other targets made
+	rm -rf .venv .cache node_modules dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Makes .venv and node_modules from uv.lock and package-lock.json. `make` calls it.
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+
+say() { printf '%s\n' "setup: $*" >&2; }
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
+  say "$("$python" --version) is too old; name a Python from 3.10 on: make PYTHON=python3.12 …"
+  exit 1
+}
+started=$(date +%s)
+say "$("$python" --version), packages into .venv (about a minute on a new machine)"
+"$python" -m venv --clear .venv || {
+  say "cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"
+  exit 1
+}
+.venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+.venv/bin/uv export --quiet --frozen --no-emit-project --all-groups --all-extras \
+  --output-file .venv/requirements.txt > /dev/null
+export VIRTUAL_ENV="$PWD/.venv"
+.venv/bin/uv pip install --quiet --require-hashes --requirement .venv/requirements.txt
+.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+
+say "the CDK CLI and esbuild into node_modules"
+PATH="$PWD/.venv/bin:$PATH" npm ci --silent --no-audit --no-fund
+touch .venv/ready
+say "ready after $(($(date +%s) - started)) s"

@@ -1,0 +1,30 @@
+"""AWS CDK constructs with which no asynchronous Lambda failure is lost.
+
+`FailureNotifiedFunction` and `FailureChannel` are exported lazily (PEP 562), so that importing
+this package neither imports the CDK nor starts Node.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .channel import FailureChannel
+    from .notified_function import FailureNotifiedFunction
+
+__all__ = ["FailureChannel", "FailureNotifiedFunction", "__version__"]
+
+__version__ = "0.1.0"
+
+_MODULES = {"FailureChannel": ".channel", "FailureNotifiedFunction": ".notified_function"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

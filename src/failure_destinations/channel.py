@@ -1,0 +1,340 @@
+"""Keeps failed events and tells people: topic, queue, dead-letter queue and subscriptions."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.aws_sns_subscriptions import SqsSubscription
+from constructs import Construct
+
+from ._checks import check_age, checked_emails, has_member, is_token
+from .handler import AsyncConfig
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+MIN_RETENTION_SECONDS = 60
+MAX_RETENTION_SECONDS = 1_209_600
+
+
+class FailureChannel(Construct):
+    """Keeps every failed event of its functions in a queue, and tells people.
+
+    Defines an SNS topic, an SQS queue that gets each invocation record as Lambda wrote it, a
+    subscription for each mailbox, and a dead-letter queue for what a schedule could not start or
+    SNS could not deliver. From the queue a failed event can be replayed.
+
+    One channel serves any number of functions, also those of other stacks: these refer to the
+    channel's stack, never the other way round.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        emails: Sequence[str] = (),
+        subscriptions: Sequence[sns.ITopicSubscription] = (),
+        topic: sns.ITopic | None = None,
+        queue: sqs.IQueue | None = None,
+        retention: Duration | None = None,
+        encryption_key: kms.IKey | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        """Define the channel.
+
+        Args:
+            scope: The construct to define it in.
+            id: Its name within the scope. Changing it replaces topic and queues.
+            emails: Addresses to tell of each failure; each person confirms the subscription in
+                the first mail, within 2 days. Default: nobody is told.
+                https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
+            subscriptions: Other subscribers of the topic: functions, URLs, chats. Default: none.
+            topic: A standard topic to use. Default: a new one that refuses connections without
+                TLS.
+            queue: A standard queue to keep failed events in. Default: a new one, encrypted, that
+                refuses connections without TLS.
+            retention: How long the queues that this channel defines keep an event. 60 seconds to
+                14 days. Default: 14 days, while SQS's own default is 4.
+                https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+            encryption_key: KMS key for the topic and queues that this channel defines. Default:
+                the queues are encrypted with SQS-managed keys, and the topic, which stores
+                nothing once a message is delivered, is not.
+            removal_policy: What becomes of the queues that this channel defines when their stack
+                is deleted. Default: they stay, and the events in them.
+
+        Raises:
+            ValueError: An argument is not as described; the message names it and the way out.
+        """
+        addresses = checked_emails(emails)
+        _check_subscriptions(subscriptions)
+        _check_topic(topic)
+        _check_queue(queue)
+        check_age("retention", retention, MIN_RETENTION_SECONDS, MAX_RETENTION_SECONDS)
+        super().__init__(scope, id)
+
+        self._encryption_key = None if encryption_key is None else self._use_key(encryption_key)
+        self._topic = topic or sns.Topic(
+            self, "Topic", enforce_ssl=True, master_key=self._encryption_key
+        )
+        self._dead_letter_queue = self._define_queue("DeadLetterQueue", retention, removal_policy)
+        if queue is None:
+            self._queue: sqs.IQueue = self._define_queue("Queue", retention, removal_policy)
+            self._queue_subscription = self._subscribe_own_queue()
+        else:
+            self._queue = queue
+            self._queue_subscription = self._subscribe_given_queue()
+        self._addresses: list[str] = []
+        for address in addresses:
+            self._subscribe_mailbox(address)
+        for subscription in subscriptions:
+            self.add_subscription(subscription)
+
+    @property
+    def topic(self) -> sns.ITopic:
+        """The topic that Lambda sends invocation records to."""
+        return self._topic
+
+    @property
+    def queue(self) -> sqs.IQueue:
+        """The queue that holds the failed events: each message body is an invocation record."""
+        return self._queue
+
+    @property
+    def dead_letter_queue(self) -> sqs.IQueue:
+        """The queue for events that a schedule could not start, or SNS could not deliver."""
+        return self._dead_letter_queue
+
+    @property
+    def queue_subscription(self) -> sns.Subscription:
+        """The subscription through which the queue gets the records, raw."""
+        return self._queue_subscription
+
+    @property
+    def encryption_key(self) -> kms.IKey | None:
+        """The KMS key of what this channel defines, if it was given one."""
+        return self._encryption_key
+
+    def notify_failures_of(
+        self,
+        handler: lambda_.IFunction,
+        *,
+        retries: int = 2,
+        max_event_age: Duration | None = None,
+        on_success: lambda_.IDestination | None = None,
+    ) -> Construct:
+        """Send the failed events of one more function, version or alias to this channel.
+
+        Args:
+            handler: What is called: a configuration of the function says nothing about its
+                aliases, and the other way round.
+            retries: How often Lambda runs the handler again after an error. 0 to 2; Lambda waits
+                1 minute, then 2 minutes. Default: 2, as Lambda does.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+            max_event_age: How long Lambda keeps an event that it cannot run, for example while
+                the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
+            on_success: Where Lambda sends the record of each successful run: a standard queue or
+                topic, an event bus or a function. Default: nowhere.
+
+        Returns:
+            The function's asynchronous configuration (`AWS::Lambda::EventInvokeConfig`).
+
+        Raises:
+            ValueError: The handler already has an asynchronous configuration or is imported
+                without a role, or an argument is not as described.
+        """
+        config = AsyncConfig(
+            handler, retries=retries, max_event_age=max_event_age, on_success=on_success
+        )
+        return config.define(self)
+
+    def add_email(self, address: str) -> sns.Subscription:
+        """Tell one more mailbox of each failure.
+
+        Args:
+            address: The address, or a token such as a `CfnParameter`'s value. The person confirms
+                the subscription in the first mail, within 2 days.
+                https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
+
+        Raises:
+            ValueError: The address is empty, has white space, has no `@` or was given before.
+        """
+        checked_emails([address], already=self._addresses)
+        return self._subscribe_mailbox(address)
+
+    def add_subscription(self, subscription: sns.ITopicSubscription) -> sns.Subscription:
+        """Tell one more subscriber of each failure: a function, a URL, another queue, a chat.
+
+        Args:
+            subscription: One of `aws_sns_subscriptions`.
+
+        Raises:
+            ValueError: It is not a subscription.
+        """
+        _check_subscriptions([subscription])
+        return self._topic.add_subscription(subscription)
+
+    def grant_consume_failures(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let someone read and delete failed events, in the queue and the dead-letter queue.
+
+        Args:
+            grantee: A role, user, group or function.
+        """
+        return self._queue.grant_consume_messages(grantee).combine(
+            self._dead_letter_queue.grant_consume_messages(grantee)
+        )
+
+    def _define_queue(
+        self, id: str, retention: Duration | None, removal_policy: RemovalPolicy
+    ) -> sqs.Queue:
+        key = self._encryption_key
+        return sqs.Queue(
+            self,
+            id,
+            retention_period=retention or _two_weeks(),
+            enforce_ssl=True,
+            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=key,
+            removal_policy=removal_policy,
+        )
+
+    def _use_key(self, key: kms.IKey) -> kms.IKey:
+        """Let SNS use the key, and return it as one whose policy nothing else here changes.
+
+        With the key itself CDK would name this topic in the key's policy, and a key of another
+        stack would refer to this stack, and this stack to the key.
+        https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        """
+        added = key.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                principals=[_sns_service()],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
+        if not added.statement_added:
+            self._warn(
+                "imported-key",
+                "encryption_key is imported, so that its policy cannot be changed here: let "
+                "sns.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no failed "
+                "event reaches the queue.",
+            )
+        return kms.Key.from_key_arn(self, "EncryptionKey", key.key_arn)
+
+    def _subscribe_own_queue(self) -> sns.Subscription:
+        # Not SqsSubscription, which names the stack in the subscription's logical id: when a
+        # logical id changes, CloudFormation creates the same subscription, which SNS answers with
+        # the one that is there, and then deletes that one.
+        self._queue.grant(_topic_service(self._topic.topic_arn), "sqs:SendMessage")
+        return sns.Subscription(
+            self,
+            "QueueSubscription",
+            topic=self._topic,
+            protocol=sns.SubscriptionProtocol.SQS,
+            endpoint=self._queue.queue_arn,
+            raw_message_delivery=True,
+            dead_letter_queue=self._dead_letter_queue,
+        )
+
+    def _subscribe_given_queue(self) -> sns.Subscription:
+        if not isinstance(self._queue, sqs.Queue):
+            self._warn(
+                "imported-queue",
+                "queue is imported, so that its policy cannot be changed here: let "
+                "sns.amazonaws.com use sqs:SendMessage in it, or no failed event reaches it.",
+            )
+        # CDK defines it beside the queue, so that a queue of another stack refers to this stack
+        # and never the other way round.
+        return self._topic.add_subscription(
+            SqsSubscription(
+                self._queue, raw_message_delivery=True, dead_letter_queue=self._dead_letter_queue
+            )
+        )
+
+    def _subscribe_mailbox(self, address: str) -> sns.Subscription:
+        self._addresses.append(address)
+        return sns.Subscription(
+            self,
+            f"Email-{self._name_of(address)}",
+            topic=self._topic,
+            protocol=sns.SubscriptionProtocol.EMAIL,
+            endpoint=address,
+            dead_letter_queue=self._dead_letter_queue,
+        )
+
+    def _name_of(self, address: str) -> str:
+        """Return what identifies a mailbox, whatever the order and case in which it was given."""
+        if not is_token(address):
+            return address.casefold()
+        reference = json.dumps(Stack.of(self).resolve(address), sort_keys=True)
+        return hashlib.sha256(reference.encode()).hexdigest()[:8]
+
+    def _warn(self, name: str, text: str) -> None:
+        Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)
+
+
+@functools.cache
+def _two_weeks() -> Duration:
+    return Duration.days(14)
+
+
+@functools.cache
+def _sns_service() -> iam.ServicePrincipal:
+    return iam.ServicePrincipal("sns.amazonaws.com")
+
+
+def _topic_service(topic_arn: str) -> iam.ServicePrincipal:
+    return iam.ServicePrincipal(
+        "sns.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": topic_arn}}
+    )
+
+
+def _check_subscriptions(subscriptions: Any) -> None:
+    if isinstance(subscriptions, (str, bytes)) or not isinstance(subscriptions, Sequence):
+        raise ValueError(
+            f"subscriptions must be a list, got {subscriptions!r}: write [subscription]"
+        )
+    for subscription in subscriptions:
+        if not has_member(subscription, "bind"):
+            raise ValueError(
+                "subscriptions must hold aws_sns_subscriptions, "
+                f"got {subscription!r}: write for example UrlSubscription(url)"
+            )
+
+
+def _check_topic(topic: Any) -> None:
+    if topic is None:
+        return
+    if not has_member(topic, "topic_arn"):
+        raise ValueError(f"topic must be an aws_sns.ITopic, got {topic!r}: pass the construct")
+    if topic.fifo:
+        raise ValueError(
+            f"topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
+            "Lambda cannot send failures to FIFO topics"
+        )
+
+
+def _check_queue(queue: Any) -> None:
+    if queue is None:
+        return
+    if not has_member(queue, "queue_arn"):
+        raise ValueError(f"queue must be an aws_sqs.IQueue, got {queue!r}: pass the construct")
+    if queue.fifo:
+        raise ValueError(
+            f"queue must be a standard queue, got FIFO queue {queue.node.path!r}: "
+            "a standard SNS topic cannot send to FIFO queues"
+        )
+    if queue.encryption_type is sqs.QueueEncryption.KMS_MANAGED:
+        raise ValueError(
+            f"queue must not use SQS's own KMS key, got {queue.node.path!r}: SNS may not use that "
+            "key; encrypt the queue with QueueEncryption.SQS_MANAGED or a key of yours"
+        )

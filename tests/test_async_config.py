@@ -1,0 +1,273 @@
+"""What Lambda does with asynchronous events: retries, age and destinations of what is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_lambda_nodejs as nodejs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+
+from failure_destinations import FailureChannel, FailureNotifiedFunction
+
+from .conftest import define_handler
+from .templates import logical_id, only, resources_of
+
+CONFIG = "AWS::Lambda::EventInvokeConfig"
+ROLE_ARN = "arn:aws:iam::111122223333:role/nightly-report"
+FUNCTION_ARN = "arn:aws:lambda:eu-west-1:111122223333:function:nightly-report"
+
+
+def imported_handler(stack: cdk.Stack) -> lambda_.IFunction:
+    """Import a function with its role."""
+    return lambda_.Function.from_function_attributes(
+        stack,
+        "Imported",
+        function_arn=FUNCTION_ARN,
+        role=iam.Role.from_role_arn(stack, "ImportedRole", ROLE_ARN),
+        same_environment=True,
+    )
+
+
+def test_sends_failures_to_the_topic(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Lambda sends failed events of the function to the channel's topic, after its own retries."""
+    channel = FailureChannel(stack, "Channel")
+    channel.notify_failures_of(handler)
+    _, config = only(stack, CONFIG)
+    assert config == {
+        "DestinationConfig": {
+            "OnFailure": {"Destination": {"Ref": logical_id(stack, channel.topic)}}
+        },
+        "FunctionName": {"Ref": logical_id(stack, handler)},
+        "MaximumRetryAttempts": 2,
+        "Qualifier": "$LATEST",
+    }
+
+
+@pytest.mark.parametrize("retries", [0, 1, 2])
+def test_sets_lambdas_own_retries(
+    stack: cdk.Stack, handler: lambda_.Function, retries: int
+) -> None:
+    """Retries are Lambda's, not the schedule's."""
+    FailureNotifiedFunction(stack, "Notified", handler=handler, retries=retries)
+    _, config = only(stack, CONFIG)
+    assert config["MaximumRetryAttempts"] == retries
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"),
+    [
+        (cdk.Duration.seconds(60), 60),
+        (cdk.Duration.minutes(90), 5400),
+        (cdk.Duration.hours(6), 21600),
+    ],
+)
+def test_limits_the_age_of_events(
+    stack: cdk.Stack, handler: lambda_.Function, age: cdk.Duration, seconds: int
+) -> None:
+    """max_event_age is the function's, from 60 seconds to 6 hours."""
+    FailureNotifiedFunction(stack, "Notified", handler=handler, max_event_age=age)
+    _, config = only(stack, CONFIG)
+    assert config["MaximumEventAgeInSeconds"] == seconds
+
+
+def test_accepts_retries_known_at_deployment(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A parameter's value can be the number of retries."""
+    retries = cdk.CfnParameter(stack, "Retries", type="Number")
+    FailureNotifiedFunction(
+        stack,
+        "Notified",
+        handler=handler,
+        retries=retries.value_as_number,  # type: ignore[arg-type]
+    )
+    _, config = only(stack, CONFIG)
+    assert config["MaximumRetryAttempts"] == {"Ref": "Retries"}
+
+
+def test_lets_the_handler_publish(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """The handler's role may publish to the topic, and gets nothing else."""
+    channel = FailureChannel(stack, "Channel")
+    channel.notify_failures_of(handler)
+    _, policy = only(stack, "AWS::IAM::Policy")
+    assert policy["PolicyDocument"]["Statement"] == [
+        {
+            "Action": "sns:Publish",
+            "Effect": "Allow",
+            "Resource": {"Ref": logical_id(stack, channel.topic)},
+        }
+    ]
+
+
+def success_destinations(stack: cdk.Stack) -> dict[str, lambda_.IDestination]:
+    """Return one success destination of each kind that Lambda has."""
+    return {
+        "topic": destinations.SnsDestination(sns.Topic(stack, "SuccessTopic")),
+        "queue": destinations.SqsDestination(sqs.Queue(stack, "SuccessQueue")),
+        "function": destinations.LambdaDestination(define_handler(stack, "Success")),
+        "bus": destinations.EventBridgeDestination(),
+    }
+
+
+@pytest.mark.parametrize("kind", ["topic", "queue", "function", "bus"])
+def test_sends_records_of_successful_runs(
+    stack: cdk.Stack, handler: lambda_.Function, kind: str
+) -> None:
+    """on_success stands beside the failure destination."""
+    on_success = success_destinations(stack)[kind]
+    FailureNotifiedFunction(stack, "Notified", handler=handler, on_success=on_success)
+    _, config = only(stack, CONFIG)
+    assert set(config["DestinationConfig"]) == {"OnFailure", "OnSuccess"}
+
+
+@pytest.mark.parametrize("kind", ["alias", "version"])
+def test_attaches_to_what_is_called(stack: cdk.Stack, handler: lambda_.Function, kind: str) -> None:
+    """An alias or version gets the configuration, with its qualifier."""
+    called: Any = handler.add_alias("live") if kind == "alias" else handler.current_version
+    FailureNotifiedFunction(stack, "Notified", handler=called)
+    _, config = only(stack, CONFIG)
+    assert config["Qualifier"] == qualifier_of(stack, kind)
+    assert config["FunctionName"] == {"Ref": logical_id(stack, handler)}
+
+
+def qualifier_of(stack: cdk.Stack, kind: str) -> dict[str, Any]:
+    """Return the reference with which CDK names the stack's only alias or version."""
+    if kind == "version":
+        (version,) = resources_of(stack, "AWS::Lambda::Version")
+        return {"Fn::GetAtt": [version, "Version"]}
+    # The last part of the alias's ARN, so that the configuration waits for the alias.
+    (alias,) = resources_of(stack, "AWS::Lambda::Alias")
+    return {"Fn::Select": [7, {"Fn::Split": [":", {"Ref": alias}]}]}
+
+
+def test_attaches_to_function_and_alias(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """The function and its alias each have a configuration of their own."""
+    channel = FailureChannel(stack, "Channel")
+    channel.notify_failures_of(handler, retries=0)
+    channel.notify_failures_of(handler.add_alias("live"), retries=1)
+    retries = [
+        (resource["Properties"]["Qualifier"], resource["Properties"]["MaximumRetryAttempts"])
+        for resource in resources_of(stack, CONFIG).values()
+    ]
+    assert sorted(retries, key=str) == [("$LATEST", 0), (qualifier_of(stack, "alias"), 1)]
+
+
+def test_attaches_to_a_function_imported_with_its_role(stack: cdk.Stack) -> None:
+    """What runs already gets a policy, before Lambda asks whether the role may publish."""
+    channel = FailureChannel(stack, "Channel")
+    channel.notify_failures_of(imported_handler(stack))
+    policy_id, policy = only(stack, "AWS::IAM::Policy")
+    ((_, config),) = resources_of(stack, CONFIG).items()
+    assert policy["Roles"] == ["nightly-report"]
+    assert config["Properties"]["FunctionName"] == "nightly-report"
+    assert policy_id in config["DependsOn"]
+
+
+def test_attaches_to_an_imported_alias(stack: cdk.Stack) -> None:
+    """The alias of a function that is already there gets the configuration."""
+    version = lambda_.Version.from_version_attributes(
+        stack, "Version", lambda_=imported_handler(stack), version="7"
+    )
+    alias = lambda_.Alias.from_alias_attributes(
+        stack, "Alias", alias_name="live", alias_version=version
+    )
+    FailureChannel(stack, "Channel").notify_failures_of(alias)
+    _, config = only(stack, CONFIG)
+    assert (config["FunctionName"], config["Qualifier"]) == ("nightly-report", "live")
+
+
+def test_attaches_to_a_container_image(stack: cdk.Stack) -> None:
+    """A function built from an image is a function like any other."""
+    image = lambda_.DockerImageFunction(
+        stack,
+        "Image",
+        code=lambda_.DockerImageCode.from_ecr(
+            cdk.aws_ecr.Repository.from_repository_name(stack, "Repository", "reports")
+        ),
+    )
+    FailureNotifiedFunction(stack, "Notified", handler=image)
+    _, config = only(stack, CONFIG)
+    assert config["FunctionName"] == {"Ref": logical_id(stack, image)}
+
+
+def test_attaches_to_a_nodejs_function(stack: cdk.Stack) -> None:
+    """A NodejsFunction is a function like any other."""
+    function = nodejs.NodejsFunction(
+        stack,
+        "Node",
+        code=lambda_.Code.from_inline("exports.handler = async () => {}"),
+        handler="index.handler",
+        runtime=lambda_.Runtime.NODEJS_24_X,
+    )
+    FailureNotifiedFunction(stack, "Notified", handler=function)
+    _, config = only(stack, CONFIG)
+    assert config["FunctionName"] == {"Ref": logical_id(stack, function)}
+
+
+def test_waits_for_the_queue(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Lambda learns the destination only once SNS may deliver to both queues."""
+    FailureChannel(stack, "Channel").notify_failures_of(handler)
+    ((_, config),) = resources_of(stack, CONFIG).items()
+    needed = {
+        *resources_of(stack, "AWS::SNS::Subscription"),
+        *resources_of(stack, "AWS::SQS::QueuePolicy"),
+    }
+    assert needed <= set(config["DependsOn"])
+
+
+@pytest.mark.parametrize("owner", ["channel", "function"])
+def test_shares_a_channel_of_another_stack(app: cdk.App, owner: str) -> None:
+    """Functions of two stacks use a channel of a third, which refers to neither."""
+    channels = cdk.Stack(app, "Channels")
+    channel = FailureChannel(channels, "Channel")
+    users = [cdk.Stack(app, id) for id in ("Orders", "Invoices")]
+    for user in users:
+        handler = define_handler(user)
+        if owner == "channel":
+            channel.notify_failures_of(handler)
+        else:
+            FailureNotifiedFunction(user, "Notified", handler=handler, channel=channel)
+    app.synth()
+    assert [[d.node.id for d in user.dependencies] for user in users] == [["Channels"]] * 2
+    assert channels.dependencies == []
+    assert [len(resources_of(user, CONFIG)) for user in users] == [1, 1]
+
+
+@pytest.mark.parametrize("kind", ["function", "alias", "version"])
+def test_serves_a_handler_of_another_stack(app: cdk.App, kind: str) -> None:
+    """The construct's stack refers to the handler's stack, which refers to nothing."""
+    handlers, stack = cdk.Stack(app, "Handlers"), cdk.Stack(app, "Stack")
+    function = define_handler(handlers)
+    called: dict[str, lambda_.IFunction] = {
+        "function": function,
+        "alias": function.add_alias("live"),
+        "version": function.current_version,
+    }
+    FailureNotifiedFunction(
+        stack,
+        "Notified",
+        handler=called[kind],
+        max_event_age=cdk.Duration.hours(1),
+        on_success=destinations.SqsDestination(sqs.Queue(handlers, "Successes")),
+        schedule=cdk.aws_scheduler.ScheduleExpression.rate(cdk.Duration.minutes(1)),
+    )
+    app.synth()
+    assert handlers.dependencies == []
+    policy_id, policy = only(stack, "AWS::IAM::Policy")
+    ((_, config),) = resources_of(stack, CONFIG).items()
+    assert [s["Action"] for s in policy["PolicyDocument"]["Statement"]] == ["sns:Publish"]
+    assert policy_id in config["DependsOn"]
+    assert config["Properties"]["MaximumEventAgeInSeconds"] == 3600
+    assert set(config["Properties"]["DestinationConfig"]) == {"OnFailure", "OnSuccess"}
+    assert (config["Properties"]["Qualifier"] == "$LATEST") is (kind == "function")
+
+
+def test_serves_a_handler_of_a_nested_stack(stack: cdk.Stack) -> None:
+    """A handler of a nested stack is served by its parent, without a cycle."""
+    nested = cdk.NestedStack(stack, "Nested")
+    FailureNotifiedFunction(stack, "Notified", handler=define_handler(nested))
+    assert len(resources_of(stack, CONFIG)) == 1

@@ -1,0 +1,125 @@
+"""The contract with stacks that people have deployed: which resources, under which logical ids.
+
+CloudFormation replaces a resource whose logical id changes, and with a queue go the events in it.
+A change here is a breaking one: the changelog names the resource.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_scheduler import ScheduleExpression
+
+from failure_destinations import FailureChannel, FailureNotifiedFunction
+
+from .conftest import define_handler
+from .templates import resources_of
+
+EVERY_MINUTE = ScheduleExpression.rate(cdk.Duration.minutes(1))
+
+CHANNEL = {
+    "ChannelDeadLetterQueue5C1A14BE": "AWS::SQS::Queue",
+    "ChannelDeadLetterQueuePolicyDB376466": "AWS::SQS::QueuePolicy",
+    "ChannelQueue1992F7FF": "AWS::SQS::Queue",
+    "ChannelQueuePolicyA6FCE972": "AWS::SQS::QueuePolicy",
+    "ChannelQueueSubscription4009CBEB": "AWS::SNS::Subscription",
+    "ChannelTopic8B0E34F7": "AWS::SNS::Topic",
+    "ChannelTopicPolicy9D1D5C24": "AWS::SNS::TopicPolicy",
+}
+CHANNEL_OF_A_FUNCTION = {
+    "NotifiedChannelDeadLetterQueue76ADD1C0": "AWS::SQS::Queue",
+    "NotifiedChannelDeadLetterQueuePolicy58DCD659": "AWS::SQS::QueuePolicy",
+    "NotifiedChannelQueueEE8D7E0D": "AWS::SQS::Queue",
+    "NotifiedChannelQueuePolicy79315935": "AWS::SQS::QueuePolicy",
+    "NotifiedChannelQueueSubscriptionFBFA12F8": "AWS::SNS::Subscription",
+    "NotifiedChannelTopic66200890": "AWS::SNS::Topic",
+    "NotifiedChannelTopicPolicy09F07C6E": "AWS::SNS::TopicPolicy",
+}
+FUNCTION = {
+    "Handler886CB40B": "AWS::Lambda::Function",
+    "HandlerServiceRoleFCDC14AE": "AWS::IAM::Role",
+    "HandlerServiceRoleDefaultPolicyCBD0CC91": "AWS::IAM::Policy",
+}
+ASYNC_CONFIG = {"HandlerEventInvokeConfig16376DFA": "AWS::Lambda::EventInvokeConfig"}
+SCHEDULE = {
+    "NotifiedScheduleA2F6BA98": "AWS::Scheduler::Schedule",
+    "NotifiedScheduleRoleC73EF49A": "AWS::IAM::Role",
+}
+
+
+def ids_of(stack: cdk.Stack) -> dict[str, str]:
+    """Return type by logical id."""
+    return {id: resource["Type"] for id, resource in resources_of(stack).items()}
+
+
+def test_channel(stack: cdk.Stack) -> None:
+    """A channel has seven resources."""
+    FailureChannel(stack, "Channel")
+    assert ids_of(stack) == CHANNEL
+
+
+def test_channel_with_mailboxes(stack: cdk.Stack) -> None:
+    """Each mailbox is one resource more, named by its address."""
+    channel = FailureChannel(stack, "Channel", emails=["developer@example.com"])
+    channel.add_email("Operator@example.com")
+    assert ids_of(stack) == CHANNEL | {
+        "ChannelEmaildeveloperexamplecom09665C51": "AWS::SNS::Subscription",
+        "ChannelEmailoperatorexamplecom045311CB": "AWS::SNS::Subscription",
+    }
+
+
+def test_channel_with_a_key(stack: cdk.Stack) -> None:
+    """A key changes no logical id of the channel."""
+    key = kms.Key(stack, "Key")
+    FailureChannel(stack, "Channel", encryption_key=key)
+    assert {id for id in ids_of(stack) if not id.startswith("Key")} == set(CHANNEL)
+
+
+def test_function(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A function on a channel of its own."""
+    FailureNotifiedFunction(stack, "Notified", handler=handler)
+    assert ids_of(stack) == FUNCTION | ASYNC_CONFIG | CHANNEL_OF_A_FUNCTION
+
+
+def test_scheduled_function(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A schedule is two resources more."""
+    FailureNotifiedFunction(stack, "Notified", handler=handler, schedule=EVERY_MINUTE)
+    assert ids_of(stack) == FUNCTION | ASYNC_CONFIG | CHANNEL_OF_A_FUNCTION | SCHEDULE
+
+
+def test_scheduled_function_on_a_shared_channel(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """On a shared channel a scheduled function has three resources beside its own."""
+    channel = FailureChannel(stack, "Channel")
+    FailureNotifiedFunction(
+        stack, "Notified", handler=handler, schedule=EVERY_MINUTE, channel=channel
+    )
+    assert ids_of(stack) == FUNCTION | ASYNC_CONFIG | CHANNEL | SCHEDULE
+
+
+def test_function_attached_by_the_channel(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A channel attaches to a function with one resource, the same as the construct's."""
+    FailureChannel(stack, "Channel").notify_failures_of(handler)
+    assert ids_of(stack) == FUNCTION | ASYNC_CONFIG | CHANNEL
+
+
+def test_handler_of_another_stack(app: cdk.App) -> None:
+    """Everything about a handler of another stack is in the construct's stack."""
+    handler = define_handler(cdk.Stack(app, "Handlers"))
+    stack = cdk.Stack(app, "Stack")
+    FailureNotifiedFunction(stack, "Notified", handler=handler)
+    assert ids_of(stack) == CHANNEL_OF_A_FUNCTION | {
+        "NotifiedEventInvokeConfig32A7E9B9": "AWS::Lambda::EventInvokeConfig",
+        "NotifiedHandlerPolicyA4D66796": "AWS::IAM::Policy",
+    }
+
+
+def test_ids_do_not_name_the_stack(app: cdk.App) -> None:
+    """The same construct has the same logical ids in every stack, stage and app."""
+    stage = cdk.Stage(app, "Production")
+    stacks = [cdk.Stack(app, "One"), cdk.Stack(stage, "Other")]
+    for stack in stacks:
+        FailureChannel(stack, "Channel")
+    assert [ids_of(stack) for stack in stacks] == [CHANNEL, CHANNEL]

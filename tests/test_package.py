@@ -1,0 +1,47 @@
+"""The package as people import it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import failure_destinations
+
+
+def run_python(code: str) -> str:
+    """Run code in a fresh interpreter and return what it prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_exports_what_it_says() -> None:
+    """Every exported name is there, and dir() shows it."""
+    exported = {name: getattr(failure_destinations, name) for name in failure_destinations.__all__}
+    assert set(exported) <= set(dir(failure_destinations))
+    assert [name for name, value in exported.items() if value is None] == []
+
+
+def test_names_members_by_the_public_module() -> None:
+    """An unknown name is an AttributeError like any other module's."""
+    assert not hasattr(failure_destinations, "FailureChanel")
+
+
+def test_imports_nothing_of_cdk_by_itself() -> None:
+    """Neither CDK nor Node starts before a construct is used."""
+    code = "import sys, failure_destinations; print([m for m in sys.modules if 'jsii' in m])"
+    assert run_python(code) == "[]"
+
+
+def test_imports_the_testing_part_without_cdk() -> None:
+    """LocalCloud can be imported where CDK is not."""
+    code = (
+        "import sys, failure_destinations.testing; print([m for m in sys.modules if 'jsii' in m])"
+    )
+    assert run_python(code) == "[]"
+
+
+def test_agrees_on_its_version() -> None:
+    """The installed version is the module's."""
+    code = "from importlib.metadata import version; print(version('failure-destinations'))"
+    assert run_python(code) == failure_destinations.__version__

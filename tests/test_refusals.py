@@ -1,0 +1,414 @@
+"""What people cannot mean is refused where they define it, in words that name the way out."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.aws_scheduler import ScheduleExpression
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from failure_destinations import FailureChannel, FailureNotifiedFunction
+
+from .conftest import define_handler
+from .templates import resources_of
+
+FUNCTION_ARN = "arn:aws:lambda:eu-west-1:111122223333:function:nightly-report"
+
+many = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+def refusal(parameter: str, got: str = "") -> Any:
+    """Demand a ValueError that begins with the parameter, names the value and a way out."""
+    return pytest.raises(
+        ValueError, match=f"(?s)^(?=.*{re.escape(got)}){re.escape(parameter)} .*got .+: .+"
+    )
+
+
+def notify(handler: Any, **settings: Any) -> FailureNotifiedFunction:
+    """Define a FailureNotifiedFunction in a stack of its own."""
+    return FailureNotifiedFunction(cdk.Stack(), "Notified", handler=handler, **settings)
+
+
+@pytest.mark.parametrize("retries", [-1, 3, 185, True, False, 1.0, 1.5, "1", None, [1]])
+def test_rejects_retries_that_lambda_does_not_know(handler: lambda_.Function, retries: Any) -> None:
+    """Retries are an int from 0 to 2, and True is not 1."""
+    with refusal("retries", repr(retries)):
+        notify(handler, retries=retries)
+
+
+@given(retries=st.integers() | st.floats() | st.text() | st.booleans() | st.none())
+@many
+def test_rejects_any_other_retries(handler: lambda_.Function, retries: Any) -> None:
+    """Whatever is not 0, 1 or 2 is refused, and nothing else happens."""
+    assume(type(retries) is not int or retries not in (0, 1, 2))
+    with refusal("retries"):
+        notify(handler, retries=retries)
+
+
+@pytest.mark.parametrize(
+    "age",
+    [
+        cdk.Duration.seconds(59),
+        cdk.Duration.seconds(21_601),
+        cdk.Duration.days(1),
+        cdk.Duration.millis(60_500),
+        60,
+        "60s",
+        datetime.timedelta(minutes=2),
+    ],
+    ids=str,
+)
+def test_rejects_max_event_age_outside_lambdas_bounds(handler: lambda_.Function, age: Any) -> None:
+    """max_event_age is a Duration of whole seconds, from 60 seconds to 6 hours."""
+    with refusal("max_event_age"):
+        notify(handler, max_event_age=age)
+
+
+@given(seconds=st.integers(0, 10**9))
+@many
+def test_accepts_max_event_age_within_lambdas_bounds_only(seconds: int) -> None:
+    """The bounds are 60 and 21,600 seconds, both allowed."""
+    channel = FailureChannel(stack := cdk.Stack(), "Channel")
+    age = cdk.Duration.seconds(seconds)
+    if 60 <= seconds <= 21_600:
+        channel.notify_failures_of(define_handler(stack), max_event_age=age)
+    else:
+        with refusal("max_event_age", "seconds"):
+            channel.notify_failures_of(define_handler(stack), max_event_age=age)
+
+
+@pytest.mark.parametrize("retention", [cdk.Duration.seconds(59), cdk.Duration.days(15), 14])
+def test_rejects_retention_outside_sqs_bounds(stack: cdk.Stack, retention: Any) -> None:
+    """SQS keeps a message 60 seconds to 14 days."""
+    with refusal("retention"):
+        FailureChannel(stack, "Channel", retention=retention)
+
+
+@pytest.mark.parametrize("emails", ["a@b.c", b"a@b.c", None, 5])
+def test_rejects_emails_that_are_no_list(stack: cdk.Stack, emails: Any) -> None:
+    """One string is not a list of one."""
+    with refusal("emails", repr(emails)):
+        FailureChannel(stack, "Channel", emails=emails)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", " ", "a", "a.b.c", "a b@c.d", "a@b.c\n", "\ta@b.c", "a\u00a0@b.c", "a@", "@b.c", "@"),
+        *("a@\ud800", "${Token[", None, 5, ["a@b.c"]),
+    ],
+)
+def test_rejects_an_address_that_is_none(stack: cdk.Stack, address: Any) -> None:
+    """An address has no white space, and something on both sides of the @."""
+    with refusal("emails", repr(address)):
+        FailureChannel(stack, "Channel", emails=["first@example.com", address])
+    with refusal("emails", repr(address)):
+        FailureChannel(stack, "Channel2").add_email(address)
+
+
+@given(address=st.text(max_size=40))
+@many
+def test_rejects_any_text_that_is_no_address(address: str) -> None:
+    """Text without an @ between two other characters is refused, whatever else it is."""
+    assume(not re.fullmatch(r"[^\s]+@[^\s@]+", address))
+    with refusal("emails"):
+        FailureChannel(cdk.Stack(), "Channel", emails=[address])
+
+
+def test_rejects_an_address_given_twice(stack: cdk.Stack) -> None:
+    """Upper and lower case are one mailbox, which would get each mail twice."""
+    with refusal("emails", "'A@Example.com' twice"):
+        FailureChannel(stack, "Channel", emails=["a@example.com", "A@Example.com"])
+
+
+def test_rejects_an_address_added_twice(stack: cdk.Stack) -> None:
+    """An address can be added to a channel once, also later."""
+    channel = FailureChannel(stack, "Channel", emails=["a@example.com"])
+    with refusal("emails", "'A@EXAMPLE.com' twice"):
+        channel.add_email("A@EXAMPLE.com")
+
+
+def test_rejects_a_fifo_queue(stack: cdk.Stack) -> None:
+    """Failures cannot reach a FIFO queue, though CDK defines it without a word."""
+    queue = sqs.Queue(stack, "Orders", fifo=True)
+    with refusal("queue", "FIFO queue 'Stack/Orders'"):
+        FailureChannel(stack, "Channel", queue=queue)
+
+
+def test_rejects_an_imported_fifo_queue(stack: cdk.Stack) -> None:
+    """The name of an imported queue tells that it is FIFO."""
+    queue = sqs.Queue.from_queue_arn(
+        stack, "Orders", "arn:aws:sqs:eu-west-1:111122223333:orders.fifo"
+    )
+    with refusal("queue", "FIFO queue"):
+        FailureChannel(stack, "Channel", queue=queue)
+
+
+def test_rejects_a_fifo_topic(stack: cdk.Stack) -> None:
+    """Lambda cannot send to a FIFO topic, though CDK defines it without a word."""
+    topic = sns.Topic(stack, "Orders", fifo=True)
+    with refusal("topic", "FIFO topic 'Stack/Orders'"):
+        FailureChannel(stack, "Channel", topic=topic)
+
+
+def test_rejects_an_imported_fifo_topic(stack: cdk.Stack) -> None:
+    """The name of an imported topic tells that it is FIFO."""
+    topic = sns.Topic.from_topic_arn(
+        stack, "Orders", "arn:aws:sns:eu-west-1:111122223333:orders.fifo"
+    )
+    with refusal("topic", "FIFO topic"):
+        FailureChannel(stack, "Channel", topic=topic)
+
+
+def test_rejects_a_queue_with_sqs_own_key(stack: cdk.Stack) -> None:
+    """SNS may not use the key that AWS manages for SQS."""
+    queue = sqs.Queue(stack, "Orders", encryption=sqs.QueueEncryption.KMS_MANAGED)
+    with refusal("queue", "'Stack/Orders'"):
+        FailureChannel(stack, "Channel", queue=queue)
+
+
+@pytest.mark.parametrize("parameter", ["queue", "topic"])
+def test_rejects_names_instead_of_constructs(stack: cdk.Stack, parameter: str) -> None:
+    """A queue or topic is a construct, not its ARN."""
+    given_: Any = {parameter: "arn:aws:sqs:eu-west-1:111122223333:orders"}
+    with refusal(parameter, "'arn:aws:sqs"):
+        FailureChannel(stack, "Channel", **given_)
+
+
+@pytest.mark.parametrize("given_", ["https://example.com", ["https://example.com"], 5])
+def test_rejects_subscriptions_that_are_none(stack: cdk.Stack, given_: Any) -> None:
+    """Subscriptions are a list of CDK's."""
+    with refusal("subscriptions", "https" if given_ != 5 else "5"):
+        FailureChannel(stack, "Channel", subscriptions=given_)
+
+
+def test_rejects_s3_as_success_destination(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Lambda sends only failures to S3, though CDK defines it without a word."""
+    on_success = destinations.S3Destination(s3.Bucket(stack, "Bucket"))
+    with refusal("on_success"):
+        notify(handler, on_success=on_success)
+
+
+def test_rejects_a_success_destination_that_is_none(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """A queue must be wrapped in a destination."""
+    with refusal("on_success"):
+        notify(handler, on_success=sqs.Queue(stack, "Queue"))
+
+
+@pytest.mark.parametrize("handler_", ["nightly-report", None, FUNCTION_ARN])
+def test_rejects_a_handler_that_is_no_function(handler_: Any) -> None:
+    """A handler is a construct, not its name or ARN."""
+    with refusal("handler", repr(handler_)):
+        notify(handler_)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"retry_attempts": 0},
+        {"max_event_age": cdk.Duration.hours(1)},
+        {"on_failure": destinations.EventBridgeDestination()},
+        {"on_success": destinations.EventBridgeDestination()},
+    ],
+    ids=lambda properties: next(iter(properties)),
+)
+def test_rejects_a_handler_configured_already(stack: cdk.Stack, properties: dict[str, Any]) -> None:
+    """A function has one asynchronous configuration: say where to remove the other."""
+    handler = define_handler(stack, "Configured", **properties)
+    with refusal("handler", "'Stack/Configured'") as refused:
+        FailureNotifiedFunction(stack, "Notified", handler=handler)
+    assert next(iter(properties)) in str(refused.value)
+
+
+def test_rejects_a_handler_configured_by_call(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """The same goes for configure_async_invoke."""
+    handler.configure_async_invoke(retry_attempts=1)
+    with refusal("handler", "configure_async_invoke"):
+        FailureNotifiedFunction(stack, "Notified", handler=handler)
+
+
+def test_rejects_an_alias_configured_already(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """The same goes for an alias, while its function is free."""
+    alias = handler.add_alias("live", retry_attempts=1)
+    with refusal("handler", "live"):
+        FailureNotifiedFunction(stack, "Notified", handler=alias)
+    FailureNotifiedFunction(stack, "NotifiedFunction", handler=handler)
+
+
+def test_rejects_a_handler_of_two_channels(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A handler sends its failures to one channel."""
+    FailureChannel(stack, "One").notify_failures_of(handler)
+    with refusal("handler", "'Stack/Handler'"):
+        FailureChannel(stack, "Other").notify_failures_of(handler)
+
+
+def test_rejects_a_handler_of_two_channels_of_other_stacks(app: cdk.App) -> None:
+    """Also when nothing about it is defined in its own stack."""
+    handler = define_handler(cdk.Stack(app, "Handlers"))
+    FailureNotifiedFunction(cdk.Stack(app, "One"), "Notified", handler=handler)
+    with refusal("handler", "'Handlers/Handler'"):
+        FailureNotifiedFunction(cdk.Stack(app, "Other"), "Notified", handler=handler)
+
+
+@pytest.mark.parametrize("how", ["arn", "name", "alias"])
+def test_rejects_an_imported_handler_without_role(stack: cdk.Stack, how: str) -> None:
+    """Without its role nobody can let the function publish."""
+    function = lambda_.Function.from_function_arn(stack, "Imported", FUNCTION_ARN)
+    handlers: dict[str, lambda_.IFunction] = {
+        "arn": function,
+        "name": lambda_.Function.from_function_name(stack, "Named", "nightly-report"),
+        "alias": lambda_.Alias(
+            stack,
+            "Alias",
+            alias_name="live",
+            version=lambda_.Version(stack, "Version", lambda_=function),
+        ),
+    }
+    with refusal("handler", "role=…"):
+        FailureNotifiedFunction(stack, "Notified", handler=handlers[how])
+
+
+def test_rejects_emails_beside_a_shared_channel(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """The channel tells people; two places to say whom would contradict each other."""
+    channel = FailureChannel(stack, "Channel")
+    with refusal("emails", "['a@example.com']"):
+        notify(handler, channel=channel, emails=["a@example.com"])
+
+
+def test_rejects_a_channel_that_is_none(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A topic is no channel."""
+    with refusal("channel"):
+        notify(handler, channel=sns.Topic(stack, "Topic"))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("payload", {"a": 1}),
+        ("payload", ""),
+        ("payload", 0),
+        ("delivery_retries", 3),
+        ("max_delivery_age", cdk.Duration.hours(1)),
+    ],
+)
+def test_rejects_schedule_settings_without_schedule(
+    handler: lambda_.Function, parameter: str, value: Any
+) -> None:
+    """What only a schedule reads would be forgotten without one."""
+    with refusal(f"{parameter} needs a schedule,", parameter):
+        notify(handler, **{parameter: value})
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["rate(1 minute)", cdk.Duration.minutes(1), events.Schedule.rate(cdk.Duration.minutes(1))],
+    ids=["text", "duration", "rule"],
+)
+def test_rejects_a_schedule_of_another_kind(handler: lambda_.Function, schedule: Any) -> None:
+    """A schedule is EventBridge Scheduler's, neither text nor that of a rule."""
+    with refusal("schedule"):
+        notify(handler, schedule=schedule)
+
+
+def schedule_it(**settings: Any) -> FailureNotifiedFunction:
+    """Define a scheduled FailureNotifiedFunction in a stack of its own."""
+    stack = cdk.Stack()
+    return FailureNotifiedFunction(
+        stack,
+        "Notified",
+        handler=define_handler(stack),
+        schedule=ScheduleExpression.rate(cdk.Duration.minutes(1)),
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("delivery_retries", [-1, 186, True, 1.5, "3"])
+def test_rejects_delivery_retries_outside_schedulers_bounds(delivery_retries: Any) -> None:
+    """EventBridge Scheduler tries again 0 to 185 times."""
+    with refusal("delivery_retries", repr(delivery_retries)):
+        schedule_it(delivery_retries=delivery_retries)
+
+
+@pytest.mark.parametrize("age", [cdk.Duration.seconds(59), cdk.Duration.hours(25), 3600])
+def test_rejects_max_delivery_age_outside_schedulers_bounds(age: Any) -> None:
+    """EventBridge Scheduler tries 60 seconds to 24 hours."""
+    with refusal("max_delivery_age"):
+        schedule_it(max_delivery_age=age)
+
+
+class Unknown:
+    """Something that JSON has no word for."""
+
+
+CIRCULAR: list[Any] = []
+CIRCULAR.append(CIRCULAR)
+
+
+@pytest.mark.parametrize(
+    ("payload", "got"),
+    [
+        ({1: "a"}, "1 at payload"),
+        ({"a": {None: 1}}, "None at payload['a']"),
+        ({"a": [1, {2}]}, "{2} at payload['a'][1]"),
+        (b"bytes", "b'bytes'"),
+        (Unknown(), "Unknown"),
+        (math.nan, "nan"),
+        ([math.inf], "inf at payload[0]"),
+        ({"a": -math.inf}, "-inf"),
+        ("\ud800", "surrogate pair"),
+        ({"\udfff": 1}, "surrogate pair"),
+        (datetime.date(2026, 11, 2), "datetime.date"),
+        (CIRCULAR, "nested too deeply"),
+    ],
+    ids=str,
+)
+def test_rejects_a_payload_that_json_cannot_hold(payload: Any, got: str) -> None:
+    """The handler would not get it as it is; the message says where in the payload it stands."""
+    with refusal("payload", got):
+        schedule_it(payload=payload)
+
+
+def test_rejects_a_payload_over_1_mb() -> None:
+    """Lambda takes 1 MB; the limit holds for the JSON, with its quotes."""
+    limit = 1024 * 1024
+    assert schedule_it(payload="x" * (limit - 2)).schedule is not None
+    with refusal("payload", "1,048,577"):
+        schedule_it(payload="x" * (limit - 1))
+
+
+def test_defines_nothing_when_it_refuses(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """After a refusal the same id is still free, and no half of a channel is left."""
+    before = len(stack.node.find_all())
+    with refusal("retries"):
+        FailureNotifiedFunction(stack, "Notified", handler=handler, retries=9)
+    with refusal("emails"):
+        FailureChannel(stack, "Notified", emails=["nobody"])
+    assert len(stack.node.find_all()) == before
+    FailureNotifiedFunction(stack, "Notified", handler=handler)
+
+
+def test_refuses_everything_before_defining(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Bad emails of a function's own channel leave nothing behind either."""
+    with refusal("emails"):
+        FailureNotifiedFunction(stack, "Notified", handler=handler, emails=["nobody"])
+    assert resources_of(stack, "AWS::SNS::Topic") == {}

@@ -1,0 +1,230 @@
+"""The schedule of a FailureNotifiedFunction: EventBridge Scheduler, its role and its payload."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_scheduler import ContextAttribute, ScheduleExpression
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from failure_destinations import FailureChannel, FailureNotifiedFunction
+
+from .conftest import define_handler
+from .templates import (
+    assert_does_not_warn,
+    assert_warns,
+    logical_id,
+    only,
+    resources_of,
+)
+
+EVERY_MINUTE = ScheduleExpression.rate(cdk.Duration.minutes(1))
+ARTICLE_PAYLOAD = {"veryImportantData": "this should not be lost !!!"}
+
+
+def scheduled(stack: cdk.Stack, handler: lambda_.IFunction, **settings: Any) -> Any:
+    """Define a scheduled function and return its schedule's properties."""
+    FailureNotifiedFunction(stack, "Notified", handler=handler, schedule=EVERY_MINUTE, **settings)
+    return only(stack, "AWS::Scheduler::Schedule")[1]
+
+
+def test_starts_the_handler_on_schedule(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """EventBridge Scheduler starts the handler with the payload, in UTC, on the minute."""
+    schedule = scheduled(stack, handler, payload=ARTICLE_PAYLOAD)
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["State"] == "ENABLED"
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert schedule["Target"]["Arn"] == {"Fn::GetAtt": [logical_id(stack, handler), "Arn"]}
+    assert json.loads(schedule["Target"]["Input"]) == ARTICLE_PAYLOAD
+
+
+def test_defines_no_schedule_unless_asked(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Without a schedule others invoke the handler."""
+    notified = FailureNotifiedFunction(stack, "Notified", handler=handler)
+    assert notified.schedule is None
+    assert resources_of(stack, "AWS::Scheduler::Schedule") == {}
+
+
+def test_keeps_what_cannot_be_started(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """An event that Scheduler cannot hand to Lambda goes to the dead-letter queue."""
+    channel = FailureChannel(stack, "Channel")
+    schedule = scheduled(stack, handler, channel=channel)
+    arn = {"Fn::GetAtt": [logical_id(stack, channel.dead_letter_queue), "Arn"]}
+    assert schedule["Target"]["DeadLetterConfig"] == {"Arn": arn}
+
+
+def test_names_delivery_retries_apart(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Scheduler's retry policy has parameters of its own."""
+    schedule = scheduled(
+        stack, handler, retries=0, delivery_retries=5, max_delivery_age=cdk.Duration.hours(2)
+    )
+    assert schedule["Target"]["RetryPolicy"] == {
+        "MaximumEventAgeInSeconds": 7200,
+        "MaximumRetryAttempts": 5,
+    }
+
+
+def test_tries_a_day_to_deliver_by_default(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Scheduler tries 185 times within 24 hours, as it does by itself."""
+    assert scheduled(stack, handler, retries=0)["Target"]["RetryPolicy"] == {
+        "MaximumEventAgeInSeconds": 86400,
+        "MaximumRetryAttempts": 185,
+    }
+
+
+def test_starts_the_alias_that_is_called(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Schedule, role and configuration all name the alias, and not the function."""
+    alias = handler.add_alias("live")
+    schedule = scheduled(stack, alias)
+    reference = {"Ref": logical_id(stack, alias)}
+    assert schedule["Target"]["Arn"] == reference
+    assert role_statements(stack)[0]["Resource"] == reference
+
+
+def role_statements(stack: cdk.Stack) -> list[dict[str, Any]]:
+    """Return what the schedule's role may do."""
+    (role,) = (
+        resource["Properties"]
+        for resource in resources_of(stack, "AWS::IAM::Role").values()
+        if "Policies" in resource["Properties"]
+    )
+    (policy,) = role["Policies"]
+    return list(policy["PolicyDocument"]["Statement"])
+
+
+def test_lets_the_schedule_start_this_handler_only(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """The role may invoke the handler and send to the dead-letter queue, nothing else."""
+    channel = FailureChannel(stack, "Channel")
+    scheduled(stack, handler, channel=channel)
+    queue = logical_id(stack, channel.dead_letter_queue)
+    assert role_statements(stack) == [
+        {
+            "Action": "lambda:InvokeFunction",
+            "Effect": "Allow",
+            "Resource": {"Fn::GetAtt": [logical_id(stack, handler), "Arn"]},
+        },
+        {
+            "Action": "sqs:SendMessage",
+            "Effect": "Allow",
+            "Resource": {"Fn::GetAtt": [queue, "Arn"]},
+        },
+    ]
+
+
+def test_lets_the_schedule_encrypt(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """With a key, the role may encrypt for the dead-letter queue."""
+    key = kms.Key(stack, "Key")
+    scheduled(stack, handler, channel=FailureChannel(stack, "Channel", encryption_key=key))
+    assert role_statements(stack)[2] == {
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Effect": "Allow",
+        "Resource": {"Fn::GetAtt": [logical_id(stack, key), "Arn"]},
+    }
+
+
+def test_is_no_confused_deputy(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Scheduler may take the role for this account's default schedule group only."""
+    scheduled(stack, handler)
+    (trust,) = (
+        resource["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+        for resource in resources_of(stack, "AWS::IAM::Role").values()
+        if "Policies" in resource["Properties"]
+    )
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert set(trust["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
+
+
+def test_starts_only_once_failures_are_caught(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """The first run comes after Lambda knows where failures go."""
+    scheduled(stack, handler)
+    (config,) = resources_of(stack, "AWS::Lambda::EventInvokeConfig")
+    (schedule,) = resources_of(stack, "AWS::Scheduler::Schedule").values()
+    assert schedule["DependsOn"] == [config]
+
+
+def test_keeps_a_schedules_time_zone(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """What a ScheduleExpression can say reaches the schedule."""
+    expression = ScheduleExpression.cron(minute="0", hour="3", time_zone=cdk.TimeZone.EUROPE_BERLIN)
+    FailureNotifiedFunction(stack, "Notified", handler=handler, schedule=expression)
+    _, schedule = only(stack, "AWS::Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "cron(0 3 * * ? *)"
+    assert schedule["ScheduleExpressionTimezone"] == "Europe/Berlin"
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda values: (
+        st.lists(values) | st.dictionaries(st.text(st.characters(codec="utf-8")), values)
+    ),
+    max_leaves=12,
+).filter(lambda value: value is not None)
+
+
+@given(payload=json_values)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_hands_any_json_over_unchanged(payload: Any) -> None:
+    """Whatever JSON holds arrives as it was: digits, order, characters."""
+    stack = cdk.Stack()
+    schedule = scheduled(stack, define_handler(stack), payload=payload)
+    arrived = json.loads(schedule["Target"]["Input"])
+    assert repr(arrived) == repr(payload)
+
+
+def test_sends_payloads_as_ascii(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """No character is left that CloudFormation could replace."""
+    text = scheduled(stack, handler, payload={"città": "Zürich 🎉"})["Target"]["Input"]
+    assert text.isascii()
+    assert json.loads(text) == {"città": "Zürich 🎉"}
+
+
+def test_resolves_tokens_in_a_payload(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A payload may hold what is known at deployment, and Scheduler's own attributes."""
+    parameter = cdk.CfnParameter(stack, "Bucket")
+    count = cdk.CfnParameter(stack, "Count", type="Number")
+    schedule = scheduled(
+        stack,
+        handler,
+        payload={
+            "bucket": parameter.value_as_string,
+            "count": count.value_as_number,
+            "at": ContextAttribute.scheduled_time,
+        },
+    )
+    assert schedule["Target"]["Input"] == {
+        "Fn::Join": [
+            "",
+            [
+                '{"bucket":"',
+                {"Ref": "Bucket"},
+                '","count":',
+                {"Ref": "Count"},
+                ',"at":"<aws.scheduler.scheduled-time>"}',
+            ],
+        ]
+    }
+
+
+def test_warns_of_a_payload_that_sns_cannot_hold(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """A record over 256 KB would not reach the topic, so somebody must know."""
+    scheduled(stack, handler, payload="x" * 250_000)
+    assert_warns(stack, "record of over 256 KiB")
+
+
+def test_does_not_warn_of_an_ordinary_payload(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """200 KB go through."""
+    scheduled(stack, handler, payload="x" * 200_000)
+    assert_does_not_warn(stack)
