@@ -16,7 +16,7 @@ setup: .venv/ready ## Make .venv and node_modules
 	@sh scripts/setup.sh
 
 demo: .venv/ready ## Lose nothing once: deploy the article's app here, and find its failed event
-	@$(BIN)/python examples/article/demo.py
+	@$(BIN)/python scripts/demo.py
 
 test: .venv/ready ## Run every test
 	@$(BIN)/python -m pytest

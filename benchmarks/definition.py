@@ -1,14 +1,15 @@
-"""Compares FailureNotifiedFunction with the same resources written by hand.
+"""`make bench`: FailureNotifiedFunction against the same resources written by hand.
 
 Both sides define N functions' worth of topic, queues, subscriptions, schedule and asynchronous
 configuration, in one process, alternating, each time in a fresh app. The handlers are defined
-before the clock starts. The template of both sides must hold the same resources.
+before the clock starts. Both sides' templates must be the same but for logical ids.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import gc
 import json
 import os
 import statistics
@@ -16,8 +17,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
+
+from failure_destinations.testing.node import find_node
 
 os.environ["CDK_VALIDATION"] = "false"
+os.environ["JSII_NODE"] = str(find_node())
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -57,7 +62,7 @@ def define_by_hand(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         removal_policy=cdk.RemovalPolicy.RETAIN,
     )
-    topic.add_subscription(
+    queue_subscription = topic.add_subscription(
         subscriptions.SqsSubscription(
             queue, raw_message_delivery=True, dead_letter_queue=dead_letter_queue
         )
@@ -66,15 +71,22 @@ def define_by_hand(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None
         topic.add_subscription(
             subscriptions.EmailSubscription(email, dead_letter_queue=dead_letter_queue)
         )
-    handler.configure_async_invoke(
-        on_failure=destinations.SnsDestination(topic), retry_attempts=1
-    )
+    handler.configure_async_invoke(on_failure=destinations.SnsDestination(topic), retry_attempts=1)
+    config = handler.node.find_child("EventInvokeConfig")
+    config.node.add_dependency(queue_subscription, dead_letter_queue)
     role = iam.Role(
         scope,
         "ScheduleRole",
         assumed_by=iam.ServicePrincipal(
             "scheduler.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            conditions={
+                "StringEquals": {
+                    "aws:SourceAccount": stack.account,
+                    "aws:SourceArn": stack.format_arn(
+                        service="scheduler", resource="schedule-group", resource_name="default"
+                    ),
+                }
+            },
         ),
         inline_policies={
             "Deliver": iam.PolicyDocument(
@@ -89,7 +101,7 @@ def define_by_hand(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None
             )
         },
     )
-    scheduler.Schedule(
+    schedule = scheduler.Schedule(
         scope,
         "Schedule",
         schedule=scheduler.ScheduleExpression.rate(cdk.Duration.minutes(1)),
@@ -100,6 +112,7 @@ def define_by_hand(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None
             dead_letter_queue=dead_letter_queue,
         ),
     )
+    schedule.node.add_dependency(config)
 
 
 def define_with_library(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None:
@@ -113,3 +126,145 @@ def define_with_library(stack: cdk.Stack, id: str, handler: lambda_.Function) ->
         retries=1,
         emails=EMAILS,
     )
+
+
+Define = Callable[[cdk.Stack, str, lambda_.Function], None]
+SIDES: dict[str, Define] = {"by hand": define_by_hand, "library": define_with_library}
+HANDLERS_OWN = ("AWS::Lambda::Function", "AWS::IAM::Role", "AWS::IAM::Policy")
+
+
+def handler_in(stack: cdk.Stack, i: int = 0) -> lambda_.Function:
+    return lambda_.Function(
+        stack,
+        f"Handler{i}",
+        runtime=lambda_.Runtime.PYTHON_3_14,
+        handler="index.handler",
+        code=lambda_.Code.from_inline("def handler(event, context): ..."),
+    )
+
+
+def resources_of(stack: cdk.Stack) -> dict[str, Any]:
+    found: dict[str, Any] = Template.from_stack(stack).to_json()["Resources"]
+    return found
+
+
+def without_ids(resources: dict[str, Any]) -> collections.Counter[str]:
+    """Write every resource with the types of what it refers to, instead of their logical ids."""
+
+    def named(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: named(item) for key, item in value.items() if key != "PolicyName"}
+        if isinstance(value, list):
+            return [named(item) for item in value]
+        return resources[value]["Type"] if value in resources else value
+
+    def signature(resource: dict[str, Any]) -> str:
+        written = named(resource)
+        written["DependsOn"] = sorted(written.get("DependsOn", []))
+        return json.dumps(written, sort_keys=True)
+
+    return collections.Counter(signature(resource) for resource in resources.values())
+
+
+def check_that_both_sides_define_the_same() -> None:
+    signatures = []
+    for define in SIDES.values():
+        stack = cdk.Stack()
+        define(stack, "Notified", handler_in(stack))
+        signatures.append(without_ids(resources_of(stack)))
+    by_hand, library = signatures
+    if by_hand != library:
+        only = [
+            *(f"- {one}" for one in by_hand - library),
+            *(f"+ {one}" for one in library - by_hand),
+        ]
+        sys.exit("the two sides define different resources:\n" + "\n".join(only))
+
+
+def seconds_to_define(define: Define, count: int) -> float:
+    stack = cdk.Stack()
+    handlers = [handler_in(stack, i) for i in range(count)]
+    gc.collect()
+    started = time.perf_counter()
+    for i, handler in enumerate(handlers):
+        define(stack, f"Notified{i}", handler)
+    return time.perf_counter() - started
+
+
+def resources_per_function(shared: bool) -> int:
+    """Count what one more scheduled function adds, beside function, role and policy."""
+
+    def count(functions: int) -> int:
+        stack = cdk.Stack()
+        channel = FailureChannel(stack, "Channel") if shared else None
+        for i in range(functions):
+            FailureNotifiedFunction(
+                stack,
+                f"Notified{i}",
+                handler=handler_in(stack, i),
+                schedule=scheduler.ScheduleExpression.rate(cdk.Duration.minutes(1)),
+                channel=channel,
+            )
+        return len(resources_of(stack))
+
+    return count(2) - count(1) - len(HANDLERS_OWN)
+
+
+def milliseconds_to_import() -> float:
+    code = (
+        "import time; started = time.perf_counter(); import failure_destinations;"
+        "print((time.perf_counter() - started) * 1000)"
+    )
+    command = [sys.executable, "-c", code]
+    times = [subprocess.run(command, capture_output=True, check=True).stdout for _ in range(7)]
+    return statistics.median(map(float, times))
+
+
+def progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def measure(count: int, rounds: int) -> dict[str, Any]:
+    check_that_both_sides_define_the_same()
+    times: dict[str, list[float]] = {side: [] for side in SIDES}
+    for i in range(-1, rounds):
+        progress(f"round {i + 1} of {rounds}")
+        # Alternating, and each first in turn, so that neither side has the warmer machine.
+        for side in list(SIDES)[:: 1 if i % 2 else -1]:
+            seconds = seconds_to_define(SIDES[side], count)
+            if i >= 0:
+                times[side].append(seconds)
+    progress("")
+    ratios = [library / hand for hand, library in zip(*times.values(), strict=True)]
+    return {
+        "functions": count,
+        "rounds": rounds,
+        "milliseconds per function": {
+            side: round(statistics.median(each) / count * 1000, 2) for side, each in times.items()
+        },
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio, quartiles": [round(each, 3) for each in statistics.quantiles(ratios)],
+        "resources per function, own channel": resources_per_function(shared=False),
+        "resources per function, shared channel": resources_per_function(shared=True),
+        "milliseconds to import failure_destinations": round(milliseconds_to_import(), 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--functions", type=int, default=30, help="how many to define (30)")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each side does (15)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    measured = measure(arguments.functions, arguments.rounds)
+    if arguments.json:
+        print(json.dumps(measured, indent=2))
+        return
+    for name, value in measured.items():
+        print(f"{name:45} {value}")
+    print("\nratio: library / by hand; to reach: at most 1.00")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,21 +1,9 @@
-"""What every test needs: a Node that CDK supports, and stacks to define things in."""
+"""Apps, stacks and functions to define things with."""
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
-import pytest
-
-# Both must be set before aws_cdk is imported. An unactivated environment's node is not on PATH,
-# and synth's own validation costs two seconds once; test_readme.py leaves it on.
-_node = Path(sys.executable).with_name("node")
-if _node.exists():
-    os.environ.setdefault("JSII_NODE", str(_node))
-os.environ.setdefault("CDK_VALIDATION", "false")
-
 import aws_cdk as cdk
+import pytest
 from aws_cdk import aws_lambda as lambda_
 
 

@@ -210,13 +210,18 @@ def test_attaches_to_a_nodejs_function(stack: cdk.Stack) -> None:
 
 def test_waits_for_the_queue(stack: cdk.Stack, handler: lambda_.Function) -> None:
     """Lambda learns the destination only once SNS may deliver to both queues."""
-    FailureChannel(stack, "Channel").notify_failures_of(handler)
+    channel = FailureChannel(stack, "Channel")
+    channel.notify_failures_of(handler)
     ((_, config),) = resources_of(stack, CONFIG).items()
-    needed = {
-        *resources_of(stack, "AWS::SNS::Subscription"),
-        *resources_of(stack, "AWS::SQS::QueuePolicy"),
+    ((subscription_id, subscription),) = resources_of(stack, "AWS::SNS::Subscription").items()
+    policies = {
+        resource["Properties"]["Queues"][0]["Ref"]: policy_id
+        for policy_id, resource in resources_of(stack, "AWS::SQS::QueuePolicy").items()
     }
-    assert needed <= set(config["DependsOn"])
+    assert {subscription_id, policies[logical_id(stack, channel.dead_letter_queue)]} <= set(
+        config["DependsOn"]
+    )
+    assert subscription["DependsOn"] == [policies[logical_id(stack, channel.queue)]]
 
 
 @pytest.mark.parametrize("owner", ["channel", "function"])

@@ -234,8 +234,8 @@ class FailureChannel(Construct):
         # Not SqsSubscription, which names the stack in the subscription's logical id: when a
         # logical id changes, CloudFormation creates the same subscription, which SNS answers with
         # the one that is there, and then deletes that one.
-        self._queue.grant(_topic_service(self._topic.topic_arn), "sqs:SendMessage")
-        return sns.Subscription(
+        permission = self._queue.grant(_topic_service(self._topic.topic_arn), "sqs:SendMessage")
+        subscription = sns.Subscription(
             self,
             "QueueSubscription",
             topic=self._topic,
@@ -244,6 +244,9 @@ class FailureChannel(Construct):
             raw_message_delivery=True,
             dead_letter_queue=self._dead_letter_queue,
         )
+        # SNS does not try again what it may not deliver yet.
+        permission.apply_before(subscription)
+        return subscription
 
     def _subscribe_given_queue(self) -> sns.Subscription:
         if not isinstance(self._queue, sqs.Queue):

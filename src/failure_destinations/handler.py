@@ -61,10 +61,8 @@ class AsyncConfig:
             config = self._define_beside_handler(channel)
         else:
             config = self._define_in(scope, channel)
-        # A record that SNS cannot deliver yet is lost.
-        config.node.add_dependency(
-            channel.queue_subscription, channel.queue, channel.dead_letter_queue
-        )
+        # A record that SNS has nowhere to deliver to is lost.
+        config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
         return config
 
     def _define_beside_handler(self, channel: FailureChannel) -> Construct:

@@ -1,0 +1,9 @@
+"""Fails 80 % of the time, so that with one retry 64 % of the runs fail for good."""
+
+import random
+
+
+def handler(event: dict[str, str], context: object) -> str:
+    if random.random() < 0.8:
+        raise RuntimeError("Something went wrong!")
+    return f"Processed: {event['veryImportantData']}"

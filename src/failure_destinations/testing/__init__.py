@@ -1,0 +1,36 @@
+"""Tests Lambda failure paths on this machine, with neither Docker nor an AWS account.
+
+Everything here is imported on first use: the programs that run inside an engine's own environment
+load this package too, and that environment has no boto3.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from failure_destinations.testing.errors import LocalCloudError
+    from failure_destinations.testing.local_cloud import LocalCloud
+    from failure_destinations.testing.observations import Mail, Message
+
+__all__ = ["LocalCloud", "LocalCloudError", "Mail", "Message"]
+
+_MODULES = {
+    "LocalCloud": "local_cloud",
+    "LocalCloudError": "errors",
+    "Mail": "observations",
+    "Message": "observations",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module = _MODULES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

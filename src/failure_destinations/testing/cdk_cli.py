@@ -1,0 +1,247 @@
+"""Finds the CDK CLI and runs it against an engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from failure_destinations.testing.environments import Progress, cache_directory, cached
+from failure_destinations.testing.errors import LocalCloudError, last_lines
+from failure_destinations.testing.node import find_node, npm_command
+from failure_destinations.testing.processes import Supervised, run
+
+VERSION = "2.1148.1"
+"""The CLI that is installed when the app brings none. npm's newest, 3.0.0, is another program."""
+
+_PACKAGE = Path(__file__).with_name("npm")
+_EVENT = re.compile(
+    r"^(?P<stack>\S+) \|[^|]*\|[^|]*\| (?P<status>\w+) +\| (?P<type>[\w:]+) +\| (?P<resource>.*)$"
+)
+_STACK = "AWS::CloudFormation::Stack"
+
+
+@dataclass(frozen=True)
+class App:
+    """A CDK app as the CLI wants it named.
+
+    Attributes:
+        name: What messages call it.
+        directory: Where the CLI runs.
+        option: What it gets as `--app`; nothing if `cdk.json` says it.
+    """
+
+    name: str
+    directory: Path
+    option: str | None = None
+
+
+def locate_app(app: Any, scratch: Path) -> App:
+    """Returns how to name an app to the CLI.
+
+    Args:
+        app: A folder with `cdk.json`, a cloud assembly, a Python file, or an `aws_cdk.App`.
+        scratch: A directory to run in for an app that has none.
+
+    Raises:
+        LocalCloudError: It is none of these.
+    """
+    if hasattr(app, "synth"):
+        return App("the app", scratch, app.synth().directory)
+    path = Path(app).absolute()
+    if path.is_file() and path.suffix == ".py":
+        return App(str(app), path.parent, shlex.join([sys.executable, str(path)]))
+    if (path / "cdk.json").is_file():
+        return App(str(app), path)
+    if (path / "manifest.json").is_file():
+        return App(str(app), scratch, str(path))
+    raise LocalCloudError(
+        f"app must be a folder with cdk.json, a .py file or an aws_cdk.App, got {str(app)!r}"
+    )
+
+
+class CdkCli:
+    """The CDK CLI for one engine.
+
+    Args:
+        environment: The `AWS_*` variables that lead to the engine.
+        scratch: A directory for its output and its own cache.
+        progress: Told about each resource.
+        program: The CLI's script; found or installed by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str],
+        scratch: Path,
+        progress: Progress,
+        program: Path | None = None,
+    ) -> None:
+        self._scratch = scratch
+        self._progress = progress
+        self._program = program
+        self._environment = environment
+
+    def bootstrap(self, account: str, region: str) -> None:
+        """Defines what CDK needs in an account and Region before the first deployment."""
+        self._run("bootstrap", "the engine", self._scratch, [f"aws://{account}/{region}"])
+
+    def deploy(
+        self,
+        app: App,
+        *,
+        stacks: Sequence[str],
+        context: Mapping[str, str],
+        parameters: Mapping[str, str],
+    ) -> dict[str, dict[str, str]]:
+        """Deploys stacks and returns their outputs, by stack and key."""
+        outputs = self._scratch / "outputs.json"
+        outputs.unlink(missing_ok=True)
+        # Without a change set it takes 3 seconds less.
+        arguments = ["--require-approval", "never", "--progress", "events", "--method", "direct"]
+        arguments += ["--outputs-file", str(outputs)]
+        for name, value in parameters.items():
+            arguments += ["--parameters", f"{name}={value}"]
+        self._run("deploy", app.name, app.directory, [*arguments, *_of(app, stacks, context)])
+        written: dict[str, dict[str, str]] = json.loads(outputs.read_text(encoding="utf-8"))
+        return written
+
+    def destroy(self, app: App, *, stacks: Sequence[str], context: Mapping[str, str]) -> None:
+        """Deletes stacks."""
+        arguments = ["--force", *_of(app, stacks, context)]
+        self._run("destroy", app.name, app.directory, arguments)
+
+    def _run(self, verb: str, what: str, directory: Path, arguments: list[str]) -> None:
+        node = find_node()
+        program = self._program or find_cli(directory, node, self._progress)
+        started = time.monotonic()
+        self._progress(f"cdk {verb} {what}")
+        output_directory = self._scratch / "cdk.out"
+        shutil.rmtree(output_directory, ignore_errors=True)
+        command: list[str | Path] = [
+            node,
+            program,
+            verb,
+            *arguments,
+            "--no-notices",
+            "--no-color",
+            "--ci",
+        ]
+        if verb != "bootstrap":
+            command += ["--output", output_directory]
+        # In a session of its own, and gone with this process, like the engine itself.
+        cli = Supervised(
+            command,
+            environment=self._cli_environment(node, program),
+            directory=directory,
+            output=subprocess.PIPE,
+        )
+        lines: list[str] = []
+        try:
+            for line in cli.lines():
+                lines.append(line.rstrip())
+                if (event := _EVENT.match(lines[-1])) and "IN_PROGRESS" not in event["status"]:
+                    self._progress("  {status} {type} {resource}".format(**event.groupdict()))
+            status = cli.popen.wait()
+        finally:
+            cli.stop()
+        if status:
+            raise LocalCloudError(f"cdk {verb} {what} failed: {_reason(lines)}")
+        self._progress(f"cdk {verb} {what} took {time.monotonic() - started:.1f} s")
+
+    def _cli_environment(self, node: Path, program: Path) -> dict[str, str]:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+        }
+        # As npx does: esbuild, for one, is looked for there.
+        tools = program.parent.parent.parent / ".bin"
+        path = [str(tools), str(node.parent), environment.get("PATH", os.defpath)]
+        if sys.prefix != sys.base_prefix:
+            # `python` in a cdk.json means this environment's, activated or not.
+            path.insert(0, str(Path(sys.executable).parent))
+        environment.update(self._environment)
+        environment.update(
+            PATH=os.pathsep.join(path),
+            JSII_NODE=str(node),
+            # The CLI keeps accounts by access key there, and every engine plays the same one.
+            CDK_HOME=str(self._scratch / "cdk-home"),
+            CDK_DISABLE_CLI_TELEMETRY="true",
+            TMPDIR=str(self._scratch),
+        )
+        return environment
+
+
+def find_cli(directory: Path, node: Path, progress: Progress) -> Path:
+    """Returns the CLI's script: the app's own, else that on PATH, else one kept in the cache.
+
+    Args:
+        directory: The app's directory, from which `node_modules` is looked for upwards.
+        node: The Node to run npm on.
+        progress: Told about an installation.
+
+    Raises:
+        LocalCloudError: There is none and it cannot be installed.
+    """
+    for parent in (directory, *directory.parents):
+        script = parent / "node_modules" / "aws-cdk" / "bin" / "cdk"
+        if _fits(script):
+            return script
+    if (on_path := shutil.which("cdk")) and _fits(Path(on_path).resolve()):
+        return Path(on_path).resolve()
+
+    def build(new: Path) -> None:
+        for name in ("package.json", "package-lock.json"):
+            text = (_PACKAGE / name).read_text(encoding="utf-8")
+            (new / name).write_text(text, encoding="utf-8")
+        environment = dict(os.environ)
+        environment["PATH"] = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
+        command = [*npm_command(node), "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        status, output = run(command, environment=environment, directory=new)
+        if status:
+            raise LocalCloudError(
+                "npm could not install the CDK CLI; check that this machine reaches its npm "
+                f"registry{last_lines(output)}"
+            )
+
+    script = Path("node_modules") / "aws-cdk" / "bin" / "cdk"
+    place = cache_directory() / f"aws-cdk-{VERSION}"
+    return cached(place, str(script), f"aws-cdk {VERSION} (30 MB)", build, progress) / script
+
+
+def _fits(script: Path) -> bool:
+    """Whether a script is a CDK CLI that reads what today's aws-cdk-lib writes."""
+    try:
+        package = json.loads((script.parent.parent / "package.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    version = tuple(int(part) for part in re.findall(r"\d+", package.get("version", ""))[:3])
+    oldest = tuple(int(part) for part in VERSION.split("."))
+    return package.get("name") == "aws-cdk" and oldest <= version < (3,)
+
+
+def _of(app: App, stacks: Sequence[str], context: Mapping[str, str]) -> list[str]:
+    arguments = [] if app.option is None else ["--app", app.option]
+    for name, value in context.items():
+        arguments += ["--context", f"{name}={value}"]
+    return [*arguments, *(stacks or ["--all"])]
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """Returns the failed resources and why, and the end of what the CLI printed."""
+    failed = {
+        f"{event['resource']} ({event['type']} in {event['stack']})": None
+        for event in map(_EVENT.match, lines)
+        if event and event["status"].endswith("_FAILED") and event["type"] != _STACK
+    }
+    sentence = "; ".join(failed) or "the end of its output says why"
+    return sentence + last_lines("\n".join(lines))

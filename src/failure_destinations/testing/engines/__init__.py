@@ -1,0 +1,12 @@
+"""The AWS emulators that a local cloud can run on."""
+
+from __future__ import annotations
+
+from failure_destinations.testing.engines.base import Engine
+from failure_destinations.testing.engines.localemu import LocalEmu
+from failure_destinations.testing.engines.ministack import MiniStack
+
+__all__ = ["ENGINES", "Engine", "LocalEmu", "MiniStack"]
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (LocalEmu(), MiniStack())}
+"""Every engine by its name, the most faithful one first."""

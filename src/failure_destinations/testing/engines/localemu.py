@@ -1,0 +1,82 @@
+"""localemu: the faithful engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from failure_destinations.testing.engines.base import Engine, Place
+from failure_destinations.testing.observations import (
+    Mail,
+    Message,
+    fetch_json,
+    text_attributes,
+)
+
+_MAIN = Path(__file__).parents[1] / "lambda_processes" / "localemu_main.py"
+
+
+class LocalEmu(Engine):
+    """Follows AWS closely on the way of a failure, and is slower to install and to start."""
+
+    name = "localemu"
+    version = "1.3.2"
+    pythons = ("3.12", "3.13")
+    install_hint = "400 MB, about 10 seconds with a fast connection"
+    health = "/_localemu/health"
+    start_seconds = 60.0
+    differences = (
+        "Lambda waits 1 second before the first retry and 2 before the second, not minutes.",
+        (
+            "Functions run on the engine's Python or the machine's Node, whatever their runtime's "
+            "version, and stack traces show paths of this machine."
+        ),
+        "Functions in other languages and container images do not run.",
+        "E-mail subscriptions are confirmed at once, and mails lose the subject they had.",
+        "Destinations that do not exist, and retry counts over 2, are accepted.",
+        "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
+        "IAM permissions are not checked.",
+    )
+
+    def command(self, python: Path) -> Sequence[str | Path]:
+        """Returns the command that starts it with Lambda functions as child processes."""
+        return [python, _MAIN]
+
+    def environment(self, place: Place) -> Mapping[str, str]:
+        """Returns its settings: loopback only, and one second instead of a minute to a retry."""
+        return {
+            "GATEWAY_LISTEN": f"127.0.0.1:{place.port}",
+            "FILESYSTEM_ROOT": str(place.state),
+            # Names below `localhost`, which it would put in queue URLs, resolve on few machines.
+            "LOCALEMU_HOST": f"127.0.0.1:{place.port}",
+            "SQS_ENDPOINT_STRATEGY": "path",
+            "LAMBDA_RETRY_BASE_DELAY": "1",
+        }
+
+    def messages(self, place: Place, queue_url: str) -> list[Message]:
+        """Returns what its page about queues shows, which leaves receive counts alone."""
+        answer = fetch_json(
+            f"{place.url}/_aws/sqs/messages",
+            body={"QueueUrl": queue_url},
+            headers={
+                "Content-Type": "application/x-amz-json-1.0",
+                "X-Amz-Target": "AmazonSQS.ReceiveMessage",
+            },
+        )
+        return [
+            Message(
+                message_id=message["MessageId"],
+                body=message["Body"],
+                attributes=message.get("Attributes", {}),
+                message_attributes=text_attributes(message.get("MessageAttributes", {})),
+            )
+            for message in answer.get("Messages") or ()
+        ]
+
+    def mails(self, place: Place) -> list[Mail]:
+        """Returns what its page about e-mails shows."""
+        return [
+            Mail(to=address, subject=mail.get("Subject", ""), body=mail["Body"]["text_part"] or "")
+            for mail in fetch_json(f"{place.url}/_aws/ses")["messages"]
+            for address in mail["Destination"]["ToAddresses"]
+        ]

@@ -1,0 +1,106 @@
+"""ministack: the small and quick engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from failure_destinations.testing.engines.base import ACCOUNT, Engine, Place
+from failure_destinations.testing.observations import (
+    Mail,
+    Message,
+    fetch_json,
+    text_attributes,
+)
+
+_MAIN = Path(__file__).with_name("ministack_main.py")
+_MAILS = "mails.jsonl"
+
+
+class MiniStack(Engine):
+    """Starts at once, runs on any Python and updates stacks; its invocation records are its own."""
+
+    name = "ministack"
+    version = "1.5.33"
+    pythons = ("3.12", "3.13", "3.11", "3.10", "3.14")
+    install_hint = "60 MB, about 3 seconds with a fast connection"
+    health = "/_ministack/ready"
+    start_seconds = 30.0
+    differences = (
+        "Lambda waits 1 second before the first retry and 2 before the second, not minutes.",
+        "Each retry runs under a request id of its own, and none is the id that invoke returns.",
+        (
+            "Invocation records have neither version, timestamp nor requestId, and always count 3 "
+            "invocations."
+        ),
+        "Success destinations, EventBridge as a destination and the maximum event age do nothing.",
+        (
+            "A run that a schedule or rule started is not retried, and its failure reaches no "
+            "destination."
+        ),
+        (
+            "Dead-letter queues of functions, rules and schedules do nothing, nor does reserved "
+            "concurrency."
+        ),
+        "More than 50 events at once are sent to the destination without having run.",
+        (
+            "Functions run on the engine's Python or the machine's Node, whatever their runtime's "
+            "version, and stack traces show paths of this machine."
+        ),
+        "E-mail subscriptions are confirmed at once.",
+        "Destinations that do not exist, and retry counts over 2, are accepted.",
+        "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
+        "IAM permissions and queue policies are not checked.",
+    )
+
+    def command(self, python: Path) -> Sequence[str | Path]:
+        """Returns the command that starts it with a mailbox for what SNS sends by e-mail."""
+        return [python, "-I", _MAIN]
+
+    def environment(self, place: Place) -> Mapping[str, str]:
+        """Returns its settings: loopback only, and one second instead of a minute to a retry."""
+        return {
+            "GATEWAY_PORT": str(place.port),
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": place.region,
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1",
+            "STATE_DIR": str(place.state / "state"),
+            "S3_DATA_DIR": str(place.state / "s3"),
+            "TMPDIR": str(place.state),
+            "FAILURE_DESTINATIONS_MAILS": str(place.state / _MAILS),
+        }
+
+    def messages(self, place: Place, queue_url: str) -> list[Message]:
+        """Returns what its page about queues shows, which leaves receive counts alone."""
+        page = (
+            f"{place.url}/_ministack/sqs/messages?region={place.region}&QueueUrl={quote(queue_url)}"
+        )
+        regions = fetch_json(page)["messages"].get(ACCOUNT, {})
+        return [
+            Message(
+                message_id=message["MessageId"],
+                body=message["Body"],
+                attributes={
+                    **message["Attributes"],
+                    "ApproximateReceiveCount": str(message["ReceiveCount"]),
+                },
+                message_attributes=text_attributes(message["MessageAttributes"]),
+            )
+            for queues in regions.values()
+            for messages in queues.values()
+            for message in messages
+            if message["IsVisible"]
+        ]
+
+    def mails(self, place: Place) -> list[Mail]:
+        """Returns what `ministack_main.py` noted."""
+        try:
+            lines = (place.state / _MAILS).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [Mail(**json.loads(line)) for line in lines]

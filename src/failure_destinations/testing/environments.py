@@ -1,0 +1,194 @@
+"""The virtual environments of the engines, one each, made on first use and kept.
+
+The engines pin versions of botocore that exclude each other, and the user's program has its own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uv
+
+from failure_destinations.testing.engines import Engine
+from failure_destinations.testing.errors import LocalCloudError, last_lines
+from failure_destinations.testing.processes import run
+
+Progress = Callable[[str], None]
+"""Gets a line on each thing that takes longer than two seconds, and how long it took."""
+
+# These would make uv or an engine's Python work in another place, or with other versions.
+_MISLEADING = {
+    "CONDA_PREFIX", "UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_PREFIX", "UV_PYTHON",
+    "UV_REQUIRE_HASHES", "UV_SYSTEM_PYTHON", "UV_TARGET", "VIRTUAL_ENV",
+}  # fmt: skip
+
+
+class NoPythonError(LocalCloudError):
+    """No Python on this machine runs the engine."""
+
+
+def cache_directory() -> Path:
+    """Returns where engines and the CDK CLI are kept between runs.
+
+    That is `$FAILURE_DESTINATIONS_CACHE`, else `failure-destinations` in the user's cache
+    directory.
+    """
+    if own := os.environ.get("FAILURE_DESTINATIONS_CACHE"):
+        return Path(own).expanduser().absolute()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "failure-destinations"
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "failure-destinations"
+
+
+def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Returns environment variables without those that would lead Python or uv elsewhere.
+
+    Settings on where packages come from stay.
+
+    Args:
+        environment: The variables to start from.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in _MISLEADING and not name.startswith("PYTHON")
+    }
+
+
+def python_for(engine: Engine, progress: Progress) -> Path:
+    """Makes sure of the engine's environment and returns its interpreter.
+
+    Args:
+        engine: Whose environment.
+        progress: Told about an installation.
+
+    Raises:
+        NoPythonError: No Python runs the engine and none can be downloaded.
+        LocalCloudError: The installation failed.
+    """
+    version, base = _find_python(engine, progress)
+    pins = engine.requirements.read_bytes()
+    digest = hashlib.sha256(pins).hexdigest()[:10]
+    name = f"{engine.name}-{engine.version}-py{version}-{digest}"
+
+    def build(directory: Path) -> None:
+        python = directory / "bin" / "python"
+        _uv("venv", "--quiet", "--clear", "--no-project", "--python", base, str(directory))
+        _uv("pip", "install", "--quiet", "--no-deps", "--python", str(python),
+            "--requirements", str(engine.requirements))  # fmt: skip
+
+    what = f"{engine.name} {engine.version} ({engine.install_hint})"
+    directory = cached(cache_directory() / "engines" / name, "bin/python", what, build, progress)
+    return directory / "bin" / "python"
+
+
+def cached(
+    directory: Path,
+    witness: str,
+    what: str,
+    build: Callable[[Path], None],
+    progress: Progress,
+) -> Path:
+    """Returns a directory of the cache, built first if it is not there.
+
+    It is built beside its place and renamed at the end, so that a half-built one is never used,
+    and under a lock, so that two processes do not build it at once.
+
+    Args:
+        directory: Its place.
+        witness: A file inside that must be there; a link in it must lead somewhere.
+        what: What is installed there, for the progress line.
+        build: Fills an empty directory.
+        progress: Told about the start and the end.
+
+    Raises:
+        LocalCloudError: The cache cannot be written, or the build failed.
+    """
+    if (directory / witness).exists():
+        return directory
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(directory.with_name(f"{directory.name}.lock"), progress):
+            if (directory / witness).exists():
+                return directory
+            for leftover in directory.parent.glob(f"{directory.name}*.tmp"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
+            started = time.monotonic()
+            progress(f"installing {what} in {directory}, once")
+            new = Path(tempfile.mkdtemp(prefix=directory.name, suffix=".tmp", dir=directory.parent))
+            try:
+                build(new)
+                new.rename(directory)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
+            progress(f"installed in {time.monotonic() - started:.1f} s")
+    except OSError as error:
+        raise LocalCloudError(
+            f"cannot write to the cache {directory.parent} ({error.strerror}); "
+            "set FAILURE_DESTINATIONS_CACHE to a directory you own"
+        ) from error
+    return directory
+
+
+@contextmanager
+def _lock(path: Path, progress: Progress) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for another process that fills {path.with_suffix('')}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _find_python(engine: Engine, progress: Progress) -> tuple[str, str]:
+    """Returns the version and the path of a Python that runs the engine."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if own in engine.pythons:
+        return own, sys.executable
+    find = ("python", "find", "--no-project", "--no-python-downloads", "--system")
+    for version in engine.pythons:
+        with suppress(LocalCloudError):
+            return version, _uv(*find, version)
+    wanted = engine.pythons[0]
+    try:
+        progress(f"downloading Python {wanted} for {engine.name}, once")
+        _uv("python", "install", "--quiet", wanted)
+        return wanted, _uv(*find, wanted)
+    except LocalCloudError as error:
+        raise NoPythonError(
+            f"{engine.name} needs Python {' or '.join(engine.pythons)} and this is Python {own}; "
+            f"install one beside it, for example with `uv python install {wanted}`"
+        ) from error
+
+
+def _uv(*arguments: str) -> str:
+    environment = clean_environment()
+    environment["PATH"] = os.pathsep.join([environment.get("PATH", os.defpath), *_pyenv_pythons()])
+    command = [uv.find_uv_bin(), *arguments]
+    # In another directory uv would read the settings of the user's project.
+    status, output = run(command, environment=environment, directory=Path(tempfile.gettempdir()))
+    if status:
+        raise LocalCloudError(
+            f"`uv {' '.join(arguments[:2])}` failed; check that this machine reaches its package "
+            f"index{last_lines(output)}"
+        )
+    # uv warns before it answers, for example about each shim of pyenv that leads nowhere.
+    return output.strip().rpartition("\n")[2]
+
+
+def _pyenv_pythons() -> list[str]:
+    """Returns the directories of pyenv's Pythons, which are on PATH as shims at best."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return sorted(str(path) for path in root.glob("versions/*/bin"))

@@ -1,0 +1,110 @@
+"""Which program runs a function's handler, and with which environment variables."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NODE_VARIABLE = "FAILURE_DESTINATIONS_NODE"
+"""Environment variable that names the ``node`` program; without it, the one on PATH runs."""
+
+_HERE = Path(__file__).parent
+
+# What a program needs to start here at all; nothing else of the engine's environment.
+_INHERITED_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+
+
+class UnsupportedRuntimeError(ValueError):
+    """No program here runs functions of that Lambda runtime."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A version of a Lambda function, with its code unpacked.
+
+    Args:
+        runtime: The Lambda runtime, such as ``python3.13`` or ``nodejs22.x``. Whatever its
+            version, Python handlers run on this very interpreter, Node handlers on the one
+            ``node`` there is.
+        handler: The handler, such as ``orders.handler``.
+        code_directory: Where the code is.
+        timeout_seconds: The function's timeout.
+        memory_mb: The function's memory size; reported in its logs, not enforced.
+        version: The function's version.
+        variables: Its environment variables, Lambda's own such as AWS_REGION among them.
+    """
+
+    runtime: str
+    handler: str
+    code_directory: Path
+    timeout_seconds: float = 3
+    memory_mb: int = 128
+    version: str = "$LATEST"
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def runtime_command(function: Function) -> list[str]:
+    """The program, by its absolute path, and the arguments that run a function.
+
+    Raises:
+        UnsupportedRuntimeError: The runtime is neither Python nor Node, or there is no ``node``.
+    """
+    if function.runtime.startswith("python"):
+        return [sys.executable, "-m", "awslambdaric", function.handler]
+    if function.runtime.startswith("nodejs"):
+        return [_node(function.runtime), str(_HERE / "node_runtime.mjs"), function.handler]
+    raise UnsupportedRuntimeError(
+        f"runtime must be a python or nodejs runtime, got {function.runtime!r}: "
+        "no other kind of handler runs without Docker"
+    )
+
+
+def runtime_environment(function: Function) -> dict[str, str]:
+    """The environment variables of a function's process.
+
+    As in Lambda the function's own variables win over the general ones, and the ones that tell
+    the runtime what to run win over the function's:
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    code_directory = str(function.code_directory)
+    environment = {
+        **{name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ},
+        "HOME": "/tmp",  # noqa: S108
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        **function.variables,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "LAMBDA_TASK_ROOT": code_directory,
+        "_HANDLER": function.handler,
+    }
+    if function.runtime.startswith("python"):
+        python_path = [code_directory, environment.get("PYTHONPATH", "")]
+        if sys.platform != "linux":
+            # awslambdaric has its HTTP client on Linux only.
+            python_path.append(str(_HERE / "python_client"))
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, python_path))
+    return environment
+
+
+def _node(runtime: str) -> str:
+    program = shutil.which(os.environ.get(NODE_VARIABLE) or "node")
+    if program is None:
+        raise UnsupportedRuntimeError(
+            f"a function with runtime {runtime!r} needs Node: put node on PATH, or its path "
+            f"in the environment variable {NODE_VARIABLE}"
+        )
+    return _executable(program)
+
+
+@functools.cache
+def _executable(node: str) -> str:
+    """What runs in the end: ``node`` may be a script that starts it, as version managers have."""
+    command = [str(Path(node).absolute()), "-p", "process.execPath"]
+    answer = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
+    return answer.stdout.strip()

@@ -1,0 +1,273 @@
+"""An AWS on this machine for tests of failure paths."""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from failure_destinations.testing.errors import LocalCloudError
+
+try:
+    import boto3
+    import botocore.config
+    import botocore.session
+
+    from failure_destinations.testing.environments import NoPythonError
+except ImportError as error:
+    raise ImportError(
+        f"LocalCloud needs {error.name}: pip install 'failure-destinations[testing]'"
+    ) from None
+
+from failure_destinations.testing.cdk_cli import CdkCli, locate_app
+from failure_destinations.testing.engines import ENGINES, Engine
+from failure_destinations.testing.engines.base import ACCOUNT
+from failure_destinations.testing.observer import Observer
+from failure_destinations.testing.running_engine import RunningEngine
+
+if TYPE_CHECKING:
+    import os
+
+    import aws_cdk
+
+
+_SECRET = "local"  # noqa: S105 - the engines take any
+
+
+def _quiet(_line: str) -> None:
+    """Keeps it to itself."""
+
+
+class LocalCloud(Observer):
+    """An AWS emulator on this machine that CDK apps are deployed to.
+
+    It listens on 127.0.0.1 only and needs neither Docker nor an account. The first use on a
+    machine installs the engine in the user's cache directory. Everything it starts ends with the
+    `with` block, and as well when the program is interrupted or killed.
+
+    Args:
+        engine: `"best"`, `"localemu"` or `"ministack"`.
+            `best` is localemu where a Python that runs it can be had, else ministack with a
+            warning. `LocalCloud.engine.differences` says what each does not do as AWS does.
+        progress: Gets a line on everything that takes longer than two seconds, such as `print`.
+            Default: nothing is told.
+        region: The Region it plays; stacks must not name another one.
+        cdk: The CDK CLI's script, such as `node_modules/.bin/cdk`.
+            Default: that of the app's `node_modules`, else the one on PATH if it is of version 2
+            and new enough, else one installed in the cache.
+
+    Attributes:
+        region: The Region it plays.
+
+    Raises:
+        LocalCloudError: There is no such engine.
+        ImportError: The extra `testing` is not installed.
+
+    Example:
+        with LocalCloud() as cloud:
+            outputs = cloud.deploy("examples/article")
+            cloud.invoke(outputs["Article"]["FunctionName"], {"order": 1})
+            print(cloud.messages(outputs["Article"]["QueueUrl"])[0].json())
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: str = "best",
+        progress: Callable[[str], None] | None = None,
+        region: str = "eu-west-1",
+        cdk: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if engine != "best" and engine not in ENGINES:
+            raise LocalCloudError(
+                f"engine must be 'best' or one of {', '.join(map(repr, ENGINES))}, got {engine!r}"
+            )
+        self._wanted = engine
+        self._progress = progress or _quiet
+        self.region = region
+        self._program = None if cdk is None else Path(cdk).resolve()
+        self._access_key = f"local{secrets.token_hex(6)}"
+        self._running: RunningEngine | None = None
+        self._clients: dict[str, Any] = {}
+        self._bootstrapped = False
+
+    def start(self) -> LocalCloud:
+        """Starts the engine unless it runs already, and returns this cloud.
+
+        Raises:
+            LocalCloudError: The engine cannot be installed or started.
+        """
+        if self._running is None:
+            names = list(ENGINES) if self._wanted == "best" else [self._wanted]
+            for name in names:
+                try:
+                    self._running = RunningEngine(ENGINES[name], self.region, self._progress)
+                except NoPythonError as error:
+                    if name == names[-1]:
+                        raise
+                    warnings.warn(f"{error}; using {names[-1]} instead", stacklevel=2)
+                    continue
+                # For a cloud without `with` in a program that forgets to stop it.
+                atexit.register(self.stop)
+                break
+        return self
+
+    def stop(self) -> None:
+        """Ends the engine and all it started, and removes its data; does nothing if stopped."""
+        running, self._running = self._running, None
+        self._bootstrapped = False
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        if running is not None:
+            running.stop()
+            atexit.unregister(self.stop)
+
+    def __enter__(self) -> LocalCloud:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs: its `name`, `version` and `differences`."""
+        return self._started().engine
+
+    @property
+    def url(self) -> str:
+        """The address of every service."""
+        return self._started().place.url
+
+    @property
+    def account(self) -> str:
+        """The account it plays."""
+        return ACCOUNT
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead SDKs, the AWS CLI and the CDK CLI in other processes here."""
+        return {
+            "AWS_ACCESS_KEY_ID": self._access_key,
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+            "CDK_DEFAULT_REGION": self.region,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+
+    @property
+    def engine_output(self) -> str:
+        """Everything the engine itself printed, for when something is unclear."""
+        return self._started().output
+
+    def client(self, service: str) -> Any:
+        """Returns the boto3 client of a service; always the same one.
+
+        Args:
+            service: As boto3 calls it, such as `"sqs"`.
+        """
+        if service not in self._clients:
+            # The user's own profile and configuration must neither lead elsewhere nor fail.
+            core = botocore.session.Session(
+                session_vars={
+                    "profile": (None, None, None, None),
+                    "config_file": (None, None, "/dev/null", None),
+                    "credentials_file": (None, None, "/dev/null", None),
+                }
+            )
+            session = boto3.Session(
+                aws_access_key_id=self._access_key,
+                aws_secret_access_key=_SECRET,
+                region_name=self.region,
+                botocore_session=core,
+            )
+            self._clients[service] = session.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=self.url,
+                config=botocore.config.Config(proxies={}, s3={"addressing_style": "path"}),
+            )
+        return self._clients[service]
+
+    def deploy(
+        self,
+        app: str | os.PathLike[str] | aws_cdk.App,
+        *,
+        stacks: Sequence[str] = (),
+        context: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> dict[str, dict[str, str]]:
+        """Deploys an app with the CDK CLI; the first call also bootstraps the account.
+
+        Nothing is written to the app's folder.
+
+        Args:
+            app: A folder with `cdk.json`, a `.py` file, a cloud assembly, or an `aws_cdk.App`.
+            stacks: The stacks to deploy. Default: all.
+            context: CDK context values for the app.
+            parameters: CloudFormation parameters, as `{"Name": value}` or `{"Stack:Name": value}`.
+
+        Returns:
+            The stacks' outputs: `outputs["StackName"]["Key"]`.
+
+        Raises:
+            LocalCloudError: The app cannot be synthesised, or a resource fails.
+        """
+        cli = self._cli()
+        located = locate_app(app, self._started().place.state)
+        if not self._bootstrapped:
+            cli.bootstrap(ACCOUNT, self.region)
+            self._bootstrapped = True
+        return cli.deploy(
+            located, stacks=stacks, context=context or {}, parameters=parameters or {}
+        )
+
+    def destroy(
+        self,
+        app: str | os.PathLike[str] | aws_cdk.App,
+        *,
+        stacks: Sequence[str] = (),
+        context: Mapping[str, str] | None = None,
+    ) -> None:
+        """Deletes an app's stacks with the CDK CLI.
+
+        Args:
+            app: As for `deploy`.
+            stacks: The stacks to delete. Default: all.
+            context: CDK context values for the app.
+
+        Raises:
+            LocalCloudError: The app cannot be synthesised, or a resource stays.
+        """
+        located = locate_app(app, self._started().place.state)
+        self._cli().destroy(located, stacks=stacks, context=context or {})
+
+    def _started(self) -> RunningEngine:
+        if self._running is None:
+            raise LocalCloudError(
+                "the local cloud is not running; use it in a `with` block, or call start() first"
+            )
+        return self._running
+
+    def _cli(self) -> CdkCli:
+        return CdkCli(
+            environment=self.environment,
+            scratch=self._started().place.state,
+            progress=self._progress,
+            program=self._program,
+        )

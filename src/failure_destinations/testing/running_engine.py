@@ -1,0 +1,165 @@
+"""Starts an engine, waits until it is ready, and ends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+import urllib.error
+from pathlib import Path
+
+from failure_destinations.testing.engines import Engine
+from failure_destinations.testing.engines.base import Place
+from failure_destinations.testing.environments import (
+    Progress,
+    clean_environment,
+    python_for,
+)
+from failure_destinations.testing.errors import LocalCloudError, last_lines
+from failure_destinations.testing.node import find_node
+from failure_destinations.testing.observations import fetch_json
+from failure_destinations.testing.processes import Supervised
+
+_ATTEMPTS = 5
+_PORT_TAKEN = ("Address already in use", "address already in use", "is already in use",
+               "CannotListenError", "EADDRINUSE")  # fmt: skip
+
+
+class _PortTakenError(Exception):
+    pass
+
+
+def reserve_port() -> tuple[int, socket.socket]:
+    """Returns a free port of 127.0.0.1 and a socket that keeps other programs from choosing it."""
+    reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    reservation.bind(("127.0.0.1", 0))
+    # On Linux another socket may then be bound there and listen, as this one does not.
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if not sys.platform.startswith("linux"):
+        reservation.close()
+    return reservation.getsockname()[1], reservation
+
+
+class RunningEngine:
+    """An engine that runs in a directory of its own; both are gone after `stop`.
+
+    Args:
+        engine: The engine.
+        region: The Region to play when a request names none.
+        progress: Told about the start.
+
+    Attributes:
+        engine: The engine.
+        place: Its address and directory.
+
+    Raises:
+        LocalCloudError: It cannot be installed or does not become ready.
+    """
+
+    def __init__(self, engine: Engine, region: str, progress: Progress) -> None:
+        self.engine = engine
+        python = python_for(engine, progress)
+        started = time.monotonic()
+        progress(f"starting {engine.name}")
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._start(python, region)
+                break
+            except _PortTakenError:
+                if attempt == _ATTEMPTS:
+                    raise LocalCloudError(
+                        f"{engine.name} found its port taken {_ATTEMPTS} times in a row; "
+                        "end programs that take ports of 127.0.0.1 quickly"
+                    ) from None
+        progress(
+            f"{engine.name} was ready after {time.monotonic() - started:.1f} s at {self.place.url}"
+        )
+
+    @property
+    def output(self) -> str:
+        """Everything the engine printed."""
+        # Not by `seek`: the engine writes where the file's position is.
+        descriptor = self._log.fileno()
+        text = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        return text.decode("utf-8", errors="replace")
+
+    @property
+    def running(self) -> bool:
+        """Whether the engine is still there."""
+        return self._program.running
+
+    def stop(self) -> None:
+        """Ends the engine, its Lambda functions and all else it started."""
+        self._program.stop()
+        shutil.rmtree(self.place.state, ignore_errors=True)
+        self._log.close()
+
+    def _start(self, python: Path, region: str) -> None:
+        port, reservation = reserve_port()
+        state = Path(tempfile.mkdtemp(prefix=f"failure-destinations-{self.engine.name}-"))
+        self.place = Place(port, state, region)
+        # A file without a name, which is there until we are gone and no longer.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            self._program = Supervised(
+                self.engine.command(python),
+                environment=self._environment(),
+                directory=self.place.state,
+                output=self._log,
+                remove=self.place.state,
+            )
+        except BaseException:
+            shutil.rmtree(self.place.state, ignore_errors=True)
+            raise
+        try:
+            self._await_ready()
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            reservation.close()
+
+    def _environment(self) -> dict[str, str]:
+        environment = {
+            name: value
+            for name, value in clean_environment(os.environ).items()
+            if not name.startswith("AWS_")
+        }
+        try:
+            node = find_node()
+        except LocalCloudError:
+            # Only functions in JavaScript need it; theirs then say so.
+            pass
+        else:
+            environment["FAILURE_DESTINATIONS_NODE"] = str(node)
+            path = environment.get("PATH", os.defpath)
+            environment["PATH"] = os.pathsep.join([str(node.parent), path])
+        environment.update(PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1")
+        environment.update(self.engine.environment(self.place))
+        return environment
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + self.engine.start_seconds
+        while True:
+            try:
+                fetch_json(self.place.url + self.engine.health, timeout=2)
+                return
+            except (OSError, ValueError, urllib.error.URLError):
+                pass
+            output = self.output
+            if any(phrase in output for phrase in _PORT_TAKEN):
+                raise _PortTakenError
+            if not self.running:
+                raise LocalCloudError(
+                    f"{self.engine.name} ended before it was ready; if the lines below do not "
+                    f"say why, remove its environment from the cache{last_lines(output)}"
+                )
+            if time.monotonic() > deadline:
+                raise LocalCloudError(
+                    f"{self.engine.name} was not ready after {self.engine.start_seconds:g} "
+                    f"seconds; is the machine very busy?{last_lines(output)}"
+                )
+            time.sleep(0.1)

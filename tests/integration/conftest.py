@@ -1,0 +1,78 @@
+"""A deployed stack of functions that fail, and how to find their failed events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_scheduler import ScheduleExpression
+
+from failure_destinations import FailureChannel, FailureNotifiedFunction
+from failure_destinations.testing import LocalCloud
+
+FAILING = """
+def handler(event, context):
+    raise RuntimeError("Something went wrong!")
+"""
+SCHEDULED_PAYLOAD = {"veryImportantData": "this should not be lost !!!", "città": ["Zürich", 1.5]}
+
+
+def define_app() -> cdk.App:
+    """Define three functions with 0, 1 and 2 retries on one channel, and a scheduled one."""
+    app = cdk.App()
+    stack = cdk.Stack(app, "Failures")
+    channel = FailureChannel(stack, "Failures", emails=["developer@example.com"])
+    for id in ("Retries0", "Retries1", "Retries2", "Scheduled"):
+        handler = lambda_.Function(
+            stack,
+            id,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            handler="index.handler",
+            code=lambda_.Code.from_inline(FAILING),
+        )
+        if id == "Scheduled":
+            FailureNotifiedFunction(
+                stack,
+                "EveryMinute",
+                handler=handler,
+                channel=channel,
+                schedule=ScheduleExpression.rate(cdk.Duration.minutes(1)),
+                payload=SCHEDULED_PAYLOAD,
+                retries=1,
+            )
+        else:
+            channel.notify_failures_of(handler, retries=int(id[-1]))
+        cdk.CfnOutput(stack, f"{id}Name", value=handler.function_name)
+    cdk.CfnOutput(stack, "QueueUrl", value=channel.queue.queue_url)
+    return app
+
+
+@pytest.fixture(scope="session")
+def outputs(localemu: LocalCloud) -> Iterator[dict[str, str]]:
+    """Deploy the functions once, and return where they are."""
+    app = define_app()
+    yield localemu.deploy(app)["Failures"]
+    localemu.destroy(app)
+
+
+T = TypeVar("T")
+
+
+def first(wait: Callable[[int], list[T]], wanted: Callable[[T], bool]) -> T:
+    """Wait for one more until the wanted one is among them."""
+    for count in range(1, 100):
+        for found in wait(count):
+            if wanted(found):
+                return found
+    raise AssertionError("it never came")
+
+
+def failed_event(cloud: LocalCloud, queue_url: str, request_id: str) -> Any:
+    """Wait for the record of one request, among others in the queue."""
+    return first(
+        lambda count: cloud.messages(queue_url, count=count),
+        lambda message: message.json()["requestContext"]["requestId"] == request_id,
+    ).json()

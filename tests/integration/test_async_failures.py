@@ -1,0 +1,76 @@
+"""What happens to failed events on an engine: tries, payloads, records and mails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from failure_destinations.testing import LocalCloud
+
+from .conftest import failed_event, first
+
+pytestmark = pytest.mark.integration
+
+PAYLOADS: dict[str, Any] = {
+    "article": {"veryImportantData": "this should not be lost !!!"},
+    "nested": {"a": {"b": [{"c": [1, 2.5, None, True, {"d": []}]}]}},
+    "non-ascii": {"città": "Zürich 🎉", "日本": "語", "quotes": '"\\\n\t\u2028'},
+    "numbers": {"big": 2**53 + 1, "small": 1e-7, "negative": -0.1},
+    "text": "just text",
+    "200 KB": {"data": "x" * 200_000},
+    "non-ascii, 60 KB": {"data": "ü" * 30_000},
+}
+
+
+@pytest.mark.parametrize("retries", [0, 1, 2])
+def test_runs_the_handler_once_and_each_retry(
+    localemu: LocalCloud, outputs: dict[str, str], retries: int
+) -> None:
+    """With 0, 1 and 2 retries the handler runs 1, 2 and 3 times, then the event is in the queue."""
+    function = outputs[f"Retries{retries}Name"]
+    request_id = localemu.invoke(function, {"retries": retries})
+    record = failed_event(localemu, outputs["QueueUrl"], request_id)
+    assert localemu.runs(function)[request_id] == retries + 1
+    assert record["requestContext"]["approximateInvokeCount"] == retries + 1
+
+
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_keeps_the_payload_unchanged(
+    localemu: LocalCloud, outputs: dict[str, str], payload: Any
+) -> None:
+    """What the handler was invoked with is in the queue, to the last character."""
+    request_id = localemu.invoke(outputs["Retries0Name"], payload)
+    record = failed_event(localemu, outputs["QueueUrl"], request_id)
+    assert record["requestPayload"] == payload
+
+
+def test_keeps_the_record_as_lambda_wrote_it(localemu: LocalCloud, outputs: dict[str, str]) -> None:
+    """The message is the invocation record that AWS documents, without an envelope.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+    request_id = localemu.invoke(outputs["Retries0Name"], {"a": 1})
+    record = failed_event(localemu, outputs["QueueUrl"], request_id)
+    assert set(record) == {
+        "version",
+        "timestamp",
+        "requestContext",
+        "requestPayload",
+        "responseContext",
+        "responsePayload",
+    }
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["functionArn"].endswith(f"{outputs['Retries0Name']}:$LATEST")
+    assert record["responsePayload"]["errorType"] == "RuntimeError"
+    assert record["responsePayload"]["errorMessage"] == "Something went wrong!"
+
+
+def test_sends_a_mail_about_each_failure(localemu: LocalCloud, outputs: dict[str, str]) -> None:
+    """The mail holds the record, and with it what failed and why."""
+    request_id = localemu.invoke(outputs["Retries0Name"], {"a": 1})
+    mail = first(
+        lambda count: localemu.mails("developer@example.com", count=count),
+        lambda mail: request_id in mail.body,
+    )
+    assert "Something went wrong!" in mail.body

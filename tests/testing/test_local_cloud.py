@@ -1,0 +1,220 @@
+"""What a test does with a running LocalCloud, on each engine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_sqs as sqs
+
+from failure_destinations.testing import LocalCloud, LocalCloudError, Mail
+
+pytestmark = pytest.mark.integration
+
+Deployed = tuple[LocalCloud, dict[str, str]]
+
+
+@pytest.fixture(scope="module", params=["localemu", "ministack"])
+def cloud(request: pytest.FixtureRequest) -> LocalCloud:
+    """Each engine in turn."""
+    running: LocalCloud = request.getfixturevalue(request.param)
+    return running
+
+
+@pytest.fixture(scope="module")
+def deployed(cloud: LocalCloud, failing_app: Path) -> Deployed:
+    """The app with the failing function, and its outputs."""
+    return cloud, cloud.deploy(failing_app)["Failing"]
+
+
+def test_a_failure_reaches_queue_and_mailbox(deployed: Deployed) -> None:
+    """A failing asynchronous run ends as the same record in the queue and in a mail."""
+    cloud, outputs = deployed
+    cloud.invoke(outputs["FunctionName"], {"order": 1})
+    cloud.messages(outputs["QueueUrl"])
+    records = [
+        message
+        for message in cloud.messages(outputs["QueueUrl"])
+        if message.json()["requestPayload"] == {"order": 1}
+    ]
+    assert [record.json()["responsePayload"]["errorMessage"] for record in records] == [
+        "no such order"
+    ]
+    assert records[0].body in [mail.body for mail in cloud.mails("ops@example.com")]
+
+
+def test_runs_count_the_first_try_and_each_retry(deployed: Deployed) -> None:
+    """One retry makes two runs, and the log shows what the handler printed."""
+    cloud, outputs = deployed
+    before = sum(cloud.runs(outputs["FunctionName"]).values())
+    cloud.invoke(outputs["FunctionName"], {"order": 2})
+    runs = cloud.runs(outputs["FunctionName"], count=before + 2)
+    assert before + 2 == sum(runs.values())
+    assert "got {'order': 2}" in cloud.logs(outputs["FunctionName"])
+
+
+def test_runs_of_one_event_share_the_returned_request_id(
+    localemu: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
+) -> None:
+    """On the faithful engine the retries run under the id that invoke returned."""
+    name = create_function(localemu, "same-id", "def handler(event, context): raise RuntimeError")
+    request_id = localemu.invoke(name)
+    assert {request_id: 3} == localemu.runs(name, count=3)
+
+
+def test_payload_may_be_text_bytes_or_json(
+    ministack: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
+) -> None:
+    """Text and bytes are sent as they are, anything else as JSON, and nothing as {}."""
+    name = create_function(ministack, "echo", "def handler(event, context): print('got', event)")
+    for payload in ('{"a": 1}', b'{"a": 2}', {"a": 3}, [4], None):
+        ministack.invoke(name, payload)
+    ministack.runs(name, count=5)
+    got = [line for line in ministack.logs(name).splitlines() if line.startswith("got")]
+    expected = ["got [4]", "got {'a': 1}", "got {'a': 2}", "got {'a': 3}", "got {}"]
+    assert expected == sorted(got)
+
+
+def test_looking_at_messages_leaves_them_and_their_receive_count(cloud: LocalCloud) -> None:
+    """Messages stay in the queue, and a redrive policy does not count the looks."""
+    sqs_client = cloud.client("sqs")
+    url = sqs_client.create_queue(QueueName="looks")["QueueUrl"]
+    attribute = {"Kind": {"DataType": "String", "StringValue": "order"}}
+    for body in ("1", "2"):
+        sqs_client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attribute)
+    for _ in range(3):
+        messages = cloud.messages(url, count=2)
+    assert sorted(message.body for message in messages) == ["1", "2"]
+    assert sorted(message.json() for message in messages) == [1, 2]
+    assert [message.message_attributes for message in messages] == [{"Kind": "order"}] * 2
+    received = sqs_client.receive_message(
+        QueueUrl=url, MessageSystemAttributeNames=["ApproximateReceiveCount"]
+    )["Messages"][0]
+    assert received["Attributes"]["ApproximateReceiveCount"] == "1"
+
+
+def test_rejects_too_few_messages_with_those_there_are(cloud: LocalCloud) -> None:
+    """When time is over the error says how many were expected and shows what was found."""
+    url = cloud.client("sqs").create_queue(QueueName="one")["QueueUrl"]
+    cloud.client("sqs").send_message(QueueUrl=url, MessageBody="lonely")
+    with pytest.raises(LocalCloudError, match=r"expected 2 messages in .*, found 1(.|\n)*lonely"):
+        cloud.messages(url, count=2, timeout=0.5)
+
+
+def test_rejects_missing_mails_and_runs(
+    cloud: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
+) -> None:
+    """Mails to nobody and runs that never happen are errors when time is over."""
+    name = create_function(cloud, "idle", "def handler(event, context): pass")
+    with pytest.raises(LocalCloudError, match="expected 1 mails to nobody"):
+        cloud.mails("nobody@example.com", timeout=0.1)
+    with pytest.raises(LocalCloudError, match="expected 1 runs of idle"):
+        cloud.runs(name, count=1, timeout=0.1)
+    assert cloud.runs(name) == {}
+
+
+def test_mail_has_address_subject_and_body(ministack: LocalCloud) -> None:
+    """The mailbox of ministack keeps the subject, too."""
+    sns = ministack.client("sns")
+    topic = sns.create_topic(Name="news")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="reader@example.com")
+    sns.publish(TopicArn=topic, Subject="Today", Message="Rain")
+    expected = [Mail(to="reader@example.com", subject="Today", body="Rain")]
+    assert expected == ministack.mails("reader@example.com")
+
+
+def test_physical_ids_are_found_by_path_or_logical_id(deployed: Deployed) -> None:
+    """A construct's path leads to the same resource as its logical id."""
+    cloud, outputs = deployed
+    ids = cloud.resources("Failing")
+    assert outputs["QueueUrl"] == cloud.physical_id("Failing", "Queue")
+    assert outputs["FunctionName"] == cloud.physical_id("Failing", "Orders/Resource")
+    logical_id = next(key for key, value in ids.items() if value == outputs["TopicArn"])
+    assert outputs["TopicArn"] == cloud.physical_id("Failing", logical_id)
+
+
+def test_rejects_unknown_physical_id(deployed: Deployed) -> None:
+    """The error lists the paths there are."""
+    with pytest.raises(LocalCloudError, match=r"stack Failing has no 'Quque'; it has .*Queue"):
+        deployed[0].physical_id("Failing", "Quque")
+
+
+def test_nothing_is_written_to_the_apps_folder(deployed: Deployed, failing_app: Path) -> None:
+    """Neither cdk.out nor a context file is left behind."""
+    assert deployed
+    assert sorted(path.name for path in failing_app.iterdir()) == ["app.py", "cdk.json", "orders"]
+
+
+def test_environment_leads_other_programs_to_the_engine(cloud: LocalCloud) -> None:
+    """A program with the variables and nothing else reaches the engine's account."""
+    program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    printed = subprocess.run(
+        [sys.executable, "-c", program],
+        env=cloud.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert cloud.account == printed.strip()
+
+
+def test_users_aws_settings_do_not_matter(
+    ministack: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile, an endpoint or a proxy of the user's leads no client away."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    identity = ministack.client("sts").get_caller_identity()
+    assert ministack.account == identity["Account"]
+    assert ministack.client("sts") is ministack.client("sts")
+
+
+def test_context_and_parameters_reach_the_app(ministack: LocalCloud, failing_app: Path) -> None:
+    """Context names another stack, a parameter sets a property, and destroy deletes both."""
+    context = {"name": "Second"}
+    app = failing_app / "app.py"
+    outputs = ministack.deploy(app, context=context, parameters={"Visibility": "77"})
+    assert list(outputs) == ["Second"]
+    attributes = ministack.client("sqs").get_queue_attributes(
+        QueueUrl=outputs["Second"]["QueueUrl"], AttributeNames=["VisibilityTimeout"]
+    )
+    assert attributes["Attributes"] == {"VisibilityTimeout": "77"}
+
+    # The same stack again is an update.
+    ministack.deploy(app, context=context, parameters={"Second:Visibility": "78"})
+    attributes = ministack.client("sqs").get_queue_attributes(
+        QueueUrl=outputs["Second"]["QueueUrl"], AttributeNames=["VisibilityTimeout"]
+    )
+    assert attributes["Attributes"] == {"VisibilityTimeout": "78"}
+
+    ministack.destroy(app, context=context)
+    queues = ministack.client("sqs").list_queues(QueueNamePrefix="Second").get("QueueUrls", [])
+    assert queues == []
+
+
+def test_an_app_object_is_synthesised_in_process(cloud: LocalCloud, tmp_path: Path) -> None:
+    """An aws_cdk.App needs no file, and only the named stacks are deployed."""
+    app = cdk.App(outdir=str(tmp_path))
+    for name in ("Wanted", "Other"):
+        stack = cdk.Stack(app, name)
+        cdk.CfnOutput(stack, "Url", value=sqs.Queue(stack, "Queue").queue_url)
+    outputs = cloud.deploy(app, stacks=["Wanted"])
+    assert list(outputs) == ["Wanted"]
+    assert outputs["Wanted"]["Url"] == cloud.physical_id("Wanted", "Queue")
+    cloud.destroy(app, stacks=["Wanted"])
+
+
+def test_progress_tells_what_takes_long(failing_app: Path) -> None:
+    """Starting and deploying say what they do and how long it took."""
+    lines: list[str] = []
+    with LocalCloud(engine="ministack", progress=lines.append) as cloud:
+        cloud.deploy(failing_app)
+    told = "\n".join(lines)
+    for expected in ("starting ministack", "ministack was ready after", "cdk bootstrap", "took"):
+        assert expected in told
+    assert "CREATE_COMPLETE AWS::Lambda::Function Orders" in told

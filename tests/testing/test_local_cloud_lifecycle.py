@@ -1,0 +1,205 @@
+"""Nothing of an engine is left, however the program that uses it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from failure_destinations.testing import LocalCloud, LocalCloudError, running_engine
+
+pytestmark = pytest.mark.integration
+
+# A program with a Lambda function's process under way, which then ends as its arguments say.
+PROGRAM = """\
+import json, sys, time
+from failure_destinations.testing import LocalCloud
+from tests.testing.conftest import define_function
+
+engine, ending = sys.argv[1:]
+
+def tell(cloud):
+    name = define_function(cloud, "busy", "import time\\ndef handler(e, c): time.sleep(60)")
+    define_function(cloud, "done", "def handler(e, c): pass")
+    cloud.invoke("busy")
+    cloud.invoke("done")
+    cloud.runs("done", count=1)
+    print(json.dumps({"state": str(cloud._running.place.state), "url": cloud.url}), flush=True)
+
+if ending == "forgets":
+    tell(LocalCloud(engine=engine).start())
+else:
+    with LocalCloud(engine=engine) as cloud:
+        tell(cloud)
+        if ending == "raises":
+            raise RuntimeError
+        if ending == "waits":
+            time.sleep(600)
+"""
+
+
+def processes_of(state: str) -> list[str]:
+    """Returns the programs that have an engine's directory in their arguments or environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if state.encode() in words:
+            found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def listening_addresses(state: str) -> set[str]:
+    """Returns the addresses that an engine and its children listen on, as /proc/net writes them."""
+    inodes: set[str] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if state.encode() in (process / "environ").read_bytes():
+                links = [str(link.readlink()) for link in (process / "fd").iterdir()]
+                inodes.update(link[8:-1] for link in links if link.startswith("socket:["))
+        except OSError:
+            continue
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in (Path("/proc/net") / table).read_text().splitlines()[1:]
+    ]
+    return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in inodes}
+
+
+@contextmanager
+def program(engine: str, ending: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """Runs the program and yields it with what it told."""
+    arguments = [sys.executable, "-c", PROGRAM, engine, ending]
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as running:
+        assert running.stdout is not None
+        told = json.loads(running.stdout.readline())
+        try:
+            yield running, told
+        finally:
+            running.kill()
+
+
+def assert_gone(told: dict[str, Any], seconds: float) -> None:
+    """Asserts that in a while no process, directory or listener of an engine is left."""
+    deadline = time.monotonic() + seconds
+    while processes_of(told["state"]) or Path(told["state"]).exists():
+        assert time.monotonic() < deadline, (processes_of(told["state"]), told["state"])
+        time.sleep(0.05)
+    port = int(told["url"].rpartition(":")[2])
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize(
+    ("engine", "ending"),
+    [
+        ("ministack", "returns"),
+        ("ministack", "raises"),
+        ("ministack", "forgets"),
+        ("localemu", "raises"),
+    ],
+)
+def test_engine_is_gone_when_the_program_ends(engine: str, ending: str) -> None:
+    """At the end of the program, by an exception or without stop(), nothing is left at once."""
+    with program(engine, ending) as (running, told):
+        running.wait(30)
+        assert_gone(told, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("engine", "number"),
+    [
+        ("ministack", signal.SIGINT),
+        ("ministack", signal.SIGTERM),
+        ("ministack", signal.SIGKILL),
+        ("localemu", signal.SIGKILL),
+    ],
+)
+def test_engine_is_gone_when_the_program_is_killed(engine: str, number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM and even SIGKILL leave no process, directory or listener."""
+    with program(engine, "waits") as (running, told):
+        assert processes_of(told["state"])
+        running.send_signal(number)
+        running.wait(30)
+        assert_gone(told, 15)
+
+
+@pytest.mark.parametrize("engine", ["localemu", "ministack"])
+def test_only_loopback_is_listened_on(engine: str, request: pytest.FixtureRequest) -> None:
+    """Neither the engine nor a function's process can be reached from another machine."""
+    cloud: LocalCloud = request.getfixturevalue(engine)
+    assert listening_addresses(str(cloud._started().place.state)) == {"0100007F"}
+
+
+def test_two_clouds_run_at_once(ministack: LocalCloud) -> None:
+    """A second engine has its own port and its own resources."""
+    ministack.client("sqs").create_queue(QueueName="mine")
+    with LocalCloud(engine="ministack") as other:
+        assert other.url != ministack.url
+        assert other.client("sqs").list_queues().get("QueueUrls", []) == []
+
+
+def test_start_and_stop_may_be_repeated() -> None:
+    """A second start or stop does nothing, and a stopped cloud starts afresh."""
+    cloud = LocalCloud(engine="ministack")
+    cloud.stop()
+    assert cloud.start().url == cloud.start().url
+    cloud.client("sqs").create_queue(QueueName="gone-later")
+    cloud.stop()
+    cloud.stop()
+    with cloud:
+        assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
+
+
+@pytest.mark.parametrize("engine", ["localemu", "ministack"])
+def test_a_port_that_was_taken_meanwhile_is_replaced(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When another program is quicker to take the port, the engine starts on another one."""
+    reserve_port = running_engine.reserve_port
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = [taken.getsockname()[1]]
+
+        def take_first() -> tuple[int, socket.socket]:
+            return (ports.pop(), socket.socket()) if ports else reserve_port()
+
+        monkeypatch.setattr(running_engine, "reserve_port", take_first)
+        with LocalCloud(engine=engine) as cloud:
+            assert ports == []
+            assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
+
+
+def test_rejects_use_when_not_running(create_cloud: Callable[[], LocalCloud]) -> None:
+    """Before start and after stop the error says what to call."""
+    with pytest.raises(LocalCloudError, match="not running; use it in a `with` block"):
+        create_cloud().client("sqs")
+
+
+@pytest.fixture
+def create_cloud() -> Callable[[], LocalCloud]:
+    """Makes a cloud that was stopped."""
+
+    def create() -> LocalCloud:
+        cloud = LocalCloud(engine="ministack")
+        cloud.start()
+        cloud.stop()
+        return cloud
+
+    return create
