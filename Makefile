@@ -18,8 +18,11 @@ setup: .venv/ready ## Make .venv and node_modules
 demo: .venv/ready ## Lose nothing once: deploy the article's app here, and find its failed event
 	@$(BIN)/python scripts/demo.py
 
-test: .venv/ready ## Run every test
-	@$(BIN)/python -m pytest
+test: .venv/ready ## Run every test but the long ones
+	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
+
+soak: .venv/ready ## Run the long tests: engines and programs that are killed
+	@$(BIN)/python -m pytest -m soak
 
 lint: .venv/ready ## Check style and types
 	$(BIN)/ruff check .

@@ -72,7 +72,7 @@ def test_rejects_any_other_retries(handler: lambda_.Function, retries: Any) -> N
         "60s",
         datetime.timedelta(minutes=2),
     ],
-    ids=str,
+    ids=["59 s", "6 h 1 s", "1 day", "60.5 s", "int", "text", "timedelta"],
 )
 def test_rejects_max_event_age_outside_lambdas_bounds(handler: lambda_.Function, age: Any) -> None:
     """max_event_age is a Duration of whole seconds, from 60 seconds to 6 hours."""
@@ -358,6 +358,9 @@ def test_rejects_max_delivery_age_outside_schedulers_bounds(age: Any) -> None:
 
 class Unknown:
     """Something that JSON has no word for."""
+
+    def __repr__(self) -> str:
+        return "Unknown()"
 
 
 CIRCULAR: list[Any] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import aws_cdk as cdk
@@ -51,11 +51,9 @@ def define_app() -> cdk.App:
 
 
 @pytest.fixture(scope="session")
-def outputs(localemu: LocalCloud) -> Iterator[dict[str, str]]:
-    """Deploy the functions once, and return where they are."""
-    app = define_app()
-    yield localemu.deploy(app)["Failures"]
-    localemu.destroy(app)
+def outputs(localemu: LocalCloud) -> dict[str, str]:
+    """Deploy the functions once, and return where they are; they end with the engine."""
+    return localemu.deploy(define_app())["Failures"]
 
 
 T = TypeVar("T")

@@ -59,10 +59,14 @@ def physical_ids(cloud: LocalCloud, stack: str) -> dict[str, str]:
     }
 
 
-def mailboxes(cloud: LocalCloud) -> set[str]:
-    """Return the addresses that are subscribed to any topic."""
+def mailboxes(cloud: LocalCloud, stack: str) -> set[str]:
+    """Return the addresses that are subscribed to the stack's topic."""
     subscriptions: list[dict[str, Any]] = cloud.client("sns").list_subscriptions()["Subscriptions"]
-    return {s["Endpoint"] for s in subscriptions if s["Protocol"] == "email"}
+    return {
+        s["Endpoint"]
+        for s in subscriptions
+        if s["Protocol"] == "email" and f":{stack}-" in s["TopicArn"]
+    }
 
 
 @pytest.mark.usefixtures("existing_function")
@@ -74,7 +78,7 @@ def test_deploys_updates_and_is_destroyed(
     app = copy_of(example, tmp_path)
     ((stack, outputs),) = ministack.deploy(app).items()
     before = physical_ids(ministack, stack)
-    assert mailboxes(ministack) == {"developer@example.com"}
+    assert mailboxes(ministack, stack) == {"developer@example.com"}
 
     code = (app / "app.py").read_text()
     (app / "app.py").write_text(
@@ -82,10 +86,10 @@ def test_deploys_updates_and_is_destroyed(
     )
     assert ministack.deploy(app)[stack] == outputs
     assert physical_ids(ministack, stack) == before
-    assert mailboxes(ministack) == {"developer@example.com", "boss@example.com"}
+    assert mailboxes(ministack, stack) == {"developer@example.com", "boss@example.com"}
 
     ministack.destroy(app)
-    assert mailboxes(ministack) == set()
+    assert mailboxes(ministack, stack) == set()
     sqs = ministack.client("sqs")
     assert sqs.get_queue_attributes(QueueUrl=outputs["QueueUrl"])["ResponseMetadata"]
 
@@ -101,4 +105,3 @@ def test_typescript_handler_fails_into_the_queue(localemu: LocalCloud) -> None:
     assert record["requestPayload"] == payload
     assert record["responsePayload"]["errorMessage"] == "Something went wrong!"
     assert record["requestContext"]["approximateInvokeCount"] == 2
-    localemu.destroy(example)

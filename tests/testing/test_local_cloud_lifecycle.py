@@ -110,10 +110,13 @@ def assert_gone(told: dict[str, Any], seconds: float) -> None:
 @pytest.mark.parametrize(
     ("engine", "ending"),
     [
-        ("ministack", "returns"),
         ("ministack", "raises"),
-        ("ministack", "forgets"),
-        ("localemu", "raises"),
+        pytest.param("ministack", "returns", marks=pytest.mark.soak),
+        pytest.param("ministack", "forgets", marks=pytest.mark.soak),
+        *(
+            pytest.param("localemu", ending, marks=pytest.mark.soak)
+            for ending in ("raises", "returns", "forgets")
+        ),
     ],
 )
 def test_engine_is_gone_when_the_program_ends(engine: str, ending: str) -> None:
@@ -127,9 +130,12 @@ def test_engine_is_gone_when_the_program_ends(engine: str, ending: str) -> None:
     ("engine", "number"),
     [
         ("ministack", signal.SIGINT),
-        ("ministack", signal.SIGTERM),
         ("ministack", signal.SIGKILL),
-        ("localemu", signal.SIGKILL),
+        pytest.param("ministack", signal.SIGTERM, marks=pytest.mark.soak),
+        *(
+            pytest.param("localemu", number, marks=pytest.mark.soak)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+        ),
     ],
 )
 def test_engine_is_gone_when_the_program_is_killed(engine: str, number: signal.Signals) -> None:
@@ -168,7 +174,7 @@ def test_start_and_stop_may_be_repeated() -> None:
         assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
 
 
-@pytest.mark.parametrize("engine", ["localemu", "ministack"])
+@pytest.mark.parametrize("engine", ["ministack", pytest.param("localemu", marks=pytest.mark.soak)])
 def test_a_port_that_was_taken_meanwhile_is_replaced(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

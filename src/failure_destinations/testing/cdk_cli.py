@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,22 +113,30 @@ class CdkCli:
         arguments += ["--outputs-file", str(outputs)]
         for name, value in parameters.items():
             arguments += ["--parameters", f"{name}={value}"]
-        self._run("deploy", app.name, app.directory, [*arguments, *_of(app, stacks, context)])
+        assembly = self._assembly(app, context)
+        shutil.rmtree(assembly, ignore_errors=True)
+        arguments += [*_of(app, stacks, context), "--output", str(assembly)]
+        self._run("deploy", app.name, app.directory, arguments)
         written: dict[str, dict[str, str]] = json.loads(outputs.read_text(encoding="utf-8"))
         return written
 
     def destroy(self, app: App, *, stacks: Sequence[str], context: Mapping[str, str]) -> None:
-        """Deletes stacks."""
-        arguments = ["--force", *_of(app, stacks, context)]
+        """Deletes stacks; what was deployed from here is not synthesised again."""
+        assembly = self._assembly(app, context)
+        if (assembly / "manifest.json").exists():
+            app = replace(app, option=str(assembly))
+        arguments = ["--force", *_of(app, stacks, context), "--output", str(assembly)]
         self._run("destroy", app.name, app.directory, arguments)
+
+    def _assembly(self, app: App, context: Mapping[str, str]) -> Path:
+        key = repr((app.directory, app.option, sorted(context.items())))
+        return self._scratch / f"cdk.out-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
 
     def _run(self, verb: str, what: str, directory: Path, arguments: list[str]) -> None:
         node = find_node()
         program = self._program or find_cli(directory, node, self._progress)
         started = time.monotonic()
         self._progress(f"cdk {verb} {what}")
-        output_directory = self._scratch / "cdk.out"
-        shutil.rmtree(output_directory, ignore_errors=True)
         command: list[str | Path] = [
             node,
             program,
@@ -137,8 +146,6 @@ class CdkCli:
             "--no-color",
             "--ci",
         ]
-        if verb != "bootstrap":
-            command += ["--output", output_directory]
         # In a session of its own, and gone with this process, like the engine itself.
         cli = Supervised(
             command,
