@@ -205,6 +205,44 @@ def test_rejects_s3_as_success_destination(stack: cdk.Stack, handler: lambda_.Fu
         notify(handler, on_success=on_success)
 
 
+@pytest.mark.parametrize("where", ["same stack", "other stack", "imported"])
+@pytest.mark.parametrize("kind", ["queue", "topic"])
+def test_rejects_fifo_as_success_destination(app: cdk.App, kind: str, where: str) -> None:
+    """Lambda cannot send to FIFO queues and topics, though CDK defines it without a word."""
+    stack, other = cdk.Stack(app, "Stack"), cdk.Stack(app, "Other")
+    scope = other if where == "other stack" else stack
+    on_success: lambda_.IDestination
+    if kind == "queue":
+        queue: sqs.IQueue = sqs.Queue(scope, "Orders", fifo=True)
+        if where == "imported":
+            arn = "arn:aws:sqs:eu-west-1:111122223333:orders.fifo"
+            queue = sqs.Queue.from_queue_arn(stack, "Imported", arn)
+        on_success = destinations.SqsDestination(queue)
+    else:
+        topic: sns.ITopic = sns.Topic(scope, "Orders", fifo=True)
+        if where == "imported":
+            arn = "arn:aws:sns:eu-west-1:111122223333:orders.fifo"
+            topic = sns.Topic.from_topic_arn(stack, "Imported", arn)
+        on_success = destinations.SnsDestination(topic)
+    with refusal("on_success", "FIFO"):
+        FailureNotifiedFunction(
+            stack, "Notified", handler=define_handler(stack), on_success=on_success
+        )
+
+
+def test_rejects_fifo_as_success_destination_of_a_handler_of_another_stack(app: cdk.App) -> None:
+    """The same goes where the configuration is not beside the handler."""
+    handlers = cdk.Stack(app, "Handlers")
+    on_success = destinations.SqsDestination(sqs.Queue(handlers, "Orders", fifo=True))
+    with refusal("on_success", "FIFO 'Handlers/Orders'"):
+        FailureNotifiedFunction(
+            cdk.Stack(app, "Stack"),
+            "Notified",
+            handler=define_handler(handlers),
+            on_success=on_success,
+        )
+
+
 def test_rejects_a_success_destination_that_is_none(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Duration, Stack
+from aws_cdk import CfnResource, Duration, Reference, Stack, Tokenization
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -61,6 +61,8 @@ class AsyncConfig:
             config = self._define_beside_handler(channel)
         else:
             config = self._define_in(scope, channel)
+        if self._on_success is not None:
+            _check_bound(config)
         # A record that SNS has nowhere to deliver to is lost.
         config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
         return config
@@ -140,6 +142,21 @@ def _check_on_success(on_success: Any) -> None:
         raise ValueError(
             f"on_success must be an aws_lambda.IDestination, got {on_success!r}: "
             "write for example aws_lambda_destinations.SqsDestination(queue)"
+        )
+
+
+def _check_bound(config: Any) -> None:
+    """Refuse a FIFO queue or topic: a destination shows what it wraps only once it is bound."""
+    resource: Any = config if isinstance(config, CfnResource) else config.node.default_child
+    arn = resource.destination_config.on_success.destination
+    token: Any = Tokenization.reverse_string(arn).first_token
+    target = token.target if token is not None and Reference.is_reference(token) else None
+    fifo = getattr(target, "fifo_queue", None) or getattr(target, "fifo_topic", None)
+    if fifo or arn.endswith(".fifo"):
+        name = target.node.scope.node.path if target is not None else arn
+        raise ValueError(
+            f"on_success must be a standard queue or topic, got FIFO {name!r}: "
+            "Lambda cannot send records to FIFO queues and topics"
         )
 
 
