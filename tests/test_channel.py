@@ -200,6 +200,27 @@ def test_tells_other_subscribers(stack: cdk.Stack) -> None:
     assert protocols == ["https", "lambda", "sqs"]
 
 
+def test_keeps_what_other_subscribers_do_not_get(stack: cdk.Stack) -> None:
+    """Every subscription has a dead-letter queue: its own, else the channel's."""
+    own = sqs.Queue(stack, "Own")
+    channel = FailureChannel(stack, "Channel", emails=["a@example.com"])
+    channel.add_subscription(subscriptions.UrlSubscription("https://example.com/1"))
+    channel.add_subscription(
+        subscriptions.UrlSubscription("https://example.com/2", dead_letter_queue=own)
+    )
+    targets = {
+        str(resource["Properties"]["Endpoint"]): resource["Properties"]["RedrivePolicy"]
+        for resource in resources_of(stack, "AWS::SNS::Subscription").values()
+    }
+    channels = {"deadLetterTargetArn": get_arn(stack, channel.dead_letter_queue)}
+    assert targets == {
+        str(get_arn(stack, channel.queue)): channels,
+        "a@example.com": channels,
+        "https://example.com/1": channels,
+        "https://example.com/2": {"deadLetterTargetArn": get_arn(stack, own)},
+    }
+
+
 def test_uses_a_topic_that_is_there(stack: cdk.Stack) -> None:
     """A given topic gets the subscriptions, and no other is defined."""
     topic = sns.Topic(stack, "Topic")

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -173,6 +173,9 @@ class FailureChannel(Construct):
     def add_subscription(self, subscription: sns.ITopicSubscription) -> sns.Subscription:
         """Tell one more subscriber of each failure: a function, a URL, another queue, a chat.
 
+        What SNS cannot deliver to it goes to the dead-letter queue, unless it has one of its own.
+        https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+
         Args:
             subscription: One of `aws_sns_subscriptions`.
 
@@ -180,7 +183,11 @@ class FailureChannel(Construct):
             ValueError: It is not a subscription.
         """
         _check_subscriptions([subscription])
-        return self._topic.add_subscription(subscription)
+        added = self._topic.add_subscription(subscription)
+        if added.dead_letter_queue is None:
+            resource = cast(sns.CfnSubscription, added.node.default_child)
+            resource.redrive_policy = {"deadLetterTargetArn": self._dead_letter_queue.queue_arn}
+        return added
 
     def grant_consume_failures(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let someone read and delete failed events, in the queue and the dead-letter queue.
