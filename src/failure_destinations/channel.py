@@ -12,13 +12,15 @@ from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_sns_subscriptions import SqsSubscription
 from constructs import Construct
 
 from ._checks import check_age, checked_emails, has_member, is_token
-from .handler import AsyncConfig
+from ._register import Register
+from .handler import AsyncConfig, AttachedHandler
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 MIN_RETENTION_SECONDS = 60
@@ -81,6 +83,11 @@ class FailureChannel(Construct):
         check_age("retention", retention, MIN_RETENTION_SECONDS, MAX_RETENTION_SECONDS)
         super().__init__(scope, id)
 
+        # FailureMonitoring follows these, whether it is defined before or after what it watches.
+        self._handlers = Register[AttachedHandler]()
+        self._schedules = Register[scheduler.ISchedule]()
+        self._mailboxes = Register[str]()
+        self._given_key = encryption_key
         self._encryption_key = None if encryption_key is None else self._use_key(encryption_key)
         self._topic = topic or sns.Topic(
             self, "Topic", enforce_ssl=True, master_key=self._encryption_key
@@ -220,15 +227,7 @@ class FailureChannel(Construct):
         stack would refer to this stack, and this stack to the key.
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
         """
-        added = key.add_to_resource_policy(
-            iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                principals=[_sns_service()],
-                resources=["*"],
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            )
-        )
-        if not added.statement_added:
+        if not let_use_key(key, _sns_service()):
             self._warn(
                 "imported-key",
                 "encryption_key is imported, so that its policy cannot be changed here: let "
@@ -272,24 +271,40 @@ class FailureChannel(Construct):
 
     def _subscribe_mailbox(self, address: str) -> sns.Subscription:
         self._addresses.append(address)
-        return sns.Subscription(
+        subscription = sns.Subscription(
             self,
-            f"Email-{self._name_of(address)}",
+            mailbox_id(self, address),
             topic=self._topic,
             protocol=sns.SubscriptionProtocol.EMAIL,
             endpoint=address,
             dead_letter_queue=self._dead_letter_queue,
         )
-
-    def _name_of(self, address: str) -> str:
-        """Return what identifies a mailbox, whatever the order and case in which it was given."""
-        if not is_token(address):
-            return address.casefold()
-        reference = json.dumps(Stack.of(self).resolve(address), sort_keys=True)
-        return hashlib.sha256(reference.encode()).hexdigest()[:8]
+        self._mailboxes.add(address)
+        return subscription
 
     def _warn(self, name: str, text: str) -> None:
         Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)
+
+
+def let_use_key(key: kms.IKey, service: iam.ServicePrincipal) -> bool:
+    """Let a service of AWS, acting for this account, use a key; tell whether that was possible."""
+    added = key.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+            principals=[service],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+        )
+    )
+    return added.statement_added
+
+
+def mailbox_id(scope: Construct, address: str) -> str:
+    """Return what identifies a mailbox, whatever the order and case in which it was given."""
+    if not is_token(address):
+        return f"Email-{address.casefold()}"
+    reference = json.dumps(Stack.of(scope).resolve(address), sort_keys=True)
+    return f"Email-{hashlib.sha256(reference.encode()).hexdigest()[:8]}"
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aws_cdk import CfnResource, Duration, Reference, Stack, Tokenization
 from aws_cdk import aws_iam as iam
@@ -22,6 +22,16 @@ MAX_EVENT_AGE_SECONDS = 21_600
 
 # CDK's own id for the child of a function that holds its asynchronous configuration.
 _CONFIG_ID = "EventInvokeConfig"
+
+
+class AttachedHandler(NamedTuple):
+    """A handler of a channel."""
+
+    handler: lambda_.IFunction
+    # Where its asynchronous configuration is: what else is about it and refers to the channel can
+    # be defined there, without the channel's stack referring back.
+    scope: Construct
+    max_event_age: Duration | None
 
 
 class AsyncConfig:
@@ -65,6 +75,8 @@ class AsyncConfig:
             _check_bound(config)
         # A record that SNS has nowhere to deliver to is lost.
         config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
+        attached_in = cast(Construct, config.node.scope)
+        channel._handlers.add(AttachedHandler(self._handler, attached_in, self._max_event_age))
         return config
 
     def _define_beside_handler(self, channel: FailureChannel) -> Construct:
@@ -83,7 +95,7 @@ class AsyncConfig:
         return config
 
     def _define_in(self, scope: Construct, channel: FailureChannel) -> Construct:
-        function, qualifier = _function_and_qualifier(self._handler)
+        function, qualifier = function_and_qualifier(self._handler)
         policy = iam.Policy(scope, "HandlerPolicy", roles=[cast(iam.IRole, self._handler.role)])
         channel.topic.grant_publish(policy)
         config = lambda_.CfnEventInvokeConfig(
@@ -121,7 +133,7 @@ class AsyncConfig:
         )
 
 
-def _function_and_qualifier(handler: Any) -> tuple[lambda_.IFunction, str]:
+def function_and_qualifier(handler: Any) -> tuple[lambda_.IFunction, str]:
     """Return the function and the name of the version or alias that callers use."""
     if has_member(handler, "alias_name"):
         return handler.version.lambda_, handler.alias_name
@@ -160,12 +172,17 @@ def _check_bound(config: Any) -> None:
         )
 
 
-def _check_handler(handler: Any) -> None:
+def check_is_function(handler: Any) -> None:
+    """Refuse what is no function, version or alias."""
     if not has_member(handler, "configure_async_invoke"):
         raise ValueError(
             f"handler must be a Lambda function, version or alias, got {handler!r}: "
             "pass the construct, not its name or ARN"
         )
+
+
+def _check_handler(handler: Any) -> None:
+    check_is_function(handler)
     node = handler.node
     if node.try_find_child(_CONFIG_ID) is not None:
         raise ValueError(

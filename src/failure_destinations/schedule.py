@@ -75,7 +75,7 @@ class Delivery:
             assumed_by=_scheduler_service(),
             inline_policies={"Deliver": _delivery_policy(handler, channel)},
         )
-        return scheduler.Schedule(
+        schedule = scheduler.Schedule(
             scope,
             "Schedule",
             schedule=self._schedule,
@@ -89,6 +89,8 @@ class Delivery:
                 max_event_age=self._max_age,
             ),
         )
+        channel._schedules.add(schedule)
+        return schedule
 
 
 def _delivery_policy(handler: lambda_.IFunction, channel: FailureChannel) -> iam.PolicyDocument:
