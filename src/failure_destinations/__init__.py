@@ -1,7 +1,7 @@
 """AWS CDK constructs with which no asynchronous Lambda failure is lost.
 
-`FailureNotifiedFunction` and `FailureChannel` are exported lazily (PEP 562), so that importing
-this package neither imports the CDK nor starts Node.
+The constructs are exported lazily (PEP 562), so that importing this package neither imports the
+CDK nor starts Node.
 """
 
 from __future__ import annotations
@@ -11,13 +11,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .channel import FailureChannel
+    from .monitoring import FailureMonitoring, MonitoringThresholds
     from .notified_function import FailureNotifiedFunction
 
-__all__ = ["FailureChannel", "FailureNotifiedFunction", "__version__"]
+__all__ = [
+    "FailureChannel",
+    "FailureMonitoring",
+    "FailureNotifiedFunction",
+    "MonitoringThresholds",
+    "__version__",
+]
 
 __version__ = "0.1.0"
 
-_MODULES = {"FailureChannel": ".channel", "FailureNotifiedFunction": ".notified_function"}
+_MODULES = {
+    "FailureChannel": ".channel",
+    "FailureMonitoring": ".monitoring",
+    "FailureNotifiedFunction": ".notified_function",
+    "MonitoringThresholds": ".monitoring",
+}
 
 
 def __getattr__(name: str) -> object:
