@@ -7,11 +7,12 @@ A change here is a breaking one: the changelog names the resource.
 from __future__ import annotations
 
 import aws_cdk as cdk
+import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_scheduler import ScheduleExpression
 
-from failure_destinations import FailureChannel, FailureNotifiedFunction
+from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
 
 from .conftest import define_handler
 from .templates import resources_of
@@ -45,6 +46,25 @@ ASYNC_CONFIG = {"HandlerEventInvokeConfig16376DFA": "AWS::Lambda::EventInvokeCon
 SCHEDULE = {
     "NotifiedScheduleA2F6BA98": "AWS::Scheduler::Schedule",
     "NotifiedScheduleRoleC73EF49A": "AWS::IAM::Role",
+}
+
+MONITORING = {
+    "MonitoringAlarmTopicAF62D4F1": "AWS::SNS::Topic",
+    "MonitoringAlarmTopicPolicyCB9CCFB0": "AWS::SNS::TopicPolicy",
+    "MonitoringDashboard0C3675C6": "AWS::CloudWatch::Dashboard",
+    "MonitoringDeadLetterEvents59A7AF1F": "AWS::CloudWatch::Alarm",
+    "MonitoringFailedEventsWaiting0A3BD70A": "AWS::CloudWatch::Alarm",
+    "MonitoringNotificationsFailed1C810CA5": "AWS::CloudWatch::Alarm",
+    "MonitoringOldestEventAge32A3F981": "AWS::CloudWatch::Alarm",
+}
+ALARMS_OF_THE_HANDLER = {
+    "HandlerFailureAlarmsAsyncEventAge6D4D7FC9": "AWS::CloudWatch::Alarm",
+    "HandlerFailureAlarmsDeadLetterErrors20742260": "AWS::CloudWatch::Alarm",
+    "HandlerFailureAlarmsDestinationDeliveryFailures53544C40": "AWS::CloudWatch::Alarm",
+}
+ALARMS_OF_SCHEDULES = {
+    "MonitoringFailureAlarmsInvocationsDroppedD7B578EE": "AWS::CloudWatch::Alarm",
+    "MonitoringFailureAlarmsInvocationsLostB4F128DA": "AWS::CloudWatch::Alarm",
 }
 
 
@@ -123,3 +143,58 @@ def test_ids_do_not_name_the_stack(app: cdk.App) -> None:
     for stack in stacks:
         FailureChannel(stack, "Channel")
     assert [ids_of(stack) for stack in stacks] == [CHANNEL, CHANNEL]
+
+
+def test_monitoring(stack: cdk.Stack) -> None:
+    """A monitoring has a dashboard, four alarms and a topic, with a subscription for a mailbox."""
+    channel = FailureChannel(stack, "Channel", emails=["developer@example.com"])
+    FailureMonitoring(stack, "Monitoring", channel=channel)
+    assert ids_of(stack) == CHANNEL | MONITORING | {
+        "ChannelEmaildeveloperexamplecom09665C51": "AWS::SNS::Subscription",
+        "MonitoringEmaildeveloperexamplecomA03E92D9": "AWS::SNS::Subscription",
+    }
+
+
+@pytest.mark.parametrize("first", ["channel", "monitoring"])
+def test_monitored_function(stack: cdk.Stack, handler: lambda_.Function, first: str) -> None:
+    """Each handler is three alarms more and its schedules two, whatever was defined first."""
+    channel = FailureChannel(stack, "Channel")
+    if first == "monitoring":
+        FailureMonitoring(stack, "Monitoring", channel=channel)
+    FailureNotifiedFunction(
+        stack, "Notified", handler=handler, schedule=EVERY_MINUTE, channel=channel
+    )
+    if first == "channel":
+        FailureMonitoring(stack, "Monitoring", channel=channel)
+    assert ids_of(stack) == (
+        FUNCTION
+        | ASYNC_CONFIG
+        | CHANNEL
+        | SCHEDULE
+        | MONITORING
+        | ALARMS_OF_THE_HANDLER
+        | ALARMS_OF_SCHEDULES
+    )
+
+
+def test_monitored_function_of_another_stack(app: cdk.App) -> None:
+    """The handler's stack has its alarms."""
+    stack, handlers = cdk.Stack(app, "Stack"), cdk.Stack(app, "Handlers")
+    channel = FailureChannel(stack, "Channel")
+    FailureMonitoring(stack, "Monitoring", channel=channel)
+    channel.notify_failures_of(define_handler(handlers))
+    assert ids_of(handlers) == FUNCTION | ASYNC_CONFIG | ALARMS_OF_THE_HANDLER
+
+
+def test_monitoring_in_a_stack_of_its_own(app: cdk.App) -> None:
+    """Alarms about a handler of the channel's stack are the monitoring's."""
+    stack, own = cdk.Stack(app, "Stack"), cdk.Stack(app, "Own")
+    channel = FailureChannel(stack, "Channel")
+    FailureMonitoring(own, "Monitoring", channel=channel)
+    channel.notify_failures_of(define_handler(stack))
+    alarms = [
+        "MonitoringFailureAlarmsHandlerAsyncEventAgeACF18A82",
+        "MonitoringFailureAlarmsHandlerDeadLetterErrors115DEF11",
+        "MonitoringFailureAlarmsHandlerDestinationDeliveryFailures92418409",
+    ]
+    assert ids_of(own) == MONITORING | dict.fromkeys(alarms, "AWS::CloudWatch::Alarm")

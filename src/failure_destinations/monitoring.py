@@ -59,7 +59,9 @@ class FailureMonitoring(Construct):
     channel's mailboxes, and a dashboard with the way of a failure from left to right. Alarms about
     the channel and the default schedule group are defined here. Those about a handler are defined
     beside its asynchronous configuration, for every handler that the channel has or gets, so that
-    the handler's stack refers to this one and never the other way round.
+    the handler's stack refers to this one and never the other way round; unless this is not the
+    channel's stack, and the handler's is: then they are defined here. The dashboard shows handlers
+    of this stack by name; for those of others, failed deliveries of all the account's functions.
 
     An alarm tells when it goes off, and again only after it was well in between: a thousand
     failures are one message. Its message goes to the alarm topic, never to the channel's, and so
@@ -116,7 +118,7 @@ class FailureMonitoring(Construct):
                 a handler or schedule of it cannot be watched.
         """
         _check_channel(channel)
-        _check_topic(alarm_topic)
+        _check_topic(alarm_topic, channel)
         self._thresholds = _checked_thresholds(thresholds)
         oldest_age = self._oldest_age(channel.queue, queue_retention)
         super().__init__(scope, id)
@@ -409,7 +411,7 @@ class FailureMonitoring(Construct):
             if max_event_age is None or thresholds.async_event_age_percent is None
             else _seconds("max_event_age", max_event_age)
         )
-        alarms = Construct(scope, _ALARMS_ID)
+        alarms = self._beside(scope)
         function, qualifier = function_and_qualifier(handler)
         command = f"--region {Aws.REGION} --function-name {function.function_name}"
         qualified = command if handler is function else f"{command} --qualifier {qualifier}"
@@ -442,7 +444,7 @@ class FailureMonitoring(Construct):
             "they go to the failure destination without a run. The function is throttled, or "
             f"fails often. See its share: aws lambda get-function-concurrency {command}",
         )
-        if Stack.of(scope) is Stack.of(self):
+        if Stack.of(alarms) is Stack.of(self):
             self._dashboard.add_handler(handler)
         else:
             self._dashboard.add_handler_of_another_stack()
@@ -457,7 +459,7 @@ class FailureMonitoring(Construct):
             scope = cast(Construct, group)
         if scope.node.try_find_child(_ALARMS_ID) is not None:
             return
-        alarms = Construct(scope, _ALARMS_ID)
+        alarms = self._beside(scope)
         listing = f"aws scheduler list-schedules --region {Aws.REGION} --group-name {name}"
         self._define_alarm(
             alarms,
@@ -480,8 +482,19 @@ class FailureMonitoring(Construct):
             "may not send to the queue or use its key, or the queue is gone. See role and queue "
             f"with get-schedule for each of: {listing}",
         )
-        if scope is not self and Stack.of(scope) is Stack.of(self):
+        if scope is not self and Stack.of(alarms) is Stack.of(self):
             self._dashboard.add_schedules(name)
+
+    def _beside(self, scope: Construct) -> Construct:
+        """Return where to define the alarms about a handler or schedule group."""
+        stack = Stack.of(scope)
+        if stack is Stack.of(self) or stack is not Stack.of(self._channel):
+            return Construct(scope, _ALARMS_ID)
+        # This stack refers to the channel's queues, so that the channel's stack cannot refer to
+        # the alarm topic.
+        Construct(scope, _ALARMS_ID)
+        path = scope.node.path.removeprefix(f"{stack.node.path}/")
+        return Construct(self, f"{_ALARMS_ID}-{path}")
 
     def _define_alarm(
         self,
@@ -589,7 +602,7 @@ def _check_channel(channel: Any) -> None:
         )
 
 
-def _check_topic(topic: Any) -> None:
+def _check_topic(topic: Any, channel: FailureChannel) -> None:
     if topic is None:
         return
     if not has_member(topic, "topic_arn"):
@@ -600,6 +613,11 @@ def _check_topic(topic: Any) -> None:
         raise ValueError(
             f"alarm_topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
             "mailboxes cannot subscribe to FIFO topics"
+        )
+    if topic is channel.topic:
+        raise ValueError(
+            f"alarm_topic must not be the channel's topic, got {topic.node.path!r}: alarm messages "
+            "would land in the queue of failed events; leave it out for a topic of its own"
         )
 
 
