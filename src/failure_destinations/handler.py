@@ -67,16 +67,17 @@ class AsyncConfig:
         another stack is given: then everything is defined there, so that the scope's stack refers
         to the handler's and never the other way round.
         """
+        place = cast(Construct, self._handler)
         if scope is None or self._handler.stack is Stack.of(scope):
             config = self._define_beside_handler(channel)
         else:
+            place = scope
             config = self._define_in(scope, channel)
         if self._on_success is not None:
             _check_bound(config)
         # A record that SNS has nowhere to deliver to is lost.
         config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
-        attached_in = cast(Construct, config.node.scope)
-        channel._handlers.add(AttachedHandler(self._handler, attached_in, self._max_event_age))
+        channel._handlers.add(AttachedHandler(self._handler, place, self._max_event_age))
         return config
 
     def _define_beside_handler(self, channel: FailureChannel) -> Construct:

@@ -6,10 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from aws_cdk import Annotations, Aws, Duration, Stack
+from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
@@ -18,6 +16,7 @@ from aws_cdk.aws_cloudwatch_actions import SnsAction
 from constructs import Construct
 
 from . import metrics
+from ._alarm_topic import check_alarm_topic, define_alarm_topic, use_alarm_topic
 from ._checks import check_age, has_member, is_token
 from ._dashboard import FailureDashboard
 from ._thresholds import MonitoringThresholds
@@ -25,8 +24,6 @@ from .channel import (
     MAX_RETENTION_SECONDS,
     MIN_RETENTION_SECONDS,
     FailureChannel,
-    let_use_key,
-    mailbox_id,
 )
 from .handler import (
     MAX_EVENT_AGE_SECONDS,
@@ -118,7 +115,7 @@ class FailureMonitoring(Construct):
                 a handler or schedule of it cannot be watched.
         """
         _check_channel(channel)
-        _check_topic(alarm_topic, channel)
+        check_alarm_topic(alarm_topic, channel)
         self._thresholds = _checked_thresholds(thresholds)
         oldest_age = self._oldest_age(channel.queue, queue_retention)
         super().__init__(scope, id)
@@ -128,9 +125,12 @@ class FailureMonitoring(Construct):
         self._alarms: list[cloudwatch.Alarm] = []
         self._watched: set[str] = set()
         if alarm_topic is None:
-            self._alarm_topic: sns.ITopic = self._define_topic()
+            self._alarm_topic: sns.ITopic = define_alarm_topic(self, channel)
         else:
-            self._alarm_topic = self._use_topic(alarm_topic)
+            self._alarm_topic = alarm_topic
+            # Another monitoring has seen to its own topic.
+            if not isinstance(alarm_topic.node.scope, FailureMonitoring):
+                use_alarm_topic(self, alarm_topic)
         self._action = SnsAction(self._alarm_topic)
         self._watch_channel(oldest_age)
         self._dashboard = FailureDashboard(self, channel, self._alarms)
@@ -289,48 +289,6 @@ class FailureMonitoring(Construct):
         """
         return metrics.schedule_metric(
             "InvocationsFailedToBeSentToDeadLetterCount", group, **options
-        )
-
-    def _define_topic(self) -> sns.Topic:
-        channel = self._channel
-        if channel._given_key is not None:
-            self._let_cloudwatch_use(channel._given_key, "encryption_key of the channel")
-        topic = sns.Topic(self, "AlarmTopic", enforce_ssl=True, master_key=channel.encryption_key)
-        _let_cloudwatch_publish(topic)
-        channel._mailboxes.follow(functools.partial(self._subscribe_mailbox, topic))
-        return topic
-
-    def _use_topic(self, topic: sns.ITopic) -> sns.ITopic:
-        if isinstance(topic.node.scope, FailureMonitoring):
-            return topic
-        if not _let_cloudwatch_publish(topic):
-            self._warn(
-                "imported-alarm-topic",
-                "alarm_topic is imported, so that its policy cannot be changed here: let "
-                "cloudwatch.amazonaws.com use sns:Publish in it, or no alarm reaches anybody.",
-            )
-        if topic.master_key is not None:
-            self._let_cloudwatch_use(topic.master_key, "the key of alarm_topic")
-        return topic
-
-    def _let_cloudwatch_use(self, key: kms.IKey, name: str) -> None:
-        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-        if not let_use_key(key, _cloudwatch_service()):
-            self._warn(
-                "imported-alarm-key",
-                f"{name} is imported, so that its policy cannot be changed here: let "
-                "cloudwatch.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no "
-                "alarm reaches anybody.",
-            )
-
-    def _subscribe_mailbox(self, topic: sns.Topic, address: str) -> None:
-        # No dead-letter queue: the channel's is for events, and has an alarm of its own.
-        sns.Subscription(
-            self,
-            mailbox_id(self, address),
-            topic=topic,
-            protocol=sns.SubscriptionProtocol.EMAIL,
-            endpoint=address,
         )
 
     def _oldest_age(self, queue: sqs.IQueue, given: Duration | None) -> float | None:
@@ -521,9 +479,6 @@ class FailureMonitoring(Construct):
         alarm.add_alarm_action(self._action)
         self._alarms.append(alarm)
 
-    def _warn(self, name: str, text: str) -> None:
-        Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)
-
 
 def _receive(queue: sqs.IQueue) -> str:
     # With a visibility timeout a second look within it would find nothing.
@@ -553,31 +508,6 @@ def _seconds(name: str, duration: Duration) -> float:
     return duration.to_seconds()
 
 
-@functools.cache
-def _cloudwatch_service() -> iam.ServicePrincipal:
-    return iam.ServicePrincipal("cloudwatch.amazonaws.com")
-
-
-def _let_cloudwatch_publish(topic: sns.ITopic) -> bool:
-    """Let the alarms of this account and Region publish; tell whether that was possible.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
-    """
-    alarms = f"arn:{Aws.PARTITION}:cloudwatch:{Aws.REGION}:{Aws.ACCOUNT_ID}:alarm:*"
-    added = topic.add_to_resource_policy(
-        iam.PolicyStatement(
-            actions=["sns:Publish"],
-            principals=[_cloudwatch_service()],
-            resources=[topic.topic_arn],
-            conditions={
-                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-                "ArnLike": {"aws:SourceArn": alarms},
-            },
-        )
-    )
-    return added.statement_added
-
-
 def _checked_thresholds(thresholds: Any) -> MonitoringThresholds:
     if thresholds is None:
         return MonitoringThresholds()
@@ -599,25 +529,6 @@ def _check_channel(channel: Any) -> None:
         raise ValueError(
             f"channel must have no monitoring yet, got {channel.node.path!r} with "
             f"{channel._monitoring.node.path!r}: use that one"
-        )
-
-
-def _check_topic(topic: Any, channel: FailureChannel) -> None:
-    if topic is None:
-        return
-    if not has_member(topic, "topic_arn"):
-        raise ValueError(
-            f"alarm_topic must be an aws_sns.ITopic, got {topic!r}: pass the construct"
-        )
-    if topic.fifo:
-        raise ValueError(
-            f"alarm_topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
-            "mailboxes cannot subscribe to FIFO topics"
-        )
-    if topic is channel.topic:
-        raise ValueError(
-            f"alarm_topic must not be the channel's topic, got {topic.node.path!r}: alarm messages "
-            "would land in the queue of failed events; leave it out for a topic of its own"
         )
 
 
