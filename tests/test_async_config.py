@@ -16,7 +16,13 @@ from aws_cdk import aws_sqs as sqs
 from failure_destinations import FailureChannel, FailureNotifiedFunction
 
 from .conftest import define_handler
-from .templates import logical_id, only, resources_of
+from .templates import (
+    assert_does_not_warn,
+    assert_warns,
+    logical_id,
+    only,
+    resources_of,
+)
 
 CONFIG = "AWS::Lambda::EventInvokeConfig"
 ROLE_ARN = "arn:aws:iam::111122223333:role/nightly-report"
@@ -257,18 +263,72 @@ def test_serves_a_handler_of_another_stack(app: cdk.App, kind: str) -> None:
         "Notified",
         handler=called[kind],
         max_event_age=cdk.Duration.hours(1),
-        on_success=destinations.SqsDestination(sqs.Queue(handlers, "Successes")),
+        on_success=destinations.SqsDestination(sqs.Queue(stack, "Successes")),
         schedule=cdk.aws_scheduler.ScheduleExpression.rate(cdk.Duration.minutes(1)),
     )
     app.synth()
     assert handlers.dependencies == []
-    policy_id, policy = only(stack, "AWS::IAM::Policy")
     ((_, config),) = resources_of(stack, CONFIG).items()
-    assert [s["Action"] for s in policy["PolicyDocument"]["Statement"]] == ["sns:Publish"]
-    assert policy_id in config["DependsOn"]
+    granted = {
+        policy_id: [s["Action"] for s in policy["Properties"]["PolicyDocument"]["Statement"]]
+        for policy_id, policy in resources_of(stack, "AWS::IAM::Policy").items()
+    }
+    (publishing,) = (
+        policy_id for policy_id, actions in granted.items() if "sns:Publish" in actions
+    )
+    assert publishing in config["DependsOn"]
     assert config["Properties"]["MaximumEventAgeInSeconds"] == 3600
     assert set(config["Properties"]["DestinationConfig"]) == {"OnFailure", "OnSuccess"}
     assert (config["Properties"]["Qualifier"] == "$LATEST") is (kind == "function")
+
+
+def test_serves_a_handler_whose_role_is_of_another_stack(app: cdk.App) -> None:
+    """Roles that are kept apart refer to nothing; the policy is beside the handler."""
+    roles, stack = cdk.Stack(app, "Roles"), cdk.Stack(app, "Stack")
+    role = iam.Role(roles, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    FailureChannel(stack, "Channel").notify_failures_of(define_handler(stack, role=role))
+    app.synth()
+    assert roles.dependencies == []
+    _, policy = only(stack, "AWS::IAM::Policy")
+    assert [s["Action"] for s in policy["PolicyDocument"]["Statement"]] == ["sns:Publish"]
+
+
+def test_serves_an_imported_alias_of_another_stack(app: cdk.App) -> None:
+    """What is imported in another stack is attached in the construct's."""
+    handlers, stack = cdk.Stack(app, "Handlers"), cdk.Stack(app, "Stack")
+    version = lambda_.Version.from_version_attributes(
+        handlers, "Version", lambda_=imported_handler(handlers), version="7"
+    )
+    alias = lambda_.Alias.from_alias_attributes(
+        handlers, "Alias", alias_name="live", alias_version=version
+    )
+    FailureNotifiedFunction(stack, "Notified", handler=alias)
+    _, config = only(stack, CONFIG)
+    assert (config["FunctionName"], config["Qualifier"]) == ("nightly-report", "live")
+
+
+def test_warns_of_a_role_that_cannot_be_changed(stack: cdk.Stack) -> None:
+    """CDK drops in silence what such a role is granted, so somebody must know."""
+    role = iam.Role.from_role_arn(stack, "Fixed", ROLE_ARN, mutable=False)
+    FailureChannel(stack, "Channel").notify_failures_of(define_handler(stack, role=role))
+    assert_warns(stack, "role cannot be changed")
+
+
+def test_warns_of_no_role_that_can_be_changed(stack: cdk.Stack) -> None:
+    """An imported role that gets a policy needs no warning."""
+    FailureChannel(stack, "Channel").notify_failures_of(imported_handler(stack))
+    assert_does_not_warn(stack)
+
+
+def test_accepts_any_number_known_at_deployment(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """A condition can choose the number of retries."""
+    careful = cdk.CfnCondition(stack, "Careful", expression=cdk.Fn.condition_equals("a", "b"))
+    retries: Any = cdk.Fn.condition_if(careful.logical_id, 2, 0)
+    FailureNotifiedFunction(stack, "Notified", handler=handler, retries=retries)
+    _, config = only(stack, CONFIG)
+    assert config["MaximumRetryAttempts"] == {"Fn::If": ["Careful", 2, 0]}
 
 
 def test_serves_a_handler_of_a_nested_stack(stack: cdk.Stack) -> None:

@@ -248,13 +248,47 @@ def test_uses_a_queue_that_is_there(stack: cdk.Stack) -> None:
 
 
 def test_uses_a_queue_of_another_stack(app: cdk.App, stack: cdk.Stack) -> None:
-    """The queue's stack refers to the channel's, and the channel's not back."""
+    """The channel's stack refers to the queue's, and the queue's not back."""
     queues = cdk.Stack(app, "Queues")
     queue = sqs.Queue(queues, "Queue")
-    FailureChannel(stack, "Channel", queue=queue)
+    FailureChannel(stack, "Channel", queue=queue).notify_failures_of(define_handler(stack))
     app.synth()
-    assert [dependency.node.id for dependency in queues.dependencies] == ["Stack"]
-    assert stack.dependencies == []
+    assert queues.dependencies == []
+    (statement,) = queue_policy(queues, queue)
+    assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    }
+
+
+@pytest.mark.parametrize("where", ["parent", "child"])
+def test_uses_a_queue_of_a_parent_or_nested_stack(stack: cdk.Stack, where: str) -> None:
+    """A nested stack and its parent do not wait for each other."""
+    nested = cdk.NestedStack(stack, "Nested")
+    here, there = (nested, stack) if where == "parent" else (stack, nested)
+    channel = FailureChannel(here, "Channel", queue=sqs.Queue(there, "Queue"))
+    channel.notify_failures_of(define_handler(here))
+    assert len(resources_of(here, "AWS::SNS::Subscription")) == 1
+    assert resources_of(there, "AWS::SNS::Subscription") == {}
+
+
+def test_lets_sns_use_the_key_of_a_given_queue(stack: cdk.Stack) -> None:
+    """SNS encrypts for a queue that has a key of its own."""
+    key = kms.Key(stack, "Key")
+    queue = sqs.Queue(stack, "Queue", encryption_master_key=key)
+    FailureChannel(stack, "Channel", queue=queue)
+    _, properties = only(stack, "AWS::KMS::Key")
+    principals = [s["Principal"] for s in properties["KeyPolicy"]["Statement"]]
+    assert {"Service": "sns.amazonaws.com"} in principals
+
+
+def test_takes_addresses_in_any_order(app: cdk.App) -> None:
+    """A set of addresses gives the same template in every run."""
+    stacks = [cdk.Stack(app, "One"), cdk.Stack(app, "Other")]
+    addresses = [f"{i}@example.com" for i in range(9)]
+    for stack, emails in zip(stacks, [set(addresses), sorted(addresses)], strict=True):
+        FailureChannel(stack, "Channel", emails=emails)  # type: ignore[arg-type]
+    assert list(resources_of(stacks[0])) == list(resources_of(stacks[1]))
 
 
 def test_warns_of_an_imported_queue(stack: cdk.Stack) -> None:

@@ -10,6 +10,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
 
 from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
@@ -87,6 +88,17 @@ def test_channel_with_mailboxes(stack: cdk.Stack) -> None:
         "ChannelEmaildeveloperexamplecom09665C51": "AWS::SNS::Subscription",
         "ChannelEmailoperatorexamplecom045311CB": "AWS::SNS::Subscription",
     }
+
+
+def test_channel_with_a_given_queue(app: cdk.App) -> None:
+    """A given queue changes no logical id but its own, wherever its stack is."""
+    stage = cdk.Stage(app, "Production")
+    stacks = [cdk.Stack(app, "One"), cdk.Stack(stage, "Other")]
+    for stack in stacks:
+        FailureChannel(stack, "Channel", queue=sqs.Queue(stack, "Given"))
+    expected = set(CHANNEL) - {"ChannelQueue1992F7FF", "ChannelQueuePolicyA6FCE972"}
+    for stack in stacks:
+        assert {id for id in ids_of(stack) if not id.startswith("Given")} == expected
 
 
 def test_channel_with_a_key(stack: cdk.Stack) -> None:

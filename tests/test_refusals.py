@@ -10,12 +10,15 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
+from aws_cdk.aws_sns_subscriptions import SqsSubscription
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -110,6 +113,7 @@ def test_rejects_emails_that_are_no_list(stack: cdk.Stack, emails: Any) -> None:
 @pytest.mark.parametrize(
     "address",
     [
+        *("a@b.c,d@e.f", "a@b.c;d@e.f", "<a@b.c>", "mailto:a@b.c", "a@b@c", "a@b.c."),
         *("", " ", "a", "a.b.c", "a b@c.d", "a@b.c\n", "\ta@b.c", "a\u00a0@b.c", "a@", "@b.c", "@"),
         *("a@\ud800", "${Token[", None, 5, ["a@b.c"]),
     ],
@@ -118,7 +122,7 @@ def test_rejects_an_address_that_is_none(stack: cdk.Stack, address: Any) -> None
     """An address has no white space, and something on both sides of the @."""
     with refusal("emails", repr(address)):
         FailureChannel(stack, "Channel", emails=["first@example.com", address])
-    with refusal("emails", repr(address)):
+    with refusal("address", repr(address)):
         FailureChannel(stack, "Channel2").add_email(address)
 
 
@@ -126,7 +130,7 @@ def test_rejects_an_address_that_is_none(stack: cdk.Stack, address: Any) -> None
 @many
 def test_rejects_any_text_that_is_no_address(address: str) -> None:
     """Text without an @ between two other characters is refused, whatever else it is."""
-    assume(not re.fullmatch(r"[^\s]+@[^\s@]+", address))
+    assume(not re.fullmatch(r"[^\s@,;:<>]+@[^\s@,;:<>]+", address))
     with refusal("emails"):
         FailureChannel(cdk.Stack(), "Channel", emails=[address])
 
@@ -140,7 +144,7 @@ def test_rejects_an_address_given_twice(stack: cdk.Stack) -> None:
 def test_rejects_an_address_added_twice(stack: cdk.Stack) -> None:
     """An address can be added to a channel once, also later."""
     channel = FailureChannel(stack, "Channel", emails=["a@example.com"])
-    with refusal("emails", "'A@EXAMPLE.com' twice"):
+    with refusal("address", "'A@EXAMPLE.com' twice"):
         channel.add_email("A@EXAMPLE.com")
 
 
@@ -324,6 +328,182 @@ def test_rejects_an_imported_handler_without_role(stack: cdk.Stack, how: str) ->
         FailureNotifiedFunction(stack, "Notified", handler=handlers[how])
 
 
+@pytest.mark.parametrize("qualifier", ["live", "7"])
+def test_rejects_a_function_imported_by_a_qualified_arn(stack: cdk.Stack, qualifier: str) -> None:
+    """The configuration would be the function's, and its alias's failures would be lost."""
+    function = lambda_.Function.from_function_attributes(
+        stack,
+        "Imported",
+        function_arn=f"{FUNCTION_ARN}:{qualifier}",
+        role=iam.Role.from_role_name(stack, "Role", "nightly-report"),
+        same_environment=True,
+    )
+    with refusal("handler", "Alias.from_alias_attributes"):
+        FailureNotifiedFunction(stack, "Notified", handler=function)
+
+
+def test_rejects_the_latest_version(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """To Lambda it is the function, which could then be configured twice."""
+    with refusal("handler", "latest_version"):
+        FailureNotifiedFunction(stack, "Notified", handler=handler.latest_version)
+
+
+def test_rejects_an_imported_alias_attached_from_another_stack_twice(app: cdk.App) -> None:
+    """What is imported cannot be marked by a child, and is found taken all the same."""
+    handlers = cdk.Stack(app, "Handlers")
+    function = lambda_.Function.from_function_attributes(
+        handlers,
+        "Imported",
+        function_arn=FUNCTION_ARN,
+        role=iam.Role.from_role_name(handlers, "Role", "nightly-report"),
+        same_environment=True,
+    )
+    version = lambda_.Version.from_version_attributes(
+        handlers, "Version", lambda_=function, version="7"
+    )
+    alias = lambda_.Alias.from_alias_attributes(
+        handlers, "Alias", alias_name="live", alias_version=version
+    )
+    FailureNotifiedFunction(cdk.Stack(app, "One"), "Notified", handler=alias)
+    with refusal("handler", "asynchronous configuration"):
+        FailureNotifiedFunction(cdk.Stack(app, "Other"), "Notified", handler=alias)
+
+
+def environment(app: cdk.App, id: str, region: str, account: str = "111122223333") -> cdk.Stack:
+    """Define a stack of an account and Region."""
+    return cdk.Stack(app, id, env=cdk.Environment(account=account, region=region))
+
+
+@pytest.mark.parametrize(
+    ("region", "account"), [("us-east-1", "111122223333"), ("eu-west-1", "444455556666")]
+)
+def test_rejects_a_handler_of_another_environment(app: cdk.App, region: str, account: str) -> None:
+    """Its failures could not reach the channel, or those of a namesake would."""
+    handler = define_handler(
+        environment(app, "Handlers", region, account), function_name="nightly-report"
+    )
+    stack = environment(app, "Stack", "eu-west-1")
+    with refusal("handler", region if region != "eu-west-1" else account):
+        FailureNotifiedFunction(stack, "Notified", handler=handler)
+
+
+@pytest.mark.parametrize("parameter", ["topic", "queue", "encryption_key"])
+def test_rejects_resources_of_another_region(app: cdk.App, parameter: str) -> None:
+    """Topic, queue and key are where the channel is."""
+    stack = environment(app, "Stack", "us-east-1")
+    arn = "arn:aws:{}:eu-west-1:111122223333:{}"
+    given_: dict[str, Any] = {
+        "topic": sns.Topic.from_topic_arn(stack, "Topic", arn.format("sns", "failures")),
+        "queue": sqs.Queue.from_queue_arn(stack, "Queue", arn.format("sqs", "failures")),
+        "encryption_key": kms.Key.from_key_arn(
+            stack, "Key", arn.format("kms", "key/12345678-1234-1234-1234-123456789012")
+        ),
+    }
+    with refusal(parameter, "eu-west-1"):
+        FailureChannel(stack, "Channel", **{parameter: given_[parameter]})
+
+
+def test_rejects_an_alias_of_a_key(stack: cdk.Stack) -> None:
+    """Permissions for an alias let nobody use its key."""
+    alias = kms.Alias.from_alias_name(stack, "Alias", "alias/failures")
+    with refusal("encryption_key", "alias/failures"):
+        FailureChannel(stack, "Channel", encryption_key=alias)
+
+
+@pytest.mark.parametrize("key", ["alias/failures", 5, kms.Key])
+def test_rejects_a_key_that_is_none(stack: cdk.Stack, key: Any) -> None:
+    """A key is a construct, neither its ARN nor its class."""
+    with refusal("encryption_key"):
+        FailureChannel(stack, "Channel", encryption_key=key)
+
+
+@pytest.mark.parametrize("removal_policy", [None, "destroy"])
+def test_rejects_removal_policies_that_are_none(stack: cdk.Stack, removal_policy: Any) -> None:
+    """To CDK None would mean to delete the queues, and the events in them."""
+    with refusal("removal_policy", repr(removal_policy)):
+        FailureChannel(stack, "Channel", removal_policy=removal_policy)
+
+
+def test_rejects_fifo_queues_and_topics_by_an_arn_with_tokens(stack: cdk.Stack) -> None:
+    """CDK takes them for standard ones."""
+    queue = sqs.Queue.from_queue_arn(stack, "Q", f"arn:aws:sqs:{cdk.Aws.REGION}:1:orders.fifo")
+    topic = sns.Topic.from_topic_arn(stack, "T", f"arn:aws:sns:{cdk.Aws.REGION}:1:orders.fifo")
+    with refusal("queue", "FIFO"):
+        FailureChannel(stack, "Channel", queue=queue)
+    with refusal("topic", "FIFO"):
+        FailureChannel(stack, "Channel", topic=topic)
+
+
+def test_rejects_a_subscription_of_a_fifo_queue(stack: cdk.Stack) -> None:
+    """A standard topic cannot send to it."""
+    subscription = SqsSubscription(sqs.Queue(stack, "Orders", fifo=True))
+    with refusal("subscriptions", "'Stack/Orders'"):
+        FailureChannel(stack, "Channel", subscriptions=[subscription])
+
+
+def test_rejects_destinations_and_subscriptions_for_each_other(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """Both are bound, to a function and to a topic."""
+    queue = sqs.Queue(stack, "Queue")
+    with refusal("subscriptions"):
+        FailureChannel(
+            stack,
+            "Channel",
+            subscriptions=[destinations.SqsDestination(queue)],  # type: ignore[list-item]
+        )
+    with refusal("on_success"):
+        notify(handler, on_success=SqsSubscription(queue))
+
+
+@pytest.mark.parametrize("wrapped", ["topic", "queue"])
+def test_rejects_successes_among_the_failures(
+    stack: cdk.Stack, handler: lambda_.Function, wrapped: str
+) -> None:
+    """The queue of failed events would fill with events that went well."""
+    channel = FailureChannel(stack, "Channel")
+    on_success: lambda_.IDestination = destinations.SnsDestination(channel.topic)
+    if wrapped == "queue":
+        on_success = destinations.SqsDestination(channel.queue)
+    with refusal("on_success", "'Stack/Channel'"):
+        channel.notify_failures_of(handler, on_success=on_success)
+    channel.notify_failures_of(handler)
+
+
+def test_rejects_a_list_known_at_deployment(stack: cdk.Stack) -> None:
+    """How many mailboxes it has must be known before."""
+    everybody = cdk.CfnParameter(stack, "Everybody", type="CommaDelimitedList")
+    with refusal("emails", "Fn.select"):
+        FailureChannel(stack, "Channel", emails=everybody.value_as_list)
+
+
+@pytest.mark.parametrize("parameter", ["retries", "delivery_retries"])
+def test_rejects_text_known_at_deployment_as_a_count(parameter: str) -> None:
+    """A parameter's number is its value_as_number."""
+    stack = cdk.Stack()
+    text = cdk.CfnParameter(stack, "Count").value_as_string
+    with refusal(parameter):
+        schedule_it(**{parameter: text})
+
+
+def test_rejects_another_unit_known_at_deployment(stack: cdk.Stack) -> None:
+    """CloudFormation cannot multiply."""
+    minutes = cdk.CfnParameter(stack, "Minutes", type="Number").value_as_number
+    with refusal("retention", "Duration.seconds"):
+        FailureChannel(stack, "Channel", retention=cdk.Duration.minutes(minutes))
+
+
+@pytest.mark.parametrize("parameter", ["handler", "queue", "topic"])
+def test_rejects_classes(stack: cdk.Stack, parameter: str) -> None:
+    """A class is none of its instances."""
+    classes: dict[str, Any] = {"handler": lambda_.Function, "queue": sqs.Queue, "topic": sns.Topic}
+    with refusal(parameter):
+        if parameter == "handler":
+            notify(lambda_.Function)
+        else:
+            FailureChannel(stack, "Channel", **{parameter: classes[parameter]})
+
+
 def test_rejects_emails_beside_a_shared_channel(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
@@ -453,3 +633,14 @@ def test_refuses_everything_before_defining(stack: cdk.Stack, handler: lambda_.F
     with refusal("emails"):
         FailureNotifiedFunction(stack, "Notified", handler=handler, emails=["nobody"])
     assert resources_of(stack, "AWS::SNS::Topic") == {}
+
+
+def test_defines_nothing_when_a_bound_destination_is_refused(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """The handler is free again, for a destination that Lambda has."""
+    channel = FailureChannel(stack, "Channel")
+    fifo = destinations.SqsDestination(sqs.Queue(stack, "Orders", fifo=True))
+    with refusal("on_success"):
+        channel.notify_failures_of(handler, on_success=fifo)
+    channel.notify_failures_of(handler)

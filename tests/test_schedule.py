@@ -138,7 +138,9 @@ def test_is_no_confused_deputy(stack: cdk.Stack, handler: lambda_.Function) -> N
         if "Policies" in resource["Properties"]
     )
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
-    assert set(trust["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
+    condition = trust["Condition"]["StringEquals"]
+    assert condition["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert condition["aws:SourceArn"]["Fn::Join"][1][-1] == ":schedule-group/default"
 
 
 def test_starts_only_once_failures_are_caught(stack: cdk.Stack, handler: lambda_.Function) -> None:
@@ -212,6 +214,43 @@ def test_resolves_tokens_in_a_payload(stack: cdk.Stack, handler: lambda_.Functio
                 ',"at":"<aws.scheduler.scheduled-time>"}',
             ],
         ]
+    }
+
+
+def test_hands_the_rest_of_a_payload_with_tokens_over_unchanged(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """Beside a token, nulls, digits, floats and tuples stay as they are."""
+    values = [None, 2**60 + 1, 1.0, "é", (1, None), {"n": None}]
+    schedule = scheduled(stack, handler, payload={"values": values, "region": cdk.Aws.REGION})
+    head, region, tail = schedule["Target"]["Input"]["Fn::Join"][1]
+    assert json.loads(head + "eu-west-1" + tail) == {
+        "values": [None, 2**60 + 1, 1.0, "é", [1, None], {"n": None}],
+        "region": "eu-west-1",
+    }
+    assert region == {"Ref": "AWS::Region"}
+    assert '"values":[null,1152921504606846977,1.0,"\\u00e9"' in head
+
+
+def test_resolves_lists_in_a_payload(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A list known at deployment stays one: CDK has a custom resource write it as JSON."""
+    subnets = cdk.CfnParameter(stack, "Subnets", type="CommaDelimitedList").value_as_list
+    text = json.dumps(scheduled(stack, handler, payload={"subnets": subnets})["Target"]["Input"])
+    assert "CdkJsonStringify" in text
+
+
+def test_accepts_delivery_settings_known_at_deployment(
+    stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """Parameters can be the delivery retries and the age."""
+    retries = cdk.CfnParameter(stack, "Retries", type="Number").value_as_number
+    age = cdk.CfnParameter(stack, "Age", type="Number").value_as_number
+    schedule = scheduled(
+        stack, handler, delivery_retries=retries, max_delivery_age=cdk.Duration.seconds(age)
+    )
+    assert schedule["Target"]["RetryPolicy"] == {
+        "MaximumEventAgeInSeconds": {"Ref": "Age"},
+        "MaximumRetryAttempts": {"Ref": "Retries"},
     }
 
 

@@ -1,6 +1,7 @@
 """Attaches to a function that is already there, through the alias that its callers use.
 
-A configuration of the function itself would say nothing about events that come through the alias.
+The function `orders`, its alias `live` and its role `orders-role` must be there. A configuration of
+the function itself would say nothing about events that come through the alias.
 """
 
 import aws_cdk as cdk
@@ -23,6 +24,7 @@ function = lambda_.Function.from_function_attributes(
     role=iam.Role.from_role_name(stack, "Role", "orders-role"),
     same_environment=True,
 )
+# Whatever version the alias leads to: CDK only asks it for the function.
 version = lambda_.Version.from_version_attributes(
     stack, "Version", lambda_=function, version="$LATEST"
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Set
 from typing import Any
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration, Reference, Stack, Token, Tokenization
 
-# How CDK writes what is only known at deployment into strings, lists and numbers.
-_ENCODED_TEXT = re.compile(r"[$#]\{Token\[[a-zA-Z0-9:._-]+\]\}")
+# How CDK writes what is only known at deployment into strings and numbers.
+_ENCODED_TEXT = re.compile(r"\$\{Token\[[a-zA-Z0-9:._-]+\]\}")
 _LARGEST_ENCODED_NUMBER = -1e288
+# Not every such text is a mailbox; every other text, such as a list of addresses, is none.
+_ADDRESS = re.compile(r"[^\s@,;:<>]+@[^\s@,;:<>]*[^\s@,;:<>.]")
 
 
 def is_token(value: object) -> bool:
@@ -21,24 +23,54 @@ def is_token(value: object) -> bool:
     """
     if isinstance(value, str):
         return _ENCODED_TEXT.search(value) is not None
+    if isinstance(value, list):
+        return len(value) == 1 and isinstance(value[0], str) and value[0].startswith("#{Token[")
     if isinstance(value, float):
         # Infinity would end the process that CDK runs in.
         return -math.inf < value < _LARGEST_ENCODED_NUMBER and bool(Token.is_unresolved(value))
-    return has_member(value, "creation_stack") and has_member(value, "resolve")
+    return has_member(value, "to_string") and has_member(value, "resolve")
 
 
 def has_member(value: object, member: str) -> bool:
-    """Tell whether a value is of a kind of CDK's, by a member that all of its kind have.
+    """Tell whether a value is of a kind of CDK's, by a method or property that its kind has.
 
     Asked of the class first, since to read a property of the value is a call to Node; proxies of
     what is imported have members of their own only.
     """
-    return hasattr(type(value), member) or hasattr(value, member)
+    return not isinstance(value, type) and (hasattr(type(value), member) or hasattr(value, member))
+
+
+def fifo_name(arn: str) -> str | None:
+    """Return the path or ARN of the FIFO queue or topic that an ARN leads to, else None.
+
+    What is imported or wrapped shows that it is FIFO only here.
+    """
+    token: Any = Tokenization.reverse_string(arn).first_token
+    target: Any = None
+    if token is not None and Reference.is_reference(token):
+        target = token.target
+    if getattr(target, "fifo_queue", None) or getattr(target, "fifo_topic", None):
+        return str(target.node.scope.node.path)
+    return arn if arn.endswith(".fifo") else None
+
+
+def check_environment(name: str, construct: Any, stack: Stack) -> None:
+    """Refuse what is known to be in another account or Region than a stack."""
+    environment = construct.env
+    for kind, theirs, ours in (
+        ("account", environment.account, stack.account),
+        ("Region", environment.region, stack.region),
+    ):
+        if theirs != ours and not is_token(theirs) and not is_token(ours):
+            raise ValueError(
+                f"{name} must be in the same {kind} as the channel, got {construct.node.path!r} "
+                f"in {theirs} and the channel in {ours}: define a channel there too"
+            )
 
 
 def check_count(name: str, value: Any, maximum: int, whose: str) -> None:
     """Refuse a number of attempts that is not an int from 0 to `maximum`."""
-    if is_token(value):
+    if is_token(value) and not isinstance(value, str):
         return
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
         raise ValueError(f"{name} must be an int from 0 to {maximum}, got {value!r}: {whose}")
@@ -54,6 +86,13 @@ def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:
             f"{name} must be {bounds}, got {value!r}: write for example Duration.seconds({minimum})"
         )
     if value.is_unresolved():
+        try:
+            value.to_seconds()
+        except RuntimeError:
+            raise ValueError(
+                f"{name} must be {bounds}, got another unit of a value known at deployment: "
+                "write Duration.seconds(…), which CloudFormation need not convert"
+            ) from None
         return
     milliseconds = value.to_milliseconds(integral=False)
     if milliseconds % 1000 or not minimum <= milliseconds / 1000 <= maximum:
@@ -63,31 +102,39 @@ def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:
         )
 
 
-def checked_emails(emails: Any, already: Iterable[str] = ()) -> tuple[str, ...]:
+def checked_emails(emails: Any) -> tuple[str, ...]:
     """Return the addresses, or refuse the first that nobody could be told at."""
-    if isinstance(emails, (str, bytes)) or not isinstance(emails, Iterable):
+    if isinstance(emails, (str, bytes)):
         raise ValueError(f"emails must be a list of addresses, got {emails!r}: write [{emails!r}]")
-    addresses = tuple(emails)
-    seen = {address.casefold() for address in already}
+    if not isinstance(emails, Iterable):
+        raise ValueError(
+            f"emails must be a list of addresses, got {emails!r}: write ['name@example.com'], or ()"
+        )
+    # The order of a set is another one in each run, and would change the template.
+    addresses = tuple(sorted(emails, key=str) if isinstance(emails, Set) else emails)
+    seen: set[str] = set()
     for address in addresses:
-        _check_address(address)
-        if address.casefold() in seen:
-            raise ValueError(
-                f"emails must name each address once, got {address!r} twice: remove one "
-                "(upper and lower case are the same mailbox)"
-            )
+        check_address("emails", address, seen)
         seen.add(address.casefold())
     return addresses
 
 
-def _check_address(address: Any) -> None:
+def check_address(name: str, address: Any, already: Container[str]) -> None:
+    """Refuse what is no address, or one of those there are already, in lower case."""
     if not isinstance(address, str):
-        raise ValueError(f"emails must hold strings, got {address!r}: write 'name@example.com'")
-    if is_token(address):
-        return
-    mailbox, at, domain = address.rpartition("@")
-    if not (mailbox and at and domain and address.isprintable()) or " " in address:
+        raise ValueError(f"{name} must be text, got {address!r}: write 'name@example.com'")
+    if "#{Token[" in address:
         raise ValueError(
-            f"emails must hold addresses like 'name@example.com', got {address!r}: "
+            f"{name} must be known one by one, got a list known at deployment: "
+            "write Fn.select(0, parameter.value_as_list) for the first"
+        )
+    if not is_token(address) and not (_ADDRESS.fullmatch(address) and address.isprintable()):
+        raise ValueError(
+            f"{name} must be one address like 'name@example.com', got {address!r}: "
             "SNS could not deliver to it"
+        )
+    if address.casefold() in already:
+        raise ValueError(
+            f"{name} must not repeat a mailbox, got {address!r} twice: remove one "
+            "(upper and lower case are the same mailbox)"
         )

@@ -58,16 +58,29 @@ class Payload:
     def target_input(self, scope: Construct) -> ScheduleTargetInput:
         """Return it as EventBridge Scheduler's input.
 
-        Text goes as it is, since numbers would lose digits on the way through Node. Tokens only
-        CDK can write; `ScheduleTargetInput.from_object` would make strings of numbers.
+        Text goes as it is, and of a payload with tokens CDK writes only these: on the way through
+        Node numbers lose digits, and nulls are lost.
         """
-        text = Stack.of(scope).to_json_string(self._value) if self._has_tokens else self._text
+        text = _written(self._value, Stack.of(scope)) if self._has_tokens else self._text
         return ScheduleTargetInput.from_text(text)
+
+
+def _written(value: Any, stack: Stack) -> str:
+    if is_token(value):
+        return stack.to_json_string(value)
+    if isinstance(value, dict):
+        items = (f"{_written(key, stack)}:{_written(item, stack)}" for key, item in value.items())
+        return f"{{{','.join(items)}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(_written(item, stack) for item in value)}]"
+    return json.dumps(value)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Yield every value that holds no others, and every key, with the path to it."""
-    if isinstance(value, dict):
+    if is_token(value):
+        yield path, value
+    elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise _not_json(path, key, "keys must be strings")

@@ -15,10 +15,17 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
-from aws_cdk.aws_sns_subscriptions import SqsSubscription
 from constructs import Construct
 
-from ._checks import check_age, checked_emails, has_member, is_token
+from ._checks import (
+    check_address,
+    check_age,
+    check_environment,
+    checked_emails,
+    fifo_name,
+    has_member,
+    is_token,
+)
 from ._register import Register
 from .handler import AsyncConfig, AttachedHandler
 
@@ -60,10 +67,11 @@ class FailureChannel(Construct):
                 the first mail, within 2 days. Default: nobody is told.
                 https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
             subscriptions: Other subscribers of the topic: functions, URLs, chats. Default: none.
-            topic: A standard topic to use. Default: a new one that refuses connections without
-                TLS.
-            queue: A standard queue to keep failed events in. Default: a new one, encrypted, that
-                refuses connections without TLS.
+            topic: A standard topic to use; if it is imported and encrypted, the roles of the
+                handlers need its key. Default: a new one that refuses connections without TLS.
+            queue: A standard queue to keep failed events in; it keeps its own retention, which is
+                4 days unless it says otherwise. Default: a new one, encrypted, that refuses
+                connections without TLS.
             retention: How long the queues that this channel defines keep an event. 60 seconds to
                 14 days. Default: 14 days, while SQS's own default is 4.
                 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
@@ -80,7 +88,16 @@ class FailureChannel(Construct):
         _check_subscriptions(subscriptions)
         _check_topic(topic)
         _check_queue(queue)
+        _check_key(encryption_key)
         check_age("retention", retention, MIN_RETENTION_SECONDS, MAX_RETENTION_SECONDS)
+        if not isinstance(removal_policy, RemovalPolicy):
+            raise ValueError(
+                f"removal_policy must be an aws_cdk.RemovalPolicy, got {removal_policy!r}: "
+                "leave it out to keep the queues, or write RemovalPolicy.DESTROY"
+            )
+        for name, given in (("topic", topic), ("queue", queue), ("encryption_key", encryption_key)):
+            if given is not None:
+                check_environment(name, given, Stack.of(scope))
         super().__init__(scope, id)
 
         # FailureMonitoring follows these, whether it is defined before or after what it watches.
@@ -96,10 +113,11 @@ class FailureChannel(Construct):
         self._dead_letter_queue = self._define_queue("DeadLetterQueue", retention, removal_policy)
         if queue is None:
             self._queue: sqs.IQueue = self._define_queue("Queue", retention, removal_policy)
-            self._queue_subscription = self._subscribe_own_queue()
+            self._queue_subscription = self._subscribe_queue(beside=True)
         else:
             self._queue = queue
-            self._queue_subscription = self._subscribe_given_queue()
+            self._use_queue(queue)
+            self._queue_subscription = self._subscribe_queue(beside=queue.stack is Stack.of(self))
         self._addresses: list[str] = []
         for address in addresses:
             self._subscribe_mailbox(address)
@@ -175,7 +193,7 @@ class FailureChannel(Construct):
         Raises:
             ValueError: The address is empty, has white space, has no `@` or was given before.
         """
-        checked_emails([address], already=self._addresses)
+        check_address("address", address, {known.casefold() for known in self._addresses})
         return self._subscribe_mailbox(address)
 
     def add_subscription(self, subscription: sns.ITopicSubscription) -> sns.Subscription:
@@ -192,6 +210,7 @@ class FailureChannel(Construct):
         """
         _check_subscriptions([subscription])
         added = self._topic.add_subscription(subscription)
+        _check_subscribed(added)
         if added.dead_letter_queue is None:
             resource = cast(sns.CfnSubscription, added.node.default_child)
             resource.redrive_policy = {"deadLetterTargetArn": self._dead_letter_queue.queue_arn}
@@ -237,11 +256,31 @@ class FailureChannel(Construct):
             )
         return kms.Key.from_key_arn(self, "EncryptionKey", key.key_arn)
 
-    def _subscribe_own_queue(self) -> sns.Subscription:
-        # Not SqsSubscription, which names the stack in the subscription's logical id: when a
-        # logical id changes, CloudFormation creates the same subscription, which SNS answers with
-        # the one that is there, and then deletes that one.
-        permission = self._queue.grant(_topic_service(self._topic.topic_arn), "sqs:SendMessage")
+    def _use_queue(self, queue: sqs.IQueue) -> None:
+        if not isinstance(queue, sqs.Queue):
+            self._warn(
+                "imported-queue",
+                "queue is imported, so that its policy cannot be changed here: let "
+                "sns.amazonaws.com use sqs:SendMessage in it, and its key if it has one, or no "
+                "failed event reaches it.",
+            )
+        if queue.encryption_master_key is not None:
+            let_use_key(queue.encryption_master_key, _sns_service())
+
+    def _subscribe_queue(self, *, beside: bool) -> sns.Subscription:
+        """Let the topic send to the queue, and subscribe it.
+
+        Not with SqsSubscription, which names the stack in the subscription's logical id: when a
+        logical id changes, CloudFormation creates the same subscription, which SNS answers with
+        the one that is there, and then deletes that one.
+        """
+        if beside:
+            condition = {"ArnEquals": {"aws:SourceArn": self._topic.topic_arn}}
+        else:
+            # The policy is in the queue's stack, which must not refer back to the topic's.
+            condition = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        sender = iam.ServicePrincipal("sns.amazonaws.com", conditions=condition)
+        permission = self._queue.grant(sender, "sqs:SendMessage")
         subscription = sns.Subscription(
             self,
             "QueueSubscription",
@@ -251,24 +290,11 @@ class FailureChannel(Construct):
             raw_message_delivery=True,
             dead_letter_queue=self._dead_letter_queue,
         )
-        # SNS does not try again what it may not deliver yet.
-        permission.apply_before(subscription)
+        if beside:
+            # SNS does not try again what it may not deliver yet. A queue of another stack is
+            # deployed before, with its policy.
+            permission.apply_before(subscription)
         return subscription
-
-    def _subscribe_given_queue(self) -> sns.Subscription:
-        if not isinstance(self._queue, sqs.Queue):
-            self._warn(
-                "imported-queue",
-                "queue is imported, so that its policy cannot be changed here: let "
-                "sns.amazonaws.com use sqs:SendMessage in it, or no failed event reaches it.",
-            )
-        # CDK defines it beside the queue, so that a queue of another stack refers to this stack
-        # and never the other way round.
-        return self._topic.add_subscription(
-            SqsSubscription(
-                self._queue, raw_message_delivery=True, dead_letter_queue=self._dead_letter_queue
-            )
-        )
 
     def _subscribe_mailbox(self, address: str) -> sns.Subscription:
         self._addresses.append(address)
@@ -318,23 +344,44 @@ def _sns_service() -> iam.ServicePrincipal:
     return iam.ServicePrincipal("sns.amazonaws.com")
 
 
-def _topic_service(topic_arn: str) -> iam.ServicePrincipal:
-    return iam.ServicePrincipal(
-        "sns.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": topic_arn}}
-    )
-
-
 def _check_subscriptions(subscriptions: Any) -> None:
     if isinstance(subscriptions, (str, bytes)) or not isinstance(subscriptions, Sequence):
         raise ValueError(
             f"subscriptions must be a list, got {subscriptions!r}: write [subscription]"
         )
     for subscription in subscriptions:
-        if not has_member(subscription, "bind"):
+        # A destination of Lambda's has a bind, too.
+        kind = type(subscription).__module__
+        if not has_member(subscription, "bind") or kind == "aws_cdk.aws_lambda_destinations":
             raise ValueError(
                 "subscriptions must hold aws_sns_subscriptions, "
                 f"got {subscription!r}: write for example UrlSubscription(url)"
             )
+
+
+def _check_subscribed(subscription: sns.Subscription) -> None:
+    """Refuse a FIFO queue, which a subscription shows only once it is bound."""
+    resource = cast(sns.CfnSubscription, subscription.node.default_child)
+    if (name := fifo_name(resource.endpoint or "")) is not None:
+        raise ValueError(
+            f"subscriptions must not be of FIFO queues, got {name!r}: "
+            "a standard topic cannot send to FIFO queues"
+        )
+
+
+def _check_key(key: Any) -> None:
+    if key is None:
+        return
+    if not has_member(key, "key_arn"):
+        raise ValueError(
+            f"encryption_key must be an aws_kms.IKey, got {key!r}: pass the construct, "
+            "or Key.from_key_arn(…) for one that is already there"
+        )
+    if has_member(key, "alias_name"):
+        raise ValueError(
+            f"encryption_key must be the key itself, got alias {key.alias_name!r}: permissions "
+            "for an alias let nobody use its key; pass the key, or Key.from_key_arn(…)"
+        )
 
 
 def _check_topic(topic: Any) -> None:
@@ -342,7 +389,7 @@ def _check_topic(topic: Any) -> None:
         return
     if not has_member(topic, "topic_arn"):
         raise ValueError(f"topic must be an aws_sns.ITopic, got {topic!r}: pass the construct")
-    if topic.fifo:
+    if topic.fifo or fifo_name(topic.topic_arn) is not None:
         raise ValueError(
             f"topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
             "Lambda cannot send failures to FIFO topics"
@@ -354,7 +401,7 @@ def _check_queue(queue: Any) -> None:
         return
     if not has_member(queue, "queue_arn"):
         raise ValueError(f"queue must be an aws_sqs.IQueue, got {queue!r}: pass the construct")
-    if queue.fifo:
+    if queue.fifo or fifo_name(queue.queue_arn) is not None:
         raise ValueError(
             f"queue must be a standard queue, got FIFO queue {queue.node.path!r}: "
             "a standard SNS topic cannot send to FIFO queues"

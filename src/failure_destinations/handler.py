@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from aws_cdk import CfnResource, Duration, Reference, Stack, Tokenization
+from aws_cdk import Annotations, Duration, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
-from constructs import Construct
+from constructs import Construct, Node
 
-from ._checks import check_age, check_count, has_member
+from ._checks import (
+    check_age,
+    check_count,
+    check_environment,
+    fifo_name,
+    has_member,
+    is_token,
+)
 
 if TYPE_CHECKING:
     from .channel import FailureChannel
@@ -22,6 +29,11 @@ MAX_EVENT_AGE_SECONDS = 21_600
 
 # CDK's own id for the child of a function that holds its asynchronous configuration.
 _CONFIG_ID = "EventInvokeConfig"
+# And of the role that it defines for a function that was given none.
+_ROLE_ID = "ServiceRole"
+# Marks a handler whose configuration is defined elsewhere.
+_ATTACHED = "failure-destinations:attached"
+_ARN_PARTS = 7
 
 
 class AttachedHandler(NamedTuple):
@@ -54,33 +66,45 @@ class AsyncConfig:
         )
         check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
         _check_on_success(on_success)
-        _check_handler(handler)
+        self._node = _checked_node(handler)
         self._handler = handler
-        self._retries = retries
+        self._retries = Token.as_number(retries) if is_token(retries) else int(retries)
         self._max_event_age = max_event_age
         self._on_success = on_success
 
-    def define(self, channel: FailureChannel, scope: Construct | None = None) -> Construct:
+    def define(
+        self,
+        channel: FailureChannel,
+        scope: Construct | None = None,
+        scope_stack: Stack | None = None,
+    ) -> Construct:
         """Define the EventInvokeConfig, and return it for others to depend on.
 
         It is a child of the handler, as with CDK's `configure_async_invoke`, unless a scope in
         another stack is given: then everything is defined there, so that the scope's stack refers
         to the handler's and never the other way round.
         """
-        place = cast(Construct, self._handler)
-        if scope is None or self._handler.stack is Stack.of(scope):
-            config = self._define_beside_handler(channel)
-        else:
+        handler = self._handler
+        stack = handler.stack
+        place = cast(Construct, handler)
+        if scope is not None and stack is not scope_stack:
             place = scope
-            config = self._define_in(scope, channel)
-        if self._on_success is not None:
-            _check_bound(config)
+        if not isinstance(handler, lambda_.Function) or place is scope:
+            check_environment("handler", handler, Stack.of(channel))
+        # Most functions have the role that CDK defines for them.
+        own_role = self._node.try_find_child(_ROLE_ID) is not None
+        role = None if own_role else cast(iam.IRole, handler.role)
+        role_is_afar = role is not None and role.stack is not stack
+        if place is scope or (role_is_afar and isinstance(handler, Construct)):
+            config = self._define_in(place, cast(iam.IRole, handler.role), channel)
+        else:
+            config = self._define_beside_handler(role, channel)
         # A record that SNS has nowhere to deliver to is lost.
         config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
-        channel._handlers.add(AttachedHandler(self._handler, place, self._max_event_age))
+        channel._handlers.add(AttachedHandler(handler, place, self._max_event_age))
         return config
 
-    def _define_beside_handler(self, channel: FailureChannel) -> Construct:
+    def _define_beside_handler(self, role: iam.IRole | None, channel: FailureChannel) -> Construct:
         handler = self._handler
         handler.configure_async_invoke(
             on_failure=destinations.SnsDestination(channel.topic),
@@ -88,50 +112,70 @@ class AsyncConfig:
             retry_attempts=self._retries,
             max_event_age=self._max_event_age,
         )
-        config = cast(Construct, handler.node.find_child(_CONFIG_ID))
-        if not isinstance(handler, lambda_.Function):
-            # Lambda refuses a destination that the role may not publish to. A function waits for
-            # the policies of its role; what is imported does not.
-            config.node.add_dependency(cast(iam.IRole, handler.role))
+        config = cast(Construct, self._node.find_child(_CONFIG_ID))
+        if self._on_success is not None:
+            resource = cast(lambda_.CfnEventInvokeConfig, config.node.default_child)
+            try:
+                _check_success(resource, channel)
+            except ValueError:
+                self._node.try_remove_child(_CONFIG_ID)
+                raise
+        if role is not None:
+            if not isinstance(handler, lambda_.Function):
+                # Lambda refuses a destination that the role may not publish to. A function waits
+                # for the policies of its role; what is imported does not.
+                config.node.add_dependency(role)
+            if not isinstance(role, iam.Role):
+                _warn_of_fixed(role, handler, channel)
         return config
 
-    def _define_in(self, scope: Construct, channel: FailureChannel) -> Construct:
+    def _define_in(self, scope: Construct, role: iam.IRole, channel: FailureChannel) -> Construct:
+        """Define everything in a stack that is not the handler's, or not its role's."""
         function, qualifier = function_and_qualifier(self._handler)
-        policy = iam.Policy(scope, "HandlerPolicy", roles=[cast(iam.IRole, self._handler.role)])
+        policy = iam.Policy(scope, "HandlerPolicy", roles=[role])
         channel.topic.grant_publish(policy)
+        on_failure = lambda_.CfnEventInvokeConfig.OnFailureProperty(
+            destination=channel.topic.topic_arn
+        )
         config = lambda_.CfnEventInvokeConfig(
             scope,
             _CONFIG_ID,
             function_name=function.function_name,
             qualifier=qualifier,
-            destination_config=self._destination_config(scope, channel),
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=on_failure, on_success=self._bind_success(scope, role)
+            ),
             maximum_retry_attempts=self._retries,
             maximum_event_age_in_seconds=(
                 None if self._max_event_age is None else self._max_event_age.to_seconds()
             ),
         )
+        if self._on_success is not None:
+            _check_success(config, channel)
         config.node.add_dependency(policy)
-        # Nothing is defined in the handler's stack, but whoever is next must find it taken.
-        Construct(cast(Construct, self._handler), _CONFIG_ID)
+        handler: Any = self._handler
+        if handler is not scope:
+            # Nothing is defined in the handler's stack, but whoever is next must find it taken.
+            self._node.add_metadata(_ATTACHED, scope.node.path)
+            if isinstance(handler, Construct):
+                Construct(handler, _CONFIG_ID)
         return config
 
-    def _destination_config(
-        self, scope: Construct, channel: FailureChannel
-    ) -> lambda_.CfnEventInvokeConfig.DestinationConfigProperty:
-        on_success = None
-        if self._on_success is not None:
-            bound = self._on_success.bind(
-                scope, self._handler, type=lambda_.DestinationType.SUCCESS
-            )
-            on_success = lambda_.CfnEventInvokeConfig.OnSuccessProperty(
-                destination=bound.destination
-            )
-        return lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-            on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(
-                destination=channel.topic.topic_arn
-            ),
-            on_success=on_success,
+    def _bind_success(
+        self, scope: Construct, role: iam.IRole
+    ) -> lambda_.CfnEventInvokeConfig.OnSuccessProperty | None:
+        if self._on_success is None:
+            return None
+        # Seen from here, so that what the role is granted is defined here too.
+        view = lambda_.Function.from_function_attributes(
+            scope,
+            "Handler",
+            function_arn=self._handler.function_arn,
+            role=iam.Role.from_role_arn(scope, "HandlerRole", role.role_arn),
+            same_environment=True,
         )
+        bound = self._on_success.bind(scope, view, type=lambda_.DestinationType.SUCCESS)
+        return lambda_.CfnEventInvokeConfig.OnSuccessProperty(destination=bound.destination)
 
 
 def function_and_qualifier(handler: Any) -> tuple[lambda_.IFunction, str]:
@@ -151,25 +195,41 @@ def _check_on_success(on_success: Any) -> None:
             "on_success must not be an S3Destination, got one: Lambda sends only failures to S3; "
             "use a standard queue or topic, an event bus or a function"
         )
-    if not has_member(on_success, "bind"):
+    # A subscription of SNS's has a bind, too.
+    kind = type(on_success).__module__
+    if not has_member(on_success, "bind") or kind == "aws_cdk.aws_sns_subscriptions":
         raise ValueError(
             f"on_success must be an aws_lambda.IDestination, got {on_success!r}: "
             "write for example aws_lambda_destinations.SqsDestination(queue)"
         )
 
 
-def _check_bound(config: Any) -> None:
-    """Refuse a FIFO queue or topic: a destination shows what it wraps only once it is bound."""
-    resource: Any = config if isinstance(config, CfnResource) else config.node.default_child
-    arn = resource.destination_config.on_success.destination
-    token: Any = Tokenization.reverse_string(arn).first_token
-    target = token.target if token is not None and Reference.is_reference(token) else None
-    fifo = getattr(target, "fifo_queue", None) or getattr(target, "fifo_topic", None)
-    if fifo or arn.endswith(".fifo"):
-        name = target.node.scope.node.path if target is not None else arn
+def _check_success(config: lambda_.CfnEventInvokeConfig, channel: FailureChannel) -> None:
+    """Refuse what a destination shows only once it is bound."""
+    settings: Any = config.destination_config
+    arn = settings.on_success.destination
+    if (name := fifo_name(arn)) is not None:
         raise ValueError(
             f"on_success must be a standard queue or topic, got FIFO {name!r}: "
             "Lambda cannot send records to FIFO queues and topics"
+        )
+    if arn in (channel.topic.topic_arn, channel.queue.queue_arn):
+        raise ValueError(
+            f"on_success must not be the channel's, got {channel.node.path!r}: successes would "
+            "land among the failed events"
+        )
+
+
+def _warn_of_fixed(role: iam.IRole, handler: lambda_.IFunction, channel: FailureChannel) -> None:
+    """Warn of a role that no policy can be added to: CDK drops what it is granted in silence."""
+    statement = iam.PolicyStatement(actions=["sns:Publish"], resources=[channel.topic.topic_arn])
+    added = role.add_to_principal_policy(statement)
+    if not isinstance(added.policy_dependable, iam.Policy):
+        Annotations.of(cast(Construct, handler)).add_warning_v2(
+            "failure-destinations:fixed-role",
+            "the handler's role cannot be changed here: let it use sns:Publish on the channel's "
+            "topic, and kms:Decrypt and kms:GenerateDataKey* on the topic's key if it has one, or "
+            "Lambda refuses the destination.",
         )
 
 
@@ -182,18 +242,44 @@ def check_is_function(handler: Any) -> None:
         )
 
 
-def _check_handler(handler: Any) -> None:
+def _checked_node(handler: Any) -> Node:
+    """Return the handler's place in the tree, or refuse a handler that cannot be attached."""
     check_is_function(handler)
-    node = handler.node
-    if node.try_find_child(_CONFIG_ID) is not None:
+    node: Node = handler.node
+    taken = node.try_find_child(_CONFIG_ID) is not None
+    if not isinstance(handler, lambda_.Function):
+        taken = taken or any(entry.type == _ATTACHED for entry in node.metadata)
+        _check_qualifier(handler)
+        if handler.role is None:
+            raise ValueError(
+                f"handler must have a role, got {node.path!r} without one: import it with "
+                "Function.from_function_attributes(…, role=…), so that Lambda may send its failures"
+            )
+    if taken:
         raise ValueError(
             f"handler must have no asynchronous configuration yet, got {node.path!r} with one: "
             "remove on_failure, on_success, retry_attempts and max_event_age where it is defined, "
             "or its configure_async_invoke call, or its other failure channel"
         )
-    # A function that this app defines always has a role.
-    if not isinstance(handler, lambda_.Function) and handler.role is None:
+    return node
+
+
+def _check_qualifier(handler: Any) -> None:
+    """Refuse a function that stands for its alias or version, which its callers would miss."""
+    if has_member(handler, "alias_name"):
+        return
+    if has_member(handler, "version"):
+        if handler.version == "$LATEST":
+            raise ValueError(
+                f"handler must be the function itself, got {handler.node.path!r}, its "
+                "latest_version: to Lambda both are one"
+            )
+        return
+    # arn:aws:lambda:region:account:function:name, and perhaps a qualifier; no token has a colon.
+    parts = handler.function_arn.split(":")
+    if len(parts) > _ARN_PARTS:
         raise ValueError(
-            f"handler must have a role, got {node.path!r} imported without one: import it with "
-            "Function.from_function_attributes(…, role=…), so that Lambda may send its failures"
+            f"handler must not be imported by a qualified ARN, got {handler.node.path!r} for "
+            f"{parts[-1]!r}: import it with Alias.from_alias_attributes or "
+            "Version.from_version_attributes, so that the alias or version is configured"
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from ._checks import checked_emails
 from .channel import FailureChannel
 from .handler import AsyncConfig
 from .schedule import Delivery
@@ -100,6 +101,7 @@ class FailureNotifiedFunction(Construct):
                 message names it and the way out.
         """
         _check_channel(channel, emails)
+        addresses = checked_emails(emails)
         delivery = _delivery(
             schedule,
             payload=payload,
@@ -112,8 +114,9 @@ class FailureNotifiedFunction(Construct):
         super().__init__(scope, id)
 
         self._handler = handler
-        self._channel = channel or FailureChannel(self, "Channel", emails=emails)
-        config = async_config.define(self._channel, self)
+        self._channel = channel or FailureChannel(self, "Channel", emails=addresses)
+        here = scope if isinstance(scope, Stack) else Stack.of(scope)
+        config = async_config.define(self._channel, self, here)
         self._schedule = None
         if delivery is not None:
             self._schedule = delivery.define(self, handler, self._channel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, cast
 
 from aws_cdk import Annotations, Aws, Duration
 from aws_cdk import aws_iam as iam
@@ -12,7 +12,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
-from ._checks import check_age, check_count
+from ._checks import check_age, check_count, is_token
 from ._payload import Payload
 from .channel import FailureChannel
 
@@ -57,6 +57,14 @@ class Delivery:
         self._payload = None if payload is None else Payload(payload)
         self._retries = delivery_retries
         self._max_age = max_delivery_age
+        # CDK's target would take a number known at deployment for one below 0.
+        self._overrides: dict[str, float] = {}
+        if is_token(delivery_retries):
+            self._retries = None
+            self._overrides["MaximumRetryAttempts"] = cast(float, delivery_retries)
+        if max_delivery_age is not None and max_delivery_age.is_unresolved():
+            self._max_age = None
+            self._overrides["MaximumEventAgeInSeconds"] = max_delivery_age.to_seconds()
 
     def define(
         self, scope: Construct, handler: lambda_.IFunction, channel: FailureChannel
@@ -89,6 +97,9 @@ class Delivery:
                 max_event_age=self._max_age,
             ),
         )
+        for name, value in self._overrides.items():
+            resource = cast(scheduler.CfnSchedule, schedule.node.default_child)
+            resource.add_property_override(f"Target.RetryPolicy.{name}", value)
         channel._schedules.add(schedule)
         return schedule
 
