@@ -1,0 +1,6 @@
+"""`python -m failure_destinations`: the same as the command `failure-destinations`."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The operator's command `failure-destinations`: see, replay and check what fails.
+
+It never imports `aws_cdk`, and needs no Node. Each command is a module of its own, which is only
+imported when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command, or say how to install what it needs."""
+    try:
+        from .group import cli  # noqa: PLC0415 - click is an extra
+    except ImportError as error:
+        sys.exit(
+            f"failure-destinations: {error.name} is missing: "
+            "pip install 'failure-destinations[cli]'"
+        )
+    cli(prog_name="failure-destinations")
