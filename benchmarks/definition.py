@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from failure_destinations.testing.node import find_node
 
@@ -62,6 +62,14 @@ def define_by_hand(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         removal_policy=cdk.RemovalPolicy.RETAIN,
     )
+    copy_queue = sqs.Queue(
+        scope,
+        "CopyQueue",
+        retention_period=cdk.Duration.days(14),
+        enforce_ssl=True,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+    )
     queue_subscription = topic.add_subscription(
         subscriptions.SqsSubscription(
             queue, raw_message_delivery=True, dead_letter_queue=dead_letter_queue
@@ -74,6 +82,13 @@ def define_by_hand(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None
     handler.configure_async_invoke(on_failure=destinations.SnsDestination(topic), retry_attempts=1)
     config = handler.node.find_child("EventInvokeConfig")
     config.node.add_dependency(queue_subscription, dead_letter_queue)
+    handler.add_to_role_policy(
+        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[copy_queue.queue_arn])
+    )
+    function = cast(lambda_.CfnFunction, handler.node.default_child)
+    function.dead_letter_config = lambda_.CfnFunction.DeadLetterConfigProperty(
+        target_arn=copy_queue.queue_arn
+    )
     role = iam.Role(
         scope,
         "ScheduleRole",

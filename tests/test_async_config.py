@@ -96,7 +96,7 @@ def test_accepts_retries_known_at_deployment(stack: cdk.Stack, handler: lambda_.
 
 
 def test_lets_the_handler_publish(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """The handler's role may publish to the topic, and gets nothing else."""
+    """The handler's role may publish to the topic and send copies, and gets nothing else."""
     channel = FailureChannel(stack, "Channel")
     channel.notify_failures_of(handler)
     _, policy = only(stack, "AWS::IAM::Policy")
@@ -105,7 +105,12 @@ def test_lets_the_handler_publish(stack: cdk.Stack, handler: lambda_.Function) -
             "Action": "sns:Publish",
             "Effect": "Allow",
             "Resource": {"Ref": logical_id(stack, channel.topic)},
-        }
+        },
+        {
+            "Action": "sqs:SendMessage",
+            "Effect": "Allow",
+            "Resource": {"Fn::GetAtt": [logical_id(stack, channel.copy_queue), "Arn"]},
+        },
     ]
 
 
@@ -290,7 +295,8 @@ def test_serves_a_handler_whose_role_is_of_another_stack(app: cdk.App) -> None:
     app.synth()
     assert roles.dependencies == []
     _, policy = only(stack, "AWS::IAM::Policy")
-    assert [s["Action"] for s in policy["PolicyDocument"]["Statement"]] == ["sns:Publish"]
+    actions = [s["Action"] for s in policy["PolicyDocument"]["Statement"]]
+    assert actions == ["sns:Publish", "sqs:SendMessage"]
 
 
 def test_serves_an_imported_alias_of_another_stack(app: cdk.App) -> None:
@@ -316,7 +322,8 @@ def test_warns_of_a_role_that_cannot_be_changed(stack: cdk.Stack) -> None:
 
 def test_warns_of_no_role_that_can_be_changed(stack: cdk.Stack) -> None:
     """An imported role that gets a policy needs no warning."""
-    FailureChannel(stack, "Channel").notify_failures_of(imported_handler(stack))
+    channel = FailureChannel(stack, "Channel", keep_copies=False)
+    channel.notify_failures_of(imported_handler(stack))
     assert_does_not_warn(stack)
 
 

@@ -25,6 +25,7 @@ from .templates import (
 )
 
 TWO_WEEKS = 14 * 24 * 60 * 60
+QUEUES = ["queue", "dead_letter_queue", "copy_queue"]
 
 
 def queue_policy(stack: cdk.Stack, queue: Any) -> list[dict[str, Any]]:
@@ -43,15 +44,15 @@ def get_arn(stack: cdk.Stack, construct: Any) -> dict[str, Any]:
     return {"Fn::GetAtt": [logical_id(stack, construct), "Arn"]}
 
 
-@pytest.mark.parametrize("attribute", ["queue", "dead_letter_queue"])
+@pytest.mark.parametrize("attribute", QUEUES)
 def test_keeps_events_two_weeks(stack: cdk.Stack, attribute: str) -> None:
-    """Both queues keep an event as long as SQS can, not its default of 4 days."""
+    """Every queue keeps an event as long as SQS can, not its default of 4 days."""
     channel = FailureChannel(stack, "Channel")
     queue = resources_of(stack)[logical_id(stack, getattr(channel, attribute))]
     assert queue["Properties"]["MessageRetentionPeriod"] == TWO_WEEKS
 
 
-@pytest.mark.parametrize("attribute", ["queue", "dead_letter_queue"])
+@pytest.mark.parametrize("attribute", QUEUES)
 def test_encrypts_queues(stack: cdk.Stack, attribute: str) -> None:
     """Without a key, SQS encrypts with its own."""
     channel = FailureChannel(stack, "Channel")
@@ -59,7 +60,7 @@ def test_encrypts_queues(stack: cdk.Stack, attribute: str) -> None:
     assert queue["Properties"]["SqsManagedSseEnabled"] is True
 
 
-@pytest.mark.parametrize("attribute", ["queue", "dead_letter_queue"])
+@pytest.mark.parametrize("attribute", QUEUES)
 def test_keeps_queues_when_the_stack_is_deleted(stack: cdk.Stack, attribute: str) -> None:
     """Deleting or replacing a stack's queue keeps the events."""
     channel = FailureChannel(stack, "Channel")
@@ -68,20 +69,20 @@ def test_keeps_queues_when_the_stack_is_deleted(stack: cdk.Stack, attribute: str
 
 
 def test_deletes_queues_when_told_so(stack: cdk.Stack) -> None:
-    """removal_policy holds for both queues."""
+    """removal_policy holds for every queue."""
     FailureChannel(stack, "Channel", removal_policy=cdk.RemovalPolicy.DESTROY)
     queues = resources_of(stack, "AWS::SQS::Queue").values()
-    assert [queue["DeletionPolicy"] for queue in queues] == ["Delete", "Delete"]
+    assert [queue["DeletionPolicy"] for queue in queues] == ["Delete"] * 3
 
 
 def test_keeps_events_as_long_as_told(stack: cdk.Stack) -> None:
-    """Retention holds for both queues."""
+    """Retention holds for every queue."""
     FailureChannel(stack, "Channel", retention=cdk.Duration.hours(1))
     queues = resources_of(stack, "AWS::SQS::Queue").values()
-    assert [queue["Properties"]["MessageRetentionPeriod"] for queue in queues] == [3600, 3600]
+    assert [queue["Properties"]["MessageRetentionPeriod"] for queue in queues] == [3600] * 3
 
 
-@pytest.mark.parametrize("attribute", ["queue", "dead_letter_queue"])
+@pytest.mark.parametrize("attribute", QUEUES)
 def test_refuses_connections_without_tls(stack: cdk.Stack, attribute: str) -> None:
     """A queue denies everything that does not come through TLS."""
     channel = FailureChannel(stack, "Channel")
@@ -234,7 +235,7 @@ def test_uses_a_topic_that_is_there(stack: cdk.Stack) -> None:
 
 
 def test_uses_a_queue_that_is_there(stack: cdk.Stack) -> None:
-    """A given queue gets the records; only the dead-letter queue is defined beside it."""
+    """A given queue gets the records; only those for dead letters and copies are defined."""
     queue = sqs.Queue(stack, "Queue")
     channel = FailureChannel(stack, "Channel", queue=queue)
     _, subscription = only(stack, "AWS::SNS::Subscription")
@@ -244,6 +245,7 @@ def test_uses_a_queue_that_is_there(stack: cdk.Stack) -> None:
     assert set(resources_of(stack, "AWS::SQS::Queue")) == {
         logical_id(stack, queue),
         logical_id(stack, channel.dead_letter_queue),
+        logical_id(stack, channel.copy_queue),
     }
 
 
@@ -305,7 +307,7 @@ def test_warns_of_nothing_by_default(stack: cdk.Stack) -> None:
 
 
 def test_encrypts_with_a_key(stack: cdk.Stack) -> None:
-    """A customer's key encrypts the topic and both queues."""
+    """A customer's key encrypts the topic and every queue."""
     key = kms.Key(stack, "Key")
     FailureChannel(stack, "Channel", encryption_key=key)
     encrypted = [
@@ -313,7 +315,7 @@ def test_encrypts_with_a_key(stack: cdk.Stack) -> None:
         for resource in resources_of(stack).values()
         if resource["Type"] in ("AWS::SQS::Queue", "AWS::SNS::Topic")
     ]
-    assert encrypted == [get_arn(stack, key)] * 3
+    assert encrypted == [get_arn(stack, key)] * 4
 
 
 def test_lets_sns_use_the_key(stack: cdk.Stack) -> None:
@@ -353,6 +355,11 @@ def test_lets_a_handler_use_the_key(stack: cdk.Stack) -> None:
             "Effect": "Allow",
             "Resource": get_arn(stack, key),
         },
+        {
+            "Action": "sqs:SendMessage",
+            "Effect": "Allow",
+            "Resource": get_arn(stack, channel.copy_queue),
+        },
     ]
 
 
@@ -377,7 +384,7 @@ def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
 
 
 def test_grants_consuming_failures(stack: cdk.Stack) -> None:
-    """Whoever is granted may read and delete in both queues, and nothing more."""
+    """Whoever is granted may read and delete in every queue, and nothing more."""
     channel = FailureChannel(stack, "Channel")
     operator = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
     grant = channel.grant_consume_failures(operator)
@@ -393,6 +400,7 @@ def test_grants_consuming_failures(stack: cdk.Stack) -> None:
     assert [(s["Action"], s["Resource"]) for s in policy["PolicyDocument"]["Statement"]] == [
         (actions, get_arn(stack, channel.queue)),
         (actions, get_arn(stack, channel.dead_letter_queue)),
+        (actions, get_arn(stack, channel.copy_queue)),
     ]
 
 

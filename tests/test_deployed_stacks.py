@@ -21,6 +21,8 @@ from .templates import resources_of
 EVERY_MINUTE = ScheduleExpression.rate(cdk.Duration.minutes(1))
 
 CHANNEL = {
+    "ChannelCopyQueueAF8F59FC": "AWS::SQS::Queue",
+    "ChannelCopyQueuePolicy6EDF7793": "AWS::SQS::QueuePolicy",
     "ChannelDeadLetterQueue5C1A14BE": "AWS::SQS::Queue",
     "ChannelDeadLetterQueuePolicyDB376466": "AWS::SQS::QueuePolicy",
     "ChannelQueue1992F7FF": "AWS::SQS::Queue",
@@ -30,6 +32,8 @@ CHANNEL = {
     "ChannelTopicPolicy9D1D5C24": "AWS::SNS::TopicPolicy",
 }
 CHANNEL_OF_A_FUNCTION = {
+    "NotifiedChannelCopyQueueBE4BF7FB": "AWS::SQS::Queue",
+    "NotifiedChannelCopyQueuePolicy51C24ED6": "AWS::SQS::QueuePolicy",
     "NotifiedChannelDeadLetterQueue76ADD1C0": "AWS::SQS::Queue",
     "NotifiedChannelDeadLetterQueuePolicy58DCD659": "AWS::SQS::QueuePolicy",
     "NotifiedChannelQueueEE8D7E0D": "AWS::SQS::Queue",
@@ -75,7 +79,7 @@ def ids_of(stack: cdk.Stack) -> dict[str, str]:
 
 
 def test_channel(stack: cdk.Stack) -> None:
-    """A channel has seven resources."""
+    """A channel has nine resources."""
     FailureChannel(stack, "Channel")
     assert ids_of(stack) == CHANNEL
 

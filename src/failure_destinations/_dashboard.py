@@ -54,6 +54,8 @@ class FailureDashboard:
             "4 Queue",
             metrics.events_in(queue, label="Failed events waiting"),
         )
+        if channel.copy_queue is not None:
+            queue_column.add_left_metric(metrics.events_in(channel.copy_queue, label="Copies"))
         queue_column.add_right_metric(metrics.oldest_age_in(queue, label="Oldest, seconds"))
         dead_letter_column = _column(
             4,

@@ -38,8 +38,9 @@ class FailureChannel(Construct):
     """Keeps every failed event of its functions in a queue, and tells people.
 
     Defines an SNS topic, an SQS queue that gets each invocation record as Lambda wrote it, a
-    subscription for each mailbox, and a dead-letter queue for what a schedule could not start or
-    SNS could not deliver. From the queue a failed event can be replayed.
+    subscription for each mailbox, a dead-letter queue for what a schedule could not start or SNS
+    could not deliver, and a queue with a copy of each failed event, which comes by another way:
+    the dead-letter queue of the function. From the queue a failed event can be replayed.
 
     One channel serves any number of functions, also those of other stacks: these refer to the
     channel's stack, never the other way round.
@@ -57,6 +58,7 @@ class FailureChannel(Construct):
         retention: Duration | None = None,
         encryption_key: kms.IKey | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        keep_copies: bool = True,
     ) -> None:
         """Define the channel.
 
@@ -80,6 +82,14 @@ class FailureChannel(Construct):
                 nothing once a message is delivered, is not.
             removal_policy: What becomes of the queues that this channel defines when their stack
                 is deleted. Default: they stay, and the events in them.
+            keep_copies: Whether the functions get a queue of this channel as their dead-letter
+                queue, which keeps a copy of each failed event: up to 1 MiB, where SNS drops a
+                record over 256 KB, and also while the topic, its key or its policy is broken. A
+                function with a dead-letter queue of its own keeps it. For one that is imported,
+                of another stack than its configuration, or whose role cannot be changed, a warning
+                says that none can be set; for a version that is published already they begin with
+                the next. Default: copies are kept.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
         Raises:
             ValueError: An argument is not as described; the message names it and the way out.
@@ -94,6 +104,11 @@ class FailureChannel(Construct):
             raise ValueError(
                 f"removal_policy must be an aws_cdk.RemovalPolicy, got {removal_policy!r}: "
                 "leave it out to keep the queues, or write RemovalPolicy.DESTROY"
+            )
+        if not isinstance(keep_copies, bool):
+            raise ValueError(
+                f"keep_copies must be True or False, got {keep_copies!r}: "
+                "the channel defines the queue for them"
             )
         for name, given in (("topic", topic), ("queue", queue), ("encryption_key", encryption_key)):
             if given is not None:
@@ -118,6 +133,9 @@ class FailureChannel(Construct):
             self._queue = queue
             self._use_queue(queue)
             self._queue_subscription = self._subscribe_queue(beside=queue.stack is Stack.of(self))
+        self._copy_queue: sqs.Queue | None = None
+        if keep_copies:
+            self._copy_queue = self._define_queue("CopyQueue", retention, removal_policy)
         self._addresses: list[str] = []
         for address in addresses:
             self._subscribe_mailbox(address)
@@ -138,6 +156,15 @@ class FailureChannel(Construct):
     def dead_letter_queue(self) -> sqs.IQueue:
         """The queue for events that a schedule could not start, or SNS could not deliver."""
         return self._dead_letter_queue
+
+    @property
+    def copy_queue(self) -> sqs.IQueue | None:
+        """The queue with a copy of each failed event, if the channel keeps copies.
+
+        A copy is the event itself, with the attributes `RequestID`, `ErrorCode` and
+        `ErrorMessage`; its request id is that of the record in `queue`.
+        """
+        return self._copy_queue
 
     @property
     def queue_subscription(self) -> sns.Subscription:
@@ -217,14 +244,17 @@ class FailureChannel(Construct):
         return added
 
     def grant_consume_failures(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let someone read and delete failed events, in the queue and the dead-letter queue.
+        """Let someone read and delete failed events and their copies, and dead letters.
 
         Args:
             grantee: A role, user, group or function.
         """
-        return self._queue.grant_consume_messages(grantee).combine(
+        grant = self._queue.grant_consume_messages(grantee).combine(
             self._dead_letter_queue.grant_consume_messages(grantee)
         )
+        if self._copy_queue is not None:
+            grant = grant.combine(self._copy_queue.grant_consume_messages(grantee))
+        return grant
 
     def _define_queue(
         self, id: str, retention: Duration | None, removal_policy: RemovalPolicy

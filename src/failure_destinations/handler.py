@@ -18,6 +18,7 @@ from ._checks import (
     has_member,
     is_token,
 )
+from .copies import keep_copies
 
 if TYPE_CHECKING:
     from .channel import FailureChannel
@@ -71,6 +72,7 @@ class AsyncConfig:
         self._retries = Token.as_number(retries) if is_token(retries) else int(retries)
         self._max_event_age = max_event_age
         self._on_success = on_success
+        self._policy: iam.Policy | None = None
 
     def define(
         self,
@@ -101,6 +103,10 @@ class AsyncConfig:
             config = self._define_beside_handler(role, channel)
         # A record that SNS has nowhere to deliver to is lost.
         config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
+        if channel.copy_queue is not None:
+            function, _ = function_and_qualifier(handler)
+            beside = self._policy if place is not scope else None
+            keep_copies(channel, channel.copy_queue, function, role, place=place, policy=beside)
         channel._handlers.add(AttachedHandler(handler, place, self._max_event_age))
         return config
 
@@ -132,7 +138,7 @@ class AsyncConfig:
     def _define_in(self, scope: Construct, role: iam.IRole, channel: FailureChannel) -> Construct:
         """Define everything in a stack that is not the handler's, or not its role's."""
         function, qualifier = function_and_qualifier(self._handler)
-        policy = iam.Policy(scope, "HandlerPolicy", roles=[role])
+        policy = self._policy = iam.Policy(scope, "HandlerPolicy", roles=[role])
         channel.topic.grant_publish(policy)
         on_failure = lambda_.CfnEventInvokeConfig.OnFailureProperty(
             destination=channel.topic.topic_arn

@@ -71,10 +71,11 @@ class Delivery:
     ) -> scheduler.Schedule:
         """Define the schedule, and the role with which it starts this handler and nothing else."""
         if self._payload is not None and self._payload.size > _SNS_SAFE_PAYLOAD_BYTES:
+            kept = "is lost" if channel.copy_queue is None else "is only in the copy queue"
             Annotations.of(scope).add_warning_v2(
                 "failure-destinations:payload-over-sns-limit",
                 f"payload has {self._payload.size:,} bytes: Lambda cannot send an invocation "
-                "record of over 256 KiB to SNS, so that a failed run would not reach the queue. "
+                f"record of over 256 KiB to SNS, so that a failed run {kept} and nobody is told. "
                 "Keep the payload in S3 and pass its key.",
             )
         role = iam.Role(

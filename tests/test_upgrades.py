@@ -1,0 +1,71 @@
+"""An upgrade of a deployed stack replaces no topic, queue or function, and deletes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from .released.app import HERE, STACKS, define_app, stack_of
+from .templates import Resource, resources_of
+
+VERSIONS = sorted(folder.name for folder in HERE.iterdir() if folder.name[0].isdigit())
+
+# What CloudFormation replaces a resource for, by the pages of its resource types.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
+REPLACED_FOR = {
+    "AWS::CloudWatch::Alarm": {"AlarmName"},
+    "AWS::CloudWatch::Dashboard": {"DashboardName"},
+    "AWS::IAM::Policy": {"PolicyName"},
+    "AWS::IAM::Role": {"RoleName", "Path"},
+    "AWS::KMS::Key": set(),
+    "AWS::Lambda::Alias": {"FunctionName", "Name"},
+    "AWS::Lambda::EventInvokeConfig": {"FunctionName", "Qualifier"},
+    "AWS::Lambda::Function": {"FunctionName", "PackageType"},
+    "AWS::SNS::Subscription": {"Endpoint", "Protocol", "TopicArn"},
+    "AWS::SNS::Topic": {"FifoTopic", "TopicName"},
+    "AWS::SNS::TopicPolicy": set(),
+    "AWS::SQS::Queue": {"FifoQueue", "QueueName"},
+    "AWS::SQS::QueuePolicy": set(),
+    "AWS::Scheduler::Schedule": {"Name"},
+}
+# A version is what was published; a later one takes its place, and the alias leads there.
+PUBLISHED_ANEW = "AWS::Lambda::Version"
+
+
+@pytest.fixture(scope="module")
+def now() -> dict[str, dict[str, Resource]]:
+    """Synthesise the stacks of today, once."""
+    app = define_app()
+    return {name: resources_of(stack_of(app, name)) for name in STACKS}
+
+
+def released(version: str, stack: str) -> Mapping[str, Any]:
+    """Return the resources of a stack as a released version defined them."""
+    text = (HERE / version / f"{stack}.template.json").read_text()
+    resources: Mapping[str, Any] = json.loads(text)["Resources"]
+    return resources
+
+
+def identity(resource: Mapping[str, Any]) -> Any:
+    """Return what a resource cannot change without being replaced."""
+    properties = resource.get("Properties", {})
+    names = sorted(REPLACED_FOR[resource["Type"]])
+    return resource["Type"], {name: properties.get(name) for name in names}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_replaces_nothing_of_a_released_version(
+    now: dict[str, dict[str, Resource]], version: str, stack: str
+) -> None:
+    """Each resource that people have deployed is there still, and is what it was."""
+    before = {
+        id: identity(resource)
+        for id, resource in released(version, stack).items()
+        if resource["Type"] != PUBLISHED_ANEW
+    }
+    after = {id: identity(now[stack][id]) for id in before if id in now[stack]}
+    assert after == before
