@@ -1,0 +1,175 @@
+"""Runs one failed event again: the function and qualifier that failed, with the same payload."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .failed_event import FailedEvent
+
+Status = Literal["succeeded", "failed", "not-started", "unknown"]
+"""`unknown`: the answer did not come, so that the handler may have run or still runs."""
+
+Reason = Literal["throttled", "unavailable", "gone", "denied", "refused"]
+"""Why a handler was not started. What is `throttled` or `unavailable` may be tried again."""
+
+# A function runs 900 seconds at most.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+READ_TIMEOUT_SECONDS = 910
+_CONNECT_TIMEOUT_SECONDS = 10
+
+# What Lambda answers before it starts the function. It says 500 of itself at any time.
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
+_REASONS: dict[int, Reason] = {
+    401: "denied",
+    403: "denied",
+    404: "gone",
+    408: "unavailable",
+    409: "unavailable",
+    429: "throttled",
+    502: "unavailable",
+}
+_SAYS_NOTHING = (410, 500, 503, 504)
+_BAD_GATEWAY = 502
+_NO_CONNECTION = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one replay.
+
+    Attributes:
+        status: `succeeded`, `failed` (the handler ran and raised, timed out or crashed),
+            `not-started` (it did not run) or `unknown` (no answer: it may have run).
+        reason: Why it was not started; None otherwise.
+        error_type: The class of the handler's error, or the code of Lambda's; None if it succeeded.
+        error_message: The error's text; None if it succeeded.
+    """
+
+    status: Status
+    reason: Reason | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the handler did its work, so that the message may be deleted."""
+        return self.status == "succeeded"
+
+    @property
+    def may_try_again(self) -> bool:
+        """Whether nothing ran and the reason passes by itself."""
+        return self.reason in ("throttled", "unavailable")
+
+
+def replay(event: FailedEvent, client: Any, function: str | None = None) -> Outcome:
+    """Run the handler again with the same payload, and wait until it is done.
+
+    The invocation is synchronous, so that a second failure is answered here and does not go
+    through the failure destination again.
+
+    Args:
+        event: What failed.
+        client: A boto3 client from `lambda_client`.
+        function: Name or ARN of what to invoke instead. Needed for an event from a function's
+            dead-letter queue, which does not name it. Default: the function and qualifier that
+            failed.
+
+    Returns:
+        What became of it; what Lambda or the network answer is never raised.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    if event.obstacle is not None:
+        return Outcome("not-started", "refused", "NotReplayable", event.obstacle)
+    target = function or event.function
+    if target is None:
+        return Outcome(
+            "not-started", "refused", "NotReplayable", "its message does not name the function"
+        )
+    request = {
+        "FunctionName": target,
+        "InvocationType": "RequestResponse",
+        "Payload": event.payload_bytes,
+    }
+    if function is None and event.qualifier is not None:
+        request["Qualifier"] = event.qualifier
+    try:
+        answer = client.invoke(**request)
+        response = answer["Payload"].read()
+    except ClientError as error:
+        return _refusal(error.response)
+    except BotoCoreError as error:
+        return _no_answer(error)
+    if "FunctionError" not in answer:
+        return Outcome("succeeded")
+    kind, text = _error(response)
+    return Outcome("failed", None, kind or answer["FunctionError"], text)
+
+
+def lambda_client(session: Any = None, *, connections: int = 10, **arguments: Any) -> Any:
+    """Return a Lambda client that never starts a handler twice for one call.
+
+    It waits longer than any function runs, and does not repeat a request by itself: after a lost
+    answer the handler may still be running.
+
+    Args:
+        session: A `boto3.Session`. Default: a new one.
+        connections: How many threads use it at once. Default: 10.
+        **arguments: For `boto3.Session.client`, such as `endpoint_url`; not `config`.
+    """
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        tcp_keepalive=True,
+        max_pool_connections=connections,
+    )
+    return (session or boto3.Session()).client("lambda", config=config, **arguments)
+
+
+def _refusal(response: Mapping[str, Any]) -> Outcome:
+    error = response.get("Error", {})
+    code = str(error.get("Code", "Unknown"))
+    message = str(error.get("Message", "")) or None
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    # A proxy's 502 has no code of Lambda's.
+    if status in _SAYS_NOTHING or (status == _BAD_GATEWAY and not code.endswith("Exception")):
+        return Outcome("unknown", None, code, message)
+    return Outcome("not-started", _REASONS.get(status, "refused"), code, message)
+
+
+def _no_answer(error: Exception) -> Outcome:
+    from botocore import exceptions  # noqa: PLC0415
+
+    kind = type(error).__name__
+    text = " ".join(str(error).split())
+    if kind in _NO_CONNECTION:
+        return Outcome("not-started", "unavailable", kind, text)
+    if isinstance(
+        error,
+        (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError),
+    ):
+        return Outcome("unknown", None, kind, text)
+    # Raised before anything is sent.
+    credentials = any(word in kind for word in ("Credential", "Token", "SSO"))
+    return Outcome("not-started", "denied" if credentials else "refused", kind, text)
+
+
+def _error(response: bytes) -> tuple[str | None, str | None]:
+    """Return type and text of the error that a runtime answered."""
+    try:
+        error = json.loads(response)
+    except (ValueError, RecursionError):
+        error = None
+    if not isinstance(error, dict):
+        return None, response.decode(errors="replace") or None
+    kind, text = error.get("errorType"), error.get("errorMessage")
+    return (None if kind is None else str(kind)), (None if text is None else str(text))

@@ -1,0 +1,244 @@
+"""Failed events in every message shape, and what is none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+
+import failure_destinations.runtime
+from failure_destinations.runtime import FailedEvent, NotAFailedEvent, parse, sqs_message
+
+from . import messages
+
+SENT = datetime.fromtimestamp(1793588591.6, timezone.utc)
+RECORDED = datetime(2026, 11, 2, 3, 3, 11, 412000, timezone.utc)
+PAYLOAD = '{"veryImportantData": "this should not be lost !!!"}'
+DESTINATION = {
+    "payload": PAYLOAD,
+    "function": messages.FUNCTION,
+    "qualifier": None,
+    "source": "destination",
+    "request_id": messages.REQUEST_ID,
+    "condition": "RetriesExhausted",
+    "error_type": "RuntimeError",
+    "error_message": "Something went wrong!",
+    "attempts": 2,
+    "timestamp": RECORDED,
+}
+
+
+@pytest.mark.parametrize("shape", messages.SHAPES.values(), ids=messages.SHAPES)
+@given(messages.payloads)
+@example("[" * 20_000 + "]" * 20_000)
+def test_keeps_the_payload_to_the_last_character(shape: Any, payload: str) -> None:
+    """Whatever JSON a handler got, in whatever shape it comes: that text is what it gets again."""
+    event = parse(shape(payload))
+    assert event.payload == payload
+    assert event.payload_bytes == payload.encode()
+    assert event.obstacle is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("destination-sqs-or-sns-raw", DESTINATION),
+        ("destination-sns-envelope", DESTINATION),
+        ("destination-eventbridge-to-sqs", DESTINATION),
+        ("destination-alias", {**DESTINATION, "qualifier": "live"}),
+        (
+            "destination-event-age-exceeded",
+            {
+                **DESTINATION,
+                "condition": "EventAgeExceeded",
+                "error_type": "EventAgeExceeded",
+                "error_message": None,
+                "attempts": 0,
+            },
+        ),
+        (
+            "function-dlq",
+            {
+                "payload": PAYLOAD,
+                "function": None,
+                "qualifier": None,
+                "source": "function-dlq",
+                "request_id": messages.REQUEST_ID,
+                "error_type": "200",
+                "error_message": "Something went wrong!",
+                "timestamp": SENT,
+            },
+        ),
+        (
+            "rule-target-dlq",
+            {
+                "payload": PAYLOAD,
+                "function": messages.FUNCTION,
+                "qualifier": None,
+                "source": "rule-dlq",
+                "condition": "NoRetriesLeft",
+                "error_type": "NO_PERMISSIONS",
+                "error_message": "Lambda denied the invocation.",
+                "attempts": 0,
+                "timestamp": SENT,
+            },
+        ),
+        (
+            "schedule-target-dlq",
+            {
+                "payload": PAYLOAD,
+                "function": messages.FUNCTION,
+                "qualifier": None,
+                "source": "schedule-dlq",
+                "condition": "MaximumRetryAttempts",
+                "error_type": "AWS.Lambda.AccessDeniedException",
+                "error_message": "The role may not invoke the function.",
+                "attempts": 0,
+                "timestamp": datetime(2026, 11, 2, 3, tzinfo=timezone.utc),
+            },
+        ),
+    ],
+)
+def test_reads_what_aws_documents(name: str, expected: dict[str, Any]) -> None:
+    """Every documented shape gives the function, the error and the payload."""
+    assert parse(messages.stored(name)) == FailedEvent(**expected)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (messages.stored("not-json"), "text that is no JSON"),
+        (messages.stored("not-a-failure-alarm"), "a CloudWatch alarm, x"),
+        (messages.message(messages.record("1", condition="Success")), "successful invocation"),
+        (messages.message('{"order": 1}'), "JSON with order"),
+        (messages.message("[1, 2]"), "JSON that is no record"),
+        (messages.message('{"requestContext": {}}'), "names no function"),
+        (messages.message(messages.record("1")[:-1]), "text that is no JSON"),
+        (messages.message(messages.record("1") + "]"), "text that is no JSON"),
+        (messages.message(messages.envelope("hello")), "text that is no JSON"),
+        (messages.message('{"Type": "Notification", "Message": 1}'), "JSON with Type, Message"),
+        (messages.message(messages.record('"\ud83d"')), "surrogate"),
+        (
+            messages.message("{}", {**messages.RULE_DLQ, "TARGET_ARN": "arn:aws:sqs:eu:1:q"}),
+            "no Lambda function",
+        ),
+        ({}, "text that is no JSON"),
+    ],
+)
+def test_rejects_what_is_no_failed_event(message: dict[str, Any], reason: str) -> None:
+    """The reason says what was found."""
+    with pytest.raises(NotAFailedEvent, match=reason):
+        parse(message)
+
+
+@pytest.mark.parametrize("shape", messages.SHAPES.values(), ids=messages.SHAPES)
+def test_reads_what_lambda_hands_to_the_handler_of_a_queue(shape: Any) -> None:
+    """A record of Lambda's SQS event is the same event as the message it was."""
+    message = shape('{"a": 1.0}')
+    record = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: {
+                "stringValue": value["StringValue"],
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": value["DataType"],
+            }
+            for name, value in message["MessageAttributes"].items()
+        },
+        "eventSource": "aws:sqs",
+    }
+    assert parse(sqs_message(record)) == parse(message)
+    assert sqs_message(record)["ReceiptHandle"] == message["ReceiptHandle"]
+
+
+def test_reads_a_function_dlq_whose_event_is_itself_a_record() -> None:
+    """A function that handles records failed at one: that record is the payload."""
+    record = messages.record('{"inner": 1}')
+    event = parse(messages.message(record, messages.FUNCTION_DLQ, SenderId="AROAEX:triage"))
+    assert (event.source, event.payload, event.sender) == ("function-dlq", record, "triage")
+
+
+def test_reads_a_rule_dlq_whose_event_is_itself_a_record() -> None:
+    """A rule could not hand a record to its function: the whole event is the payload."""
+    body = messages.of_event_bridge(messages.record("1"))
+    assert parse(messages.message(body, messages.RULE_DLQ)).payload == body
+
+
+def test_tolerates_what_it_does_not_know() -> None:
+    """New conditions and members are no error."""
+    record = messages.record("1", condition="Cosmic").replace("{", '{"new": [{}], ', 1)
+    assert parse(messages.message(record)).condition == "Cosmic"
+
+
+def test_reads_a_record_with_little_in_it() -> None:
+    """Only function and payload are needed; the queue knows when the message was sent."""
+    body = json.dumps({"requestContext": {"functionArn": messages.FUNCTION}, "requestPayload": 1})
+    event = parse(messages.message(body))
+    assert event == FailedEvent("1", messages.FUNCTION, None, "destination", timestamp=SENT)
+
+
+@pytest.mark.parametrize(
+    ("response", "error_type", "error_message"),
+    [
+        ('{"errorMessage": "Task timed out"}', "Unhandled", "Task timed out"),
+        ('"just text"', "Unhandled", "just text"),
+        ("null", "Unhandled", None),
+        ('{"errorType": 7, "errorMessage": {"a": 1}}', "7", '{"a": 1}'),
+    ],
+)
+def test_reads_whatever_a_runtime_answered(
+    response: str, error_type: str, error_message: str | None
+) -> None:
+    """Runtimes answer an object with errorType, or something else."""
+    record = messages.record("1")
+    body = record[: record.index('"responsePayload"')] + f'"responsePayload": {response}}}'
+    event = parse(messages.message(body))
+    assert (event.error_type, event.error_message) == (error_type, error_message)
+
+
+def test_says_what_cannot_be_replayed() -> None:
+    """A payload that Scheduler cut, or that is not there, is an obstacle."""
+    cut = {**messages.SCHEDULE_DLQ, "IS_PAYLOAD_TRUNCATED": "true"}
+    assert parse(messages.message('{"a', cut)).obstacle == "EventBridge Scheduler cut its payload"
+    body = json.dumps({"requestContext": {"functionArn": messages.FUNCTION}})
+    assert parse(messages.message(body)).obstacle == "its message does not hold the payload"
+
+
+@pytest.mark.parametrize(
+    ("qualifier", "arn", "called"),
+    [
+        ("$LATEST", messages.FUNCTION, "nightly-report"),
+        ("live", f"{messages.FUNCTION}:live", "nightly-report:live"),
+        ("7", f"{messages.FUNCTION}:7", "nightly-report:7"),
+    ],
+)
+def test_names_what_was_called(qualifier: str, arn: str, called: str) -> None:
+    """Function and qualifier are told apart, and $LATEST is none."""
+    event = parse(messages.message(messages.record("1", qualifier=qualifier)))
+    assert (event.function, event.function_arn, event.called) == (messages.FUNCTION, arn, called)
+    assert event.function_name == "nightly-report"
+
+
+def test_runs_by_itself_under_another_name(tmp_path: Path) -> None:
+    """In Lambda it is the package `runtime`, alone, and imports nothing but boto3 when it calls."""
+    assert failure_destinations.runtime.__file__ is not None
+    (tmp_path / "runtime").symlink_to(Path(failure_destinations.runtime.__file__).parent)
+    code = (
+        "import sys, runtime; "
+        "print([m for m in sys.modules if m.split('.')[0] in "
+        "('aws_cdk', 'jsii', 'boto3', 'botocore', 'failure_destinations')])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert printed.stdout == "[]\n"

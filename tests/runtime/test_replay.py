@@ -1,0 +1,203 @@
+"""What becomes of a replay, with answers of Lambda's as botocore reads them off the wire."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+
+from failure_destinations.runtime import FailedEvent, Outcome, lambda_client, parse, replay
+
+from . import messages
+
+PAYLOAD = '{"n": 1.0, "n": 1e-7, "big": 12345678901234567890123, "\\u00fc": "ü"}'
+
+
+class Lambda(ThreadingHTTPServer):
+    """Answers one thing, and remembers what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests: list[tuple[str, bytes, dict[str, str]]] = []
+        self.answer: tuple[int, dict[str, str], bytes] | None = (200, {}, b"null")
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Lambda
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((self.path, body, dict(self.headers)))
+        if self.server.answer is None:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        status, headers, content = self.server.answer
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Keep it to itself."""
+
+
+@pytest.fixture
+def service() -> Iterator[Lambda]:
+    """A Lambda that answers what the test says."""
+    with Lambda() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def session() -> boto3.Session:
+    """A session with credentials."""
+    return boto3.Session("AKIAEXAMPLE", "secret", region_name="eu-west-1")
+
+
+@pytest.fixture
+def client(service: Lambda, session: boto3.Session) -> Any:
+    """A client of that Lambda."""
+    return lambda_client(session, endpoint_url=service.url)
+
+
+def event(qualifier: str = "$LATEST") -> FailedEvent:
+    """Return a failed event."""
+    return parse(messages.message(messages.record(PAYLOAD, qualifier=qualifier)))
+
+
+def test_sends_the_payload_byte_for_byte(client: Any, service: Lambda) -> None:
+    """Lambda gets the very bytes, synchronously."""
+    assert replay(event(), client) == Outcome("succeeded")
+    ((_, body, headers),) = service.requests
+    assert body == PAYLOAD.encode()
+    assert headers["X-Amz-Invocation-Type"] == "RequestResponse"
+
+
+@pytest.mark.parametrize(("qualifier", "query"), [("live", "?Qualifier=live"), ("$LATEST", "")])
+def test_invokes_what_failed(client: Any, service: Lambda, qualifier: str, query: str) -> None:
+    """The alias that was called is called, and of $LATEST the function."""
+    replay(event(qualifier), client)
+    ((path, _, _),) = service.requests
+    assert path.endswith(f"nightly-report/invocations{query}")
+
+
+def test_invokes_another_function_when_told(client: Any, service: Lambda) -> None:
+    """A dead letter of a function does not name it; the caller does."""
+    letter = parse(messages.message(PAYLOAD, messages.FUNCTION_DLQ))
+    assert replay(letter, client).reason == "refused"
+    assert replay(letter, client, function="other").succeeded
+    ((path, body, _),) = service.requests
+    assert path.endswith("/functions/other/invocations")
+    assert body == PAYLOAD.encode()
+
+
+def test_does_not_send_a_payload_that_was_cut(client: Any, service: Lambda) -> None:
+    """What is known to be broken is refused before Lambda is asked."""
+    cut = {**messages.SCHEDULE_DLQ, "IS_PAYLOAD_TRUNCATED": "true"}
+    outcome = replay(parse(messages.message('{"a', cut)), client)
+    assert (outcome.status, outcome.reason) == ("not-started", "refused")
+    assert service.requests == []
+
+
+@pytest.mark.parametrize(
+    ("response", "error_type", "error_message"),
+    [
+        ({"errorType": "RuntimeError", "errorMessage": "no data"}, "RuntimeError", "no data"),
+        ({"errorMessage": "Task timed out"}, "Unhandled", "Task timed out"),
+        ("broken", "Unhandled", '"broken"'),
+    ],
+)
+def test_tells_of_a_second_failure(
+    client: Any, service: Lambda, response: Any, error_type: str, error_message: str
+) -> None:
+    """A handler that fails again is no success, with its error."""
+    service.answer = (
+        200,
+        {"X-Amz-Function-Error": "Unhandled"},
+        json.dumps(response).encode(),
+    )
+    assert replay(event(), client) == Outcome("failed", None, error_type, error_message)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (429, "TooManyRequestsException", "throttled"),
+        (404, "ResourceNotFoundException", "gone"),
+        (403, "AccessDeniedException", "denied"),
+        (409, "ResourceConflictException", "unavailable"),
+        (502, "ENILimitReachedException", "unavailable"),
+        (413, "RequestTooLargeException", "refused"),
+        (400, "InvalidRequestContentException", "refused"),
+    ],
+)
+def test_tells_why_a_handler_was_not_started(
+    client: Any, service: Lambda, status: int, code: str, reason: str
+) -> None:
+    """Each of Lambda's refusals has a reason, asked for once."""
+    service.answer = (status, {"x-amzn-ErrorType": code}, b'{"Message": "because"}')
+    outcome = replay(event(), client)
+    assert (outcome.status, outcome.reason, outcome.error_type) == ("not-started", reason, code)
+    assert outcome.error_message == "because"
+    assert outcome.may_try_again == (reason in {"throttled", "unavailable"})
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [(500, {"x-amzn-ErrorType": "ServiceException"}, b"{}"), (502, {}, b""), None]
+)
+def test_never_repeats_what_may_have_run(client: Any, service: Lambda, answer: Any) -> None:
+    """After a server's error or a lost answer nobody knows: it is asked once, and is no success."""
+    service.answer = answer
+    outcome = replay(event(), client)
+    assert (outcome.status, outcome.may_try_again) == ("unknown", False)
+    assert len(service.requests) == 1
+
+
+def test_tells_when_nobody_listens(session: boto3.Session) -> None:
+    """Without a connection nothing ran, and it may be tried again."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        outcome = replay(event(), lambda_client(session, endpoint_url=url))
+    assert (outcome.status, outcome.reason) == ("not-started", "unavailable")
+    assert outcome.may_try_again
+
+
+def test_tells_of_missing_credentials(service: Lambda, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent, and the reason is that."""
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    bare = boto3.Session(region_name="eu-west-1")
+    outcome = replay(event(), lambda_client(bare, endpoint_url=service.url))
+    assert (outcome.reason, outcome.error_type) == ("denied", "NoCredentialsError")
+
+
+def test_waits_longer_than_any_function_runs(client: Any) -> None:
+    """The read timeout is over 900 seconds, and botocore repeats nothing by itself."""
+    config = client.meta.config
+    assert config.read_timeout > 900
+    assert config.tcp_keepalive
+    assert config.retries["total_max_attempts"] == 1
