@@ -12,7 +12,11 @@ from failure_destinations import __version__
 from .errors import CommandError, aws_message, is_of_aws
 
 # Name: module, and what it does. The help of the group does not import them.
-_COMMANDS: dict[str, tuple[str, str]] = {}
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "list": ("list_command", "Show the failed events that wait in a queue."),
+    "show": ("show_command", "Show one failed event in full."),
+    "replay": ("replay_command", "Run failed events again, and delete what succeeds."),
+}
 
 
 class _LazyGroup(click.Group):

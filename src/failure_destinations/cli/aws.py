@@ -1,0 +1,76 @@
+"""Sessions and clients, found as every AWS tool finds them."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+class Aws:
+    """An account and Region to work in; boto3 is imported when the first client is made.
+
+    Args:
+        profile: A profile of the AWS configuration. Default: `AWS_PROFILE`, else the default one.
+        region: A Region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, else the profile's.
+        endpoint_url: Where every service is. Default: `AWS_ENDPOINT_URL`, else AWS.
+    """
+
+    def __init__(
+        self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
+    ) -> None:
+        self._profile = profile
+        self._region = region
+        self._endpoint_url = endpoint_url
+
+    @functools.cached_property
+    def session(self) -> Any:
+        """The boto3 session."""
+        import boto3  # noqa: PLC0415 - it takes longer than all else
+
+        # boto3 knows AWS_DEFAULT_REGION only.
+        region = self._region or os.environ.get("AWS_REGION") or None
+        return boto3.Session(profile_name=self._profile, region_name=region)
+
+    def client(self, service: str, *, connections: int = 10) -> Any:
+        """Return the client of a service.
+
+        Args:
+            service: As boto3 calls it, such as `sqs`.
+            connections: How many threads use it at once.
+        """
+        from botocore.config import Config  # noqa: PLC0415
+
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 5},
+            max_pool_connections=connections,
+        )
+        return self.session.client(service, config=config, endpoint_url=self._endpoint_url)
+
+    def lambda_client(self, *, connections: int = 10) -> Any:
+        """Return a Lambda client that starts a handler once for each call.
+
+        Args:
+            connections: How many threads use it at once.
+        """
+        from failure_destinations.runtime import lambda_client  # noqa: PLC0415
+
+        return lambda_client(self.session, connections=connections, endpoint_url=self._endpoint_url)
+
+
+def aws_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --profile, --region and --endpoint-url, and pass it them as `aws`."""
+
+    @click.option("--profile", metavar="NAME", help="Profile of the AWS configuration.")
+    @click.option("--region", metavar="NAME", help="AWS Region.")
+    @click.option("--endpoint-url", metavar="URL", help="Where AWS is, if it is elsewhere.")
+    @functools.wraps(command)
+    def with_aws(
+        *, profile: str | None, region: str | None, endpoint_url: str | None, **options: Any
+    ) -> Any:
+        return command(aws=Aws(profile, region, endpoint_url), **options)
+
+    return with_aws

@@ -1,0 +1,142 @@
+"""A file of failed events, and beside it one of those that are done."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from .errors import CommandError
+from .waiting import Waiting
+
+_DONE_SUFFIX = ".done"
+# Payloads may be confidential.
+_MODE = 0o600
+
+
+class Backup:
+    """Lines of JSON, each a message as SQS returned it; and in FILE.done keys of what succeeded.
+
+    What is written is on the disk when the call returns. A run that is stopped half way leaves at
+    most a broken last line, which readers skip.
+
+    Args:
+        path: The file. It is made, or added to.
+        write_messages: Whether messages are added too, not only keys of what is done.
+
+    Raises:
+        CommandError: It cannot be written.
+    """
+
+    def __init__(self, path: Path, *, write_messages: bool) -> None:
+        self._lock = threading.Lock()
+        self._messages = _append_to(path) if write_messages else None
+        self._done = _append_to(done_file(path))
+
+    def add(self, messages: Sequence[Waiting]) -> None:
+        """Write messages, before anything happens to them."""
+        if self._messages is not None and messages:
+            _write(self._messages, [_line(waiting) for waiting in messages])
+
+    def note_done(self, waiting: Waiting) -> None:
+        """Write that one succeeded; may be called from several threads."""
+        with self._lock:
+            _write(self._done, [f"{waiting.key.hex()}\n"])
+
+    def close(self) -> None:
+        """Close both files."""
+        if self._messages is not None:
+            self._messages.close()
+        self._done.close()
+
+
+def done_file(path: Path) -> Path:
+    """Return where the keys of what succeeded are."""
+    return path.with_name(path.name + _DONE_SUFFIX)
+
+
+def read_done(path: Path) -> set[bytes]:
+    """Return the keys of what succeeded, without broken lines.
+
+    Args:
+        path: The backup.
+    """
+    keys: set[bytes] = set()
+    if done_file(path).exists():
+        with done_file(path).open(encoding="ascii", errors="replace") as file:
+            for line in file:
+                try:
+                    keys.add(bytes.fromhex(line.strip()))
+                except ValueError:
+                    continue
+    return keys
+
+
+def read_backup(path: Path, broken: list[int]) -> Iterator[Waiting]:
+    """Yield the messages of a backup, one at a time.
+
+    Args:
+        path: The file.
+        broken: Gets the numbers of the lines that hold no message.
+
+    Raises:
+        CommandError: It cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                message = _message(line)
+                if message is None:
+                    broken.append(number)
+                else:
+                    yield Waiting.of(message)
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _line(waiting: Waiting) -> str:
+    kept = {key: value for key, value in waiting.message.items() if key != "ReceiptHandle"}
+    # Binary attributes, which none of AWS's messages has.
+    return f"{json.dumps(kept, default=lambda value: value.hex())}\n"
+
+
+def _message(line: str) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or not isinstance(message.get("Body"), str):
+        return None
+    for name in ("Attributes", "MessageAttributes"):
+        if not isinstance(message.get(name, {}), dict):
+            return None
+    return message
+
+
+def _append_to(path: Path) -> TextIO:
+    try:
+        path.touch(_MODE)
+        file = path.open("a", encoding="utf-8")
+        # A run that was killed may have left half a line.
+        with path.open("rb") as written:
+            size = written.seek(0, os.SEEK_END)
+            written.seek(max(0, size - 1))
+            if written.read(1) not in (b"", b"\n"):
+                file.write("\n")
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror}") from None
+    return file
+
+
+def _write(file: TextIO, lines: Sequence[str]) -> None:
+    try:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise CommandError(f"cannot write {file.name}: {error.strerror}") from None

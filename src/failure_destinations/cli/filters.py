@@ -1,0 +1,159 @@
+"""The options that choose among failed events."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
+from typing import Any
+
+import click
+
+from .waiting import Waiting
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+# What a table shows; two of 100,000 messages share it once in a million queues.
+MIN_ID = 8
+
+
+class TimeType(click.ParamType):  # type: ignore[type-arg]
+    """An instant: an ISO 8601 time, UTC unless it says otherwise, or how long ago."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return the instant."""
+        if isinstance(value, datetime):
+            return value
+        age = _AGE.fullmatch(value.strip())
+        try:
+            if age is not None:
+                past = timedelta(**{_UNITS[age[2]]: float(age[1])})
+                return datetime.now(timezone.utc) - past
+            time = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", value.strip()))
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is no time: write 2026-11-02T03:00 (UTC), or 90m, 12h or 3d for so "
+                "long ago",
+                param,
+                ctx,
+            )
+        return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+class IdType(click.ParamType):  # type: ignore[type-arg]
+    """The beginning of a message's or request's id."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it, unless it is too short to mean one."""
+        text = str(value).strip()
+        if len(text) < MIN_ID:
+            self.fail(f"{text!r} is too short: write at least {MIN_ID} characters", param, ctx)
+        return text
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which failed events are meant.
+
+    Attributes:
+        functions: Names, names with qualifier, or ARNs, with `*` for anything; none means all.
+        error_types: Types of error, with `*` for anything; none means all.
+        since: Not before.
+        until: Not after.
+        ids: Beginnings of message or request ids; none means all.
+        default_function: The function of events that do not name theirs.
+    """
+
+    functions: tuple[str, ...] = ()
+    error_types: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    ids: tuple[str, ...] = ()
+    default_function: str | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether it excludes anything."""
+        return any((self.functions, self.error_types, self.since, self.until, self.ids))
+
+    def matches(self, waiting: Waiting) -> bool:
+        """Tell whether a failed event is meant; anything else is only without a filter."""
+        event = waiting.event
+        if event is None:
+            return not self.any
+        names = [event.function_name, event.called, event.function_arn]
+        if event.function is None:
+            names = [self.default_function]
+        time = waiting.time
+        return (
+            _one_of(self.functions, names)
+            and _one_of(self.error_types, [event.error_type])
+            and (self.since is None or (time is not None and time >= self.since))
+            and (self.until is None or (time is not None and time <= self.until))
+            and (not self.ids or any(waiting.matches_id(id) for id in self.ids))
+        )
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that choose failed events, and pass it them as `chosen`."""
+
+    @click.option(
+        "--function",
+        "functions",
+        multiple=True,
+        metavar="NAME",
+        help="Only of this function: name, NAME:ALIAS or ARN; * stands for anything. Repeatable.",
+    )
+    @click.option(
+        "--error-type",
+        "error_types",
+        multiple=True,
+        metavar="TYPE",
+        help="Only with this type of error; * stands for anything. Repeatable.",
+    )
+    @click.option(
+        "--since",
+        type=TimeType(),
+        metavar="TIME",
+        help="Only failed since: 2026-11-02T03:00 (UTC), or 90m, 12h, 3d ago.",
+    )
+    @click.option("--until", type=TimeType(), metavar="TIME", help="Only failed until then.")
+    @click.option(
+        "--id",
+        "ids",
+        multiple=True,
+        type=IdType(),
+        metavar="ID",
+        help="Only this one: its message's or request's id, or the first 8 characters. Repeatable.",
+    )
+    @functools.wraps(command)
+    def with_filter(
+        *,
+        functions: tuple[str, ...],
+        error_types: tuple[str, ...],
+        since: datetime | None,
+        until: datetime | None,
+        ids: tuple[str, ...],
+        **options: Any,
+    ) -> Any:
+        chosen = Filter(functions, error_types, since, until, ids)
+        return command(chosen=chosen, **options)
+
+    return with_filter
+
+
+def _one_of(patterns: tuple[str, ...], values: list[str | None]) -> bool:
+    return not patterns or any(
+        value is not None and fnmatchcase(value, pattern)
+        for pattern in patterns
+        for value in values
+    )

@@ -1,0 +1,189 @@
+"""Finds the queue that an operator means, and what is to be known before looking into it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from .aws import Aws
+from .channels import Channel, choose_channel, find_channels, queue_url
+from .errors import CommandError
+
+_ATTRIBUTES = [
+    "QueueArn",
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+    "RedrivePolicy",
+]
+_ACTIVE = ("Creating", "Enabling", "Enabled", "Updating")
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue to look into.
+
+    Attributes:
+        url: Its URL.
+        arn: Its ARN.
+        waiting: About how many messages can be received now.
+        hidden: About how many cannot: others have them, or they are delayed.
+        max_receives: How often a message is received before SQS moves it to the queue's own
+            dead-letter queue; None if there is none.
+        consumers: The functions that drain it.
+    """
+
+    url: str
+    arn: str
+    waiting: int
+    hidden: int
+    max_receives: int | None
+    consumers: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.arn.rpartition(":")[2]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The options with which an operator names a queue.
+
+    Attributes:
+        stack: Name of the channel's stack.
+        channel: Path of the channel below the stack.
+        queue: Name, URL or ARN of the queue, instead of a stack.
+        part: Which queue of the channel: `main`, `dead-letter` or `copies`.
+    """
+
+    stack: str | None
+    channel: str | None
+    queue: str | None
+    part: str
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any."""
+        return self.stack is not None or self.queue is not None
+
+    def find(self, aws: Aws) -> Queue:
+        """Return the queue.
+
+        Raises:
+            CommandError: It is not named, or not there.
+        """
+        sqs = aws.client("sqs")
+        return _described(aws, sqs, self._url(aws, sqs))
+
+    def _url(self, aws: Aws, sqs: Any) -> str:
+        if self.queue is not None:
+            if self.stack is not None or self.channel is not None:
+                raise CommandError("--queue names the queue: leave out --stack and --channel")
+            if self.part != "main":
+                raise CommandError("--from chooses a queue of a channel: leave it out with --queue")
+            return _named(sqs, self.queue)
+        if self.stack is None:
+            raise CommandError("which queue? name it with --stack NAME or --queue NAME")
+        channel = choose_channel(find_channels(aws, self.stack), self.stack, self.channel)
+        url = _part_of(channel, self.part)
+        if url is None:
+            raise CommandError(
+                f"channel {channel.path!r} of stack {self.stack!r} has no such queue: "
+                f"--from {self.part}"
+            )
+        return url
+
+
+def queue_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that name a queue, and pass it them as `choice`."""
+
+    @click.option("--stack", metavar="NAME", help="Stack of the failure channel.")
+    @click.option(
+        "--channel",
+        metavar="PATH",
+        help="The channel's construct path below the stack, if it has several.",
+    )
+    @click.option("--queue", metavar="QUEUE", help="Name, URL or ARN of a queue, without a stack.")
+    @click.option(
+        "--from",
+        "part",
+        type=click.Choice(["main", "dead-letter", "copies"]),
+        default="main",
+        show_default=True,
+        help="Which queue of the channel.",
+    )
+    @functools.wraps(command)
+    def with_choice(
+        *, stack: str | None, channel: str | None, queue: str | None, part: str, **options: Any
+    ) -> Any:
+        return command(choice=Choice(stack, channel, queue, part), **options)
+
+    return with_choice
+
+
+def _part_of(channel: Channel, part: str) -> str | None:
+    return {
+        "main": channel.queue_url,
+        "dead-letter": channel.dead_letter_queue_url,
+        "copies": channel.copy_queue_url,
+    }[part]
+
+
+def _named(sqs: Any, queue: str) -> str:
+    if queue.startswith(("https://", "http://")):
+        return queue
+    try:
+        if queue.startswith("arn:"):
+            return queue_url(sqs, queue)
+        return str(sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+    except sqs.exceptions.QueueDoesNotExist:
+        raise _unknown(sqs, queue) from None
+
+
+def _unknown(sqs: Any, queue: str) -> CommandError:
+    return CommandError(
+        f"there is no queue {queue!r} in {sqs.meta.region_name}: "
+        "look at --queue, --region and --profile"
+    )
+
+
+def _described(aws: Aws, sqs: Any, url: str) -> Queue:
+    try:
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_ATTRIBUTES)
+    except sqs.exceptions.QueueDoesNotExist:
+        raise _unknown(sqs, url) from None
+    known = answer["Attributes"]
+    redrive = json.loads(known.get("RedrivePolicy") or "{}")
+    limit = redrive.get("maxReceiveCount")
+    return Queue(
+        url=url,
+        arn=known["QueueArn"],
+        waiting=int(known.get("ApproximateNumberOfMessages", 0)),
+        hidden=int(known.get("ApproximateNumberOfMessagesNotVisible", 0))
+        + int(known.get("ApproximateNumberOfMessagesDelayed", 0)),
+        max_receives=None if limit is None else int(limit),
+        consumers=_consumers(aws, known["QueueArn"]),
+    )
+
+
+def _consumers(aws: Aws, arn: str) -> tuple[str, ...]:
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    client = aws.client("lambda")
+    try:
+        pages = client.get_paginator("list_event_source_mappings").paginate(EventSourceArn=arn)
+        mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+    except ClientError:
+        # It is only for a warning, and an operator may lack this permission.
+        return ()
+    return tuple(
+        mapping["FunctionArn"].partition(":function:")[2]
+        for mapping in mappings
+        if mapping.get("State", "Enabled") in _ACTIVE
+    )
