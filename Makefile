@@ -1,5 +1,5 @@
 # `make demo` and `make test` do everything, from a machine with only Python (3.10 or newer) and make.
-.PHONY: help setup demo test soak lint bench lock clean
+.PHONY: help setup demo test soak lint reference bench lock clean
 
 PYTHON = python3
 export PYTHON
@@ -28,6 +28,9 @@ lint: .venv/ready ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+reference: .venv/ready ## Write docs/cli.md from the command's help
+	@$(BIN)/python scripts/write_cli_reference.py
 
 bench: .venv/ready ## Compare with the same resources written by hand
 	@$(BIN)/python benchmarks/definition.py

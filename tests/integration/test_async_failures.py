@@ -1,13 +1,15 @@
-"""What happens to failed events on an engine: tries, payloads, records and mails."""
+"""What happens to failed events on an engine: tries, payloads, records, mails and replay."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from failure_destinations.testing import LocalCloud
 
+from ..cli.conftest import clean_environment, run_cli
 from .conftest import failed_event, first
 
 pytestmark = pytest.mark.integration
@@ -74,3 +76,23 @@ def test_sends_a_mail_about_each_failure(localemu: LocalCloud, outputs: dict[str
         lambda mail: request_id in mail.body,
     )
     assert "Something went wrong!" in mail.body
+
+
+def test_replays_the_record_as_lambda_wrote_it(
+    localemu: LocalCloud, outputs: dict[str, str]
+) -> None:
+    """The operator names a stack and a request; the handler runs again, fails again, and stays."""
+    function = outputs["Retries0Name"]
+    request_id = localemu.invoke(function, {"a": 1})
+    failed_event(localemu, outputs["QueueUrl"], request_id)
+    environment = clean_environment(**localemu.environment)
+    chosen = ["--stack", "Failures", "--id", request_id, "--json"]
+    listed = json.loads(run_cli(["list", *chosen], environment).stdout)
+    assert (listed["error_type"], listed["attempts"]) == ("RuntimeError", 1)
+    before = sum(localemu.runs(function).values())
+    replayed = run_cli(["replay", "--yes", *chosen], environment)
+    tally = json.loads(replayed.stdout)
+    assert (tally["succeeded"], tally["failed"], replayed.returncode) == (0, 1, 1)
+    assert tally["errors"][0]["error"] == "RuntimeError: Something went wrong!"
+    localemu.runs(function, count=before + 1)
+    failed_event(localemu, outputs["QueueUrl"], request_id)

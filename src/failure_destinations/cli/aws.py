@@ -25,6 +25,7 @@ class Aws:
         self._profile = profile
         self._region = region
         self._endpoint_url = endpoint_url
+        self._clients: dict[tuple[str, int], Any] = {}
 
     @functools.cached_property
     def session(self) -> Any:
@@ -36,19 +37,23 @@ class Aws:
         return boto3.Session(profile_name=self._profile, region_name=region)
 
     def client(self, service: str, *, connections: int = 10) -> Any:
-        """Return the client of a service.
+        """Return the client of a service, always the same one.
 
         Args:
             service: As boto3 calls it, such as `sqs`.
             connections: How many threads use it at once.
         """
-        from botocore.config import Config  # noqa: PLC0415
+        if (service, connections) not in self._clients:
+            from botocore.config import Config  # noqa: PLC0415
 
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
-            max_pool_connections=connections,
-        )
-        return self.session.client(service, config=config, endpoint_url=self._endpoint_url)
+            config = Config(
+                retries={"mode": "standard", "total_max_attempts": 5},
+                max_pool_connections=connections,
+            )
+            self._clients[service, connections] = self.session.client(
+                service, config=config, endpoint_url=self._endpoint_url
+            )
+        return self._clients[service, connections]
 
     def lambda_client(self, *, connections: int = 10) -> Any:
         """Return a Lambda client that starts a handler once for each call.

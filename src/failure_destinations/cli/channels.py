@@ -22,6 +22,7 @@ class Channel:
 
     Attributes:
         path: The construct's path below its stack, such as `Failures`.
+        subscription_arn: The subscription of its queue.
         topic_arn: Its topic.
         queue_url: Its queue.
         dead_letter_queue_url: Where SNS puts what it cannot deliver to the queue; None if nowhere.
@@ -29,6 +30,7 @@ class Channel:
     """
 
     path: str
+    subscription_arn: str
     topic_arn: str
     queue_url: str
     dead_letter_queue_url: str | None = None
@@ -38,7 +40,8 @@ class Channel:
 def find_channels(aws: Aws, stack: str) -> list[Channel]:
     """Return the failure channels that a stack defines.
 
-    Each has a subscription of its queue under a name of its own; SNS knows the rest.
+    Each has a subscription of its queue under a name of its own. The template says of what; where
+    that is in another stack, SNS does.
 
     Args:
         aws: Where the stack is.
@@ -47,23 +50,17 @@ def find_channels(aws: Aws, stack: str) -> list[Channel]:
     Raises:
         CommandError: There is no such stack.
     """
-    client = aws.client("cloudformation")
-    resources = _resources(client, stack)
-    paths = _paths(client, stack)
-    found = [
-        (paths.get(id) or _HASH.sub("", id), resource)
-        for id, resource in resources.items()
-        if resource["ResourceType"] in ("AWS::SNS::Subscription", "AWS::SQS::Queue")
-    ]
+    deployed = _Stack(aws, stack)
+    paths = {id: deployed.path(id) for id in deployed.physical_ids}
     copies = {
-        _above(path, _COPY_QUEUE): resource["PhysicalResourceId"]
-        for path, resource in found
-        if resource["ResourceType"] == "AWS::SQS::Queue" and path.endswith(_COPY_QUEUE)
+        _above(path, _COPY_QUEUE): deployed.physical_ids[id]
+        for id, path in paths.items()
+        if deployed.types[id] == "AWS::SQS::Queue" and path.endswith(_COPY_QUEUE)
     }
     return [
-        _channel(aws, _above(path, _SUBSCRIPTION), resource["PhysicalResourceId"], copies)
-        for path, resource in sorted(found, key=lambda pair: pair[0])
-        if resource["ResourceType"] == "AWS::SNS::Subscription" and path.endswith(_SUBSCRIPTION)
+        _channel(aws, deployed, id, _above(path, _SUBSCRIPTION), copies)
+        for id, path in sorted(paths.items(), key=lambda item: item[1])
+        if deployed.types[id] == "AWS::SNS::Subscription" and path.endswith(_SUBSCRIPTION)
     ]
 
 
@@ -109,56 +106,99 @@ def queue_url(sqs: Any, arn: str) -> str:
     return str(answer["QueueUrl"])
 
 
-def _channel(aws: Aws, path: str, subscription: str, copies: Mapping[str, str]) -> Channel:
-    attributes = aws.client("sns").get_subscription_attributes(SubscriptionArn=subscription)
-    known = attributes["Attributes"]
-    sqs = aws.client("sqs")
-    redrive = json.loads(known.get("RedrivePolicy") or "{}")
-    dead_letters = redrive.get("deadLetterTargetArn")
+def _channel(aws: Aws, stack: _Stack, id: str, path: str, copies: Mapping[str, str]) -> Channel:
+    subscription = stack.physical_ids[id]
+    properties = stack.template.get(id, {}).get("Properties", {})
+    topic = stack.resolve(properties.get("TopicArn"))
+    queue = stack.resolve(properties.get("Endpoint"))
+    redrive = properties.get("RedrivePolicy") or {}
+    dead_letters = stack.resolve(redrive.get("deadLetterTargetArn"))
+    if topic is None or queue is None or (redrive and dead_letters is None):
+        topic, queue, dead_letters = _told_by_sns(aws.client("sns"), subscription)
     return Channel(
         path=path,
-        topic_arn=known["TopicArn"],
-        queue_url=queue_url(sqs, known["Endpoint"]),
-        dead_letter_queue_url=queue_url(sqs, dead_letters) if dead_letters else None,
+        subscription_arn=subscription,
+        topic_arn=topic,
+        queue_url=_url(aws, queue),
+        dead_letter_queue_url=_url(aws, dead_letters) if dead_letters else None,
         copy_queue_url=copies.get(path),
     )
 
 
-def _resources(client: Any, stack: str) -> dict[str, Mapping[str, str]]:
-    from botocore.exceptions import ClientError  # noqa: PLC0415
+def _told_by_sns(sns: Any, subscription: str) -> tuple[str, str, str | None]:
+    """Return the ARNs of a subscription's topic, queue and dead-letter queue."""
+    topic = subscription.rpartition(":")[0]
+    attributes = sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
+    endpoint = attributes.get("Endpoint")
+    if endpoint is None:
+        # Not every emulator tells.
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+        endpoint = next(
+            known["Endpoint"]
+            for page in pages
+            for known in page["Subscriptions"]
+            if known["SubscriptionArn"] == subscription
+        )
+    redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+    return topic, endpoint, redrive.get("deadLetterTargetArn")
 
-    try:
-        pages = list(client.get_paginator("list_stack_resources").paginate(StackName=stack))
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
-            region = client.meta.region_name
+
+def _url(aws: Aws, queue: str) -> str:
+    """Return a queue's URL, which is also its physical id in CloudFormation."""
+    return queue_url(aws.client("sqs"), queue) if queue.startswith("arn:") else queue
+
+
+class _Stack:
+    """A deployed stack: its resources by logical id."""
+
+    def __init__(self, aws: Aws, name: str) -> None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        client = aws.client("cloudformation")
+        try:
+            pages = list(client.get_paginator("list_stack_resources").paginate(StackName=name))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
             raise CommandError(
-                f"there is no stack {stack!r} in {region}: look at --stack, --region and --profile"
+                f"there is no stack {name!r} in {client.meta.region_name}: "
+                "look at --stack, --region and --profile"
             ) from None
-        raise
-    return {
-        resource["LogicalResourceId"]: resource
-        for page in pages
-        for resource in page["StackResourceSummaries"]
-        if resource.get("PhysicalResourceId")
-    }
+        resources = [
+            resource
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+            if resource.get("PhysicalResourceId")
+        ]
+        self._name = name.rpartition(":stack/")[2].partition("/")[0]
+        self.physical_ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
+        self.types = {r["LogicalResourceId"]: r["ResourceType"] for r in resources}
+        self.template = _resources(client.get_template(StackName=name)["TemplateBody"])
+
+    def path(self, id: str) -> str:
+        """Return the construct's path below the stack; without the CLI's note, about that."""
+        noted = str(self.template.get(id, {}).get("Metadata", {}).get("aws:cdk:path", ""))
+        return _below(noted, self._name) if noted else _HASH.sub("", id)
+
+    def resolve(self, value: Any) -> str | None:
+        """Return the physical id that a property refers to; None if it is not of this stack."""
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, Mapping):
+            return None
+        id = value.get("Ref") or (value.get("Fn::GetAtt") or [None])[0]
+        return self.physical_ids.get(id)
 
 
-def _paths(client: Any, stack: str) -> dict[str, str]:
-    """Return the paths below the stack that the CDK CLI noted, by logical id."""
-    template = client.get_template(StackName=stack)["TemplateBody"]
+def _resources(template: Any) -> dict[str, Any]:
     if isinstance(template, str):
         try:
             template = json.loads(template)
         except ValueError:
-            # YAML, so not of the CDK; its logical ids have to do.
+            # YAML, so not of the CDK; logical ids have to do.
             return {}
-    name = stack.rpartition(":stack/")[2].partition("/")[0]
-    noted = {
-        id: str(resource.get("Metadata", {}).get("aws:cdk:path", ""))
-        for id, resource in template.get("Resources", {}).items()
-    }
-    return {id: _below(path, name) for id, path in noted.items() if path}
+    resources: dict[str, Any] = template.get("Resources", {})
+    return resources
 
 
 def _below(path: str, stack: str) -> str:

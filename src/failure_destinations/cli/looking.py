@@ -179,23 +179,24 @@ def _look(
     emptiness = Emptiness(queue.waiting)
     known: set[bytes] = set()
     received = 0
-    while at_most is None or received < at_most:
+    ends = False
+    while not ends and (at_most is None or received < at_most):
         count = BATCH if at_most is None else min(BATCH, at_most - received)
-        batch = receive(sqs, queue.url, hidden, count)
+        # How often messages were received shows only by one more receive: so of one at first.
+        batch = receive(sqs, queue.url, hidden, 1 if limit and not received else count)
         held.add(batch)
         received += len(batch)
         progress.advance(len(batch))
+        most = max((waiting.receives for waiting in batch), default=0)
+        ends = emptiness.after(len(batch))
+        if limit is not None and most >= limit - 1:
+            ends = True
+            warn.append(
+                f"stopped looking: a message was received {most} of {limit} times, after which "
+                f"{queue.name} moves it away"
+            )
         for waiting in batch:
             identity = waiting.id.encode()
             if identity not in known:
                 known.add(identity)
                 yield waiting
-        most = max((waiting.receives for waiting in batch), default=0)
-        if limit is not None and most >= limit - 1:
-            warn.append(
-                f"stopped looking: a message was received {most} times, and {queue.name} moves "
-                f"it away after {limit}"
-            )
-            return
-        if emptiness.after(len(batch)):
-            return

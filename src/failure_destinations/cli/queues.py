@@ -78,24 +78,27 @@ class Choice:
         Raises:
             CommandError: It is not named, or not there.
         """
+        self._check()
         sqs = aws.client("sqs")
-        return _described(aws, sqs, self._url(aws, sqs))
+        url = self._of_channel(aws) if self.queue is None else _named(sqs, self.queue)
+        return _described(aws, sqs, url)
 
-    def _url(self, aws: Aws, sqs: Any) -> str:
-        if self.queue is not None:
-            if self.stack is not None or self.channel is not None:
-                raise CommandError("--queue names the queue: leave out --stack and --channel")
-            if self.part != "main":
-                raise CommandError("--from chooses a queue of a channel: leave it out with --queue")
-            return _named(sqs, self.queue)
-        if self.stack is None:
-            raise CommandError("which queue? name it with --stack NAME or --queue NAME")
-        channel = choose_channel(find_channels(aws, self.stack), self.stack, self.channel)
+    def _check(self) -> None:
+        if self.queue is None:
+            if self.stack is None:
+                raise CommandError("which queue? name it with --stack NAME or --queue NAME")
+        elif self.stack is not None or self.channel is not None:
+            raise CommandError("--queue names the queue: leave out --stack and --channel")
+        elif self.part != "main":
+            raise CommandError("--from chooses a queue of a channel: leave it out with --queue")
+
+    def _of_channel(self, aws: Aws) -> str:
+        stack = self.stack or ""
+        channel = choose_channel(find_channels(aws, stack), stack, self.channel)
         url = _part_of(channel, self.part)
         if url is None:
             raise CommandError(
-                f"channel {channel.path!r} of stack {self.stack!r} has no such queue: "
-                f"--from {self.part}"
+                f"channel {channel.path!r} of stack {stack!r} has no such queue: --from {self.part}"
             )
         return url
 

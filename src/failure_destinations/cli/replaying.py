@@ -209,8 +209,8 @@ class Replaying:
         limit = self._source.limit
         if limit is not None and waiting.receives >= limit - 1:
             self._halt(
-                f"a message that was not chosen was received {waiting.receives} times, and the "
-                f"queue moves it away after {limit}"
+                f"a message that was not chosen was received {waiting.receives} of {limit} "
+                "times, after which the queue moves it away"
             )
 
     def _wait_for_slot(self) -> bool:

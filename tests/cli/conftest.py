@@ -1,0 +1,146 @@
+"""Queues with failed events in them, functions to replay them with, and the command."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from failure_destinations.testing import LocalCloud
+
+HANDLER = """
+import time
+
+def handler(event, context):
+    time.sleep(event.get("seconds", 0))
+    if event.get("fail"):
+        raise ValueError("no such order")
+"""
+CLI = [sys.executable, "-m", "failure_destinations"]
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return an environment in which nobody's AWS configuration is found."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nowhere = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+    return {**kept, **nowhere, "AWS_EC2_METADATA_DISABLED": "true", **more}
+
+
+def run_cli(
+    arguments: Sequence[str], environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process, in a pipe."""
+    return subprocess.run(
+        [*CLI, *arguments],
+        env=environment or clean_environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@dataclass
+class Orders:
+    """A queue of failed events of the function `orders`."""
+
+    cloud: LocalCloud
+    url: str
+    function: str
+
+    @property
+    def name(self) -> str:
+        """The queue's name."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads the command to the engine."""
+        return clean_environment(**self.cloud.environment)
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command on this queue."""
+        return run_cli([*arguments, "--queue", self.name], self.environment)
+
+    def record(self, payload: str, request_id: str, error: str = "RuntimeError") -> str:
+        """Write the invocation record of a payload, as Lambda does."""
+        context = {
+            "requestId": request_id,
+            "functionArn": f"{self.function}:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+        }
+        response = {"errorType": error, "errorMessage": "[red]no data[/red]\x1b[31m"}
+        return (
+            '{"version": "1.0", "timestamp": "2026-11-02T03:03:11.412Z", '
+            f'"requestContext": {json.dumps(context)}, "requestPayload": {payload}, '
+            f'"responsePayload": {json.dumps(response)}}}'
+        )
+
+    def send(self, *payloads: str, error: str = "RuntimeError", request_id: str = "") -> None:
+        """Put failed events into the queue."""
+        for payload in payloads:
+            self.send_text(self.record(payload, request_id or str(uuid4()), error))
+
+    def send_text(self, body: str, attributes: dict[str, str] | None = None) -> None:
+        """Put any message into the queue."""
+        self.cloud.client("sqs").send_message(
+            QueueUrl=self.url,
+            MessageBody=body,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in (attributes or {}).items()
+            },
+        )
+
+    def bodies(self) -> list[str]:
+        """Return what anybody could receive now."""
+        return [message.body for message in self.cloud.messages(self.url, count=0)]
+
+    def runs(self) -> int:
+        """Return how often the function ran so far."""
+        return sum(self.cloud.runs("orders").values())
+
+
+@pytest.fixture(scope="session")
+def orders_function(ministack: LocalCloud) -> str:
+    """Create the function, and return its ARN."""
+    ministack.client("iam").create_role(RoleName="orders-role", AssumeRolePolicyDocument="{}")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", HANDLER)
+    created = ministack.client("lambda").create_function(
+        FunctionName="orders",
+        Runtime="python3.13",
+        Handler="index.handler",
+        Role=f"arn:aws:iam::{ministack.account}:role/orders-role",
+        Code={"ZipFile": archive.getvalue()},
+    )
+    return str(created["FunctionArn"])
+
+
+@pytest.fixture
+def orders(ministack: LocalCloud, orders_function: str) -> Iterator[Orders]:
+    """An empty queue of its own for each test."""
+    sqs = ministack.client("sqs")
+    url = sqs.create_queue(QueueName=f"failures-{uuid4().hex[:8]}")["QueueUrl"]
+    yield Orders(ministack, url, orders_function)
+    sqs.delete_queue(QueueUrl=url)
+
+
+def limit_receives(orders: Orders, count: int) -> None:
+    """Have the queue move a message away after so many receives."""
+    sqs: Any = orders.cloud.client("sqs")
+    away = sqs.create_queue(QueueName=f"{orders.name}-away")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=away, AttributeNames=["QueueArn"])["Attributes"]
+    policy = {"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": count}
+    sqs.set_queue_attributes(QueueUrl=orders.url, Attributes={"RedrivePolicy": json.dumps(policy)})

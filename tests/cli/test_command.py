@@ -1,0 +1,102 @@
+"""The command as a whole: how it starts, and what it says when it cannot go on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from .conftest import clean_environment, run_cli
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("boto3", "botocore", "rich", "jsii", "aws_cdk", "yaml")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "--help"], ["replay", "--help"]])
+def test_starts_without_what_help_does_not_need(arguments: list[str]) -> None:
+    """Neither boto3 nor rich nor the CDK is imported for help."""
+    code = (
+        "import sys\n"
+        "from failure_destinations.cli.group import cli\n"
+        f"cli({arguments!r}, standalone_mode=False)\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    started = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert "Usage: " in started.stdout
+    assert started.stderr == "[]\n"
+
+
+def test_reference_is_fresh() -> None:
+    """docs/cli.md is what --help says; `make reference` writes it anew."""
+    script = ROOT / "scripts" / "write_cli_reference.py"
+    subprocess.run([sys.executable, script, "--check"], check=True)
+
+
+class _Denying(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = (
+            b'{"__type": "com.amazon.coral.service#AccessDeniedException", '
+            b'"message": "User: operator is not authorized to perform: sqs:getqueueurl"}'
+        )
+        self.send_response(403)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Keep it to itself."""
+
+
+@pytest.fixture
+def denying() -> Iterator[str]:
+    """An AWS that permits nothing."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Denying) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_says_in_a_line_that_access_is_denied(denying: str) -> None:
+    """Whoever lacks a permission reads which."""
+    environment = clean_environment(
+        AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", AWS_REGION="eu-west-1"
+    )
+    listed = run_cli(["list", "--queue", "q", "--endpoint-url", denying], environment)
+    assert "not authorized to perform: sqs:getqueueurl" in listed.stderr
+    assert listed.stderr.count("\n") == 1
+    assert listed.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--queue", "q", "--region", "eu-west-1"], "set AWS_PROFILE or pass --profile"),
+        (["list", "--queue", "q"], "set AWS_REGION or pass --region"),
+        (["list", "--queue", "q", "--profile", "nobody"], "The config profile (nobody)"),
+        (["list"], "which queue? name it with --stack NAME or --queue NAME"),
+        (["list", "--queue", "q", "--stack", "s", "--region", "r"], "leave out --stack"),
+        (["list", "--queue", "q", "--since", "gestern"], "'gestern' is no time"),
+        (["show", "abc", "--queue", "q"], "'abc' is too short"),
+        (["replay", "--queue", "q", "--yes", "--dry-run"], "exclude each other"),
+        (["replay", "--queue", "q", "--from-backup", __file__], "leave out --stack, --queue"),
+    ],
+)
+def test_says_in_a_line_what_is_missing(arguments: list[str], said: str) -> None:
+    """No credentials, no Region, a wrong option: the way out, and never a traceback."""
+    answer = run_cli(arguments)
+    assert said in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert answer.returncode == 2

@@ -1,0 +1,142 @@
+"""Looking at failed events, as a process on an engine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from failure_destinations.cli.aws import Aws
+from failure_destinations.cli.looking import looking
+from failure_destinations.cli.queues import Choice
+
+from .conftest import Orders, limit_receives, run_cli
+
+pytestmark = pytest.mark.integration
+
+ODD = '{"n": 1.0, "tiny": 1e-7, "big": 12345678901234567890123, "n": 2, "\\u00fc": "ü"}'
+
+
+def test_lists_what_waits_and_leaves_it_there(orders: Orders) -> None:
+    """A line an event, what is none as what it is, and all can be received afterwards."""
+    orders.send('{"order": 1}', error="KeyError")
+    orders.send('{"order": 2}')
+    orders.send_text("hello")
+    before = sorted(orders.bodies())
+    listed = orders.cli("list")
+    heading, *lines = listed.stdout.splitlines()
+    assert heading.split() == ["ID", "AGE", "FUNCTION", "ERROR", "ATTEMPTS", "SIZE"]
+    assert len(lines) == 3
+    assert "KeyError: [red]no data[/red] [31m" in listed.stdout
+    assert "no failed event: text that is no JSON" in listed.stdout
+    assert "3 messages in" in listed.stderr
+    assert listed.returncode == 0
+    assert sorted(orders.bodies()) == before
+
+
+def test_lists_json_for_programs(orders: Orders) -> None:
+    """One object a line, filtered, with the payload as it is written."""
+    orders.send(ODD, error="KeyError")
+    orders.send("1")
+    orders.send_text("hello")
+    listed = orders.cli("list", "--json", "--error-type", "Key*")
+    (line,) = listed.stdout.splitlines()
+    assert line.endswith(f'"payload": {ODD}}}')
+    event = json.loads(line)
+    assert event["function"] == orders.function
+    assert event["error_type"] == "KeyError"
+    assert event["attempts"] == 3
+
+
+def test_shows_one_in_full(orders: Orders) -> None:
+    """By its id's beginning: what is known, and the payload laid out, numbers as they are."""
+    orders.send(ODD, request_id="6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
+    orders.send("1")
+    shown = orders.cli("show", "6f1d0c0e")
+    assert f"function   {orders.function}" in shown.stdout
+    assert '  "tiny": 1e-7,\n  "big": 12345678901234567890123,\n' in shown.stdout
+    assert shown.returncode == 0
+
+
+def test_shows_the_payload_alone(orders: Orders) -> None:
+    """Byte for byte, to save it into a file."""
+    orders.send(ODD, request_id="6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
+    assert orders.cli("show", "6f1d0c0e", "--raw").stdout == ODD
+
+
+def test_says_when_there_is_no_such_event(orders: Orders) -> None:
+    """One line, and the exit status of a mistake."""
+    shown = orders.cli("show", "6f1d0c0e")
+    assert shown.stderr == f"Error: {orders.name} holds no message '6f1d0c0e'\n"
+    assert shown.returncode == 2
+
+
+def test_stops_looking_before_a_message_is_moved_away(orders: Orders) -> None:
+    """Once a message has one receive left, that is not spent on the others as well."""
+    limit_receives(orders, 2)
+    orders.send(*["1"] * 12)
+    listed = orders.cli("list", "--json")
+    assert "stopped looking: a message was received 1 of 2 times" in listed.stderr
+    messages = orders.cloud.messages(orders.url, count=12)
+    counts = [int(m.attributes.get("ApproximateReceiveCount", 0)) for m in messages]
+    assert sum(counts) == len(listed.stdout.splitlines()) == 1
+
+
+def test_does_not_look_where_one_look_is_the_limit(orders: Orders) -> None:
+    """With one receive allowed it receives nothing, and says why."""
+    limit_receives(orders, 1)
+    orders.send("1")
+    listed = orders.cli("list")
+    assert "looking would be that one" in listed.stderr
+    (message,) = orders.cloud.messages(orders.url)
+    assert message.attributes.get("ApproximateReceiveCount", "0") == "0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--queue", "nope"], "Error: there is no queue 'nope' in eu-west-1"),
+        (["--stack", "nope"], "Error: there is no stack 'nope' in eu-west-1"),
+    ],
+)
+def test_says_what_is_not_there(orders: Orders, arguments: list[str], said: str) -> None:
+    """An unknown queue or stack is one line."""
+    listed = run_cli(["list", *arguments], orders.environment)
+    assert listed.stderr.startswith(said)
+    assert listed.stderr.count("\n") == 1
+    assert listed.returncode == 2
+
+
+def test_warns_of_a_function_that_drains_the_queue(orders: Orders) -> None:
+    """A look counts as an attempt of it."""
+    client = orders.cloud.client("lambda")
+    arn = f"arn:aws:sqs:eu-west-1:{orders.cloud.account}:{orders.name}"
+    mapping = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="orders")
+    try:
+        listed = orders.cli("list")
+    finally:
+        client.delete_event_source_mapping(UUID=mapping["UUID"])
+    assert "warning: orders drains this queue" in listed.stderr
+
+
+def test_gives_messages_back_when_interrupted(
+    orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle of a look hides nothing from others."""
+    orders.send("1", "2", "3")
+    for name, value in orders.cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    aws = Aws()
+    queue = Choice(None, None, orders.name, "main").find(aws)
+    hidden: list[str] = []
+
+    def interrupted() -> None:
+        with looking(aws.client("sqs"), queue, []) as seen:
+            next(seen)
+            hidden.extend(orders.bodies())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert hidden == []
+    assert len(orders.bodies()) == 3

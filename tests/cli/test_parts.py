@@ -1,0 +1,164 @@
+"""What people read and write: filters, layouts and backups."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from hypothesis import given
+
+from failure_destinations.cli.backup import Backup, read_backup, read_done
+from failure_destinations.cli.errors import CommandError
+from failure_destinations.cli.filters import Filter, TimeType
+from failure_destinations.cli.people import age, cut, laid_out, size
+from failure_destinations.cli.waiting import Waiting
+
+from ..runtime import messages
+
+ALIAS = Waiting.of(messages.stored("destination-alias"))
+RECORDED = datetime(2026, 11, 2, 3, 3, 11, 412000, timezone.utc)
+
+
+@given(messages.payloads)
+def test_lays_out_json_without_changing_it(payload: str) -> None:
+    """All that is added or taken away is white space between values."""
+
+    def without_space(text: str) -> list[str]:
+        return re.findall(r'"(?:[^"\\]|\\.)*"|[^\s"]', text)
+
+    assert without_space(laid_out(payload)) == without_space(payload)
+
+
+def test_lays_out_json_on_lines() -> None:
+    """A line a member, indented by its depth."""
+    assert laid_out('{"a":[1, {}],"b":[]}') == ('{\n  "a": [\n    1,\n    {}\n  ],\n  "b": []\n}')
+
+
+def test_writes_one_line_without_what_changes_a_terminal() -> None:
+    """Control characters of an error's text do not reach the terminal."""
+    assert cut("a\x1b[31m\nb" + "c" * 100, 12) == "a [31m bccc…"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"), [(5, "5s"), (119, "119s"), (600, "10m"), (7200, "2h"), (200_000, "2d")]
+)
+def test_writes_ages(seconds: int, written: str) -> None:
+    """In the largest unit of which there are two."""
+    assert age(datetime.now(timezone.utc) - timedelta(seconds=seconds)) == written
+
+
+@pytest.mark.parametrize(
+    ("count", "written"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KB"), (1 << 20, "1.0 MB")]
+)
+def test_writes_sizes(count: int, written: str) -> None:
+    """In bytes, kilobytes or megabytes."""
+    assert size(count) == written
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, True),
+        ({"functions": ("nightly-report",)}, True),
+        ({"functions": ("nightly-report:live",)}, True),
+        ({"functions": ("nightly-*", "x")}, True),
+        ({"functions": (f"{messages.FUNCTION}:live",)}, True),
+        ({"functions": ("nightly",)}, False),
+        ({"error_types": ("RuntimeError",)}, True),
+        ({"error_types": ("*Timeout*",)}, False),
+        ({"since": RECORDED, "until": RECORDED}, True),
+        ({"since": RECORDED + timedelta(seconds=1)}, False),
+        ({"until": RECORDED - timedelta(seconds=1)}, False),
+        ({"ids": ("d3b07384",)}, True),
+        ({"ids": ("6f1d0c0e-5a",)}, True),
+        ({"ids": ("00000000",)}, False),
+        ({"functions": ("nightly-*",), "error_types": ("X",)}, False),
+    ],
+)
+def test_chooses_events(options: dict[str, Any], expected: bool) -> None:
+    """By function, error, time and id; all that is said must be so."""
+    assert Filter(**options).matches(ALIAS) == expected
+
+
+def test_chooses_dead_letters_by_the_function_they_will_go_to() -> None:
+    """They name none, so that --function-name stands for it."""
+    letter = Waiting.of(messages.stored("function-dlq"))
+    assert not Filter(functions=("orders",)).matches(letter)
+    assert Filter(functions=("orders",), default_function="orders").matches(letter)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-02", datetime(2026, 11, 2, tzinfo=timezone.utc)),
+        ("2026-11-02T03:00Z", datetime(2026, 11, 2, 3, tzinfo=timezone.utc)),
+        ("2026-11-02T03:00+01:00", datetime(2026, 11, 2, 2, tzinfo=timezone.utc)),
+    ],
+)
+def test_reads_times(text: str, expected: datetime) -> None:
+    """ISO 8601, in UTC unless it says otherwise."""
+    assert TimeType().convert(text, None, None) == expected
+
+
+def test_reads_how_long_ago() -> None:
+    """A number and a unit."""
+    before = datetime.now(timezone.utc)
+    read = TimeType().convert("90m", None, None)
+    assert before <= read + timedelta(minutes=90) <= datetime.now(timezone.utc)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "12", "-3d", "99999999999w", ""])
+def test_rejects_what_is_no_time(text: str) -> None:
+    """The error shows how to write one."""
+    with pytest.raises(click.BadParameter, match="write 2026-11-02T03:00"):
+        TimeType().convert(text, None, None)
+
+
+@given(payload=messages.payloads)
+def test_keeps_every_payload_in_a_backup(
+    tmp_path_factory: pytest.TempPathFactory, payload: str
+) -> None:
+    """What is read from a backup is what was received, to the last character."""
+    path = tmp_path_factory.mktemp("backup") / "events.jsonl"
+    waiting = Waiting.of(messages.message(messages.record(payload)))
+    backup = Backup(path, write_messages=True)
+    backup.add([waiting])
+    backup.close()
+    (read,) = read_backup(path, [])
+    assert read.event == waiting.event
+    assert read.key == waiting.key
+
+
+def test_adds_to_a_backup_after_a_broken_line(tmp_path: Path) -> None:
+    """A run that was killed leaves half a line; the next one starts on a new line."""
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"Body": "hal')
+    backup = Backup(path, write_messages=True)
+    backup.add([ALIAS])
+    backup.note_done(ALIAS)
+    backup.close()
+    broken: list[int] = []
+    (read,) = read_backup(path, broken)
+    assert (read.event, broken) == (ALIAS.event, [1])
+    assert read_done(path) == {ALIAS.key}
+
+
+@pytest.mark.parametrize("line", ["[]", "{}", '{"Body": 1}', '{"Body": "", "Attributes": 1}', "["])
+def test_rejects_lines_that_hold_no_message(tmp_path: Path, line: str) -> None:
+    """They are told by number, and what follows is read."""
+    path = tmp_path / "events.jsonl"
+    path.write_text(f"{line}\n{json.dumps(messages.message('x'))}\n")
+    broken: list[int] = []
+    assert len(list(read_backup(path, broken))) == 1
+    assert broken == [1]
+
+
+def test_rejects_a_backup_that_cannot_be_written(tmp_path: Path) -> None:
+    """One line with the file's name and the reason."""
+    with pytest.raises(CommandError, match=r"cannot write .*no/such\.jsonl: No such file"):
+        Backup(tmp_path / "no" / "such.jsonl", write_messages=True)

@@ -1,0 +1,182 @@
+"""Replaying failed events, as a process on an engine, in a pipe and in a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from failure_destinations.testing.observations import wait_for
+
+from .conftest import CLI, Orders
+
+pytestmark = pytest.mark.integration
+
+
+def test_only_counts_without_yes(orders: Orders) -> None:
+    """By function and error; nothing runs, and all stays."""
+    orders.send("{}", "{}", error="KeyError")
+    orders.send_text("hello")
+    before = orders.runs()
+    counted = orders.cli("replay")
+    assert "     2  orders    KeyError" in counted.stdout
+    assert "would replay 2 events; nothing was run or deleted" in counted.stdout
+    assert "would leave 1: no failed event" in counted.stdout
+    assert counted.returncode == 0
+    assert orders.runs() == before
+    assert len(orders.bodies()) == 3
+
+
+def test_deletes_what_succeeds_and_nothing_else(orders: Orders, tmp_path: Path) -> None:
+    """Failures are counted by error and stay; so does what is no failed event."""
+    orders.send(*(f'{{"order": {n}}}' for n in range(12)))
+    orders.send('{"fail": true}', '{"fail": true }')
+    orders.send_text("hello")
+    before = orders.runs()
+    backup = tmp_path / "orders.jsonl"
+    replayed = orders.cli("replay", "--yes", "--concurrency", "4", "--backup", str(backup))
+    assert "12 succeeded, deleted from the queue\n" in replayed.stdout
+    assert "2 failed, still in the queue\n" in replayed.stdout
+    assert "1 no failed event, still in the queue\n" in replayed.stdout
+    assert "     2  orders    Runtime.HandlerError: no such order" in replayed.stdout
+    assert replayed.returncode == 1
+    assert orders.runs() - before == 14
+    assert len(orders.bodies()) == 3
+    assert len(backup.read_text().splitlines()) == 14
+    assert backup.stat().st_mode & 0o077 == 0
+
+    again = orders.cli("replay", "--yes", "--from-backup", str(backup))
+    assert again.returncode == 2
+    resumed = _from_backup(orders, backup)
+    assert "12 not run, having succeeded in an earlier run" in resumed.stdout
+    assert orders.runs() - before == 16
+
+
+def test_replays_from_a_backup_once(orders: Orders, tmp_path: Path) -> None:
+    """Broken lines are told and left out; a second run has nothing to do."""
+    backup = tmp_path / "orders.jsonl"
+    lines = [json.dumps({"MessageId": str(n), "Body": orders.record("{}", f"request-{n}")})
+             for n in range(3)]  # fmt: skip
+    backup.write_text("\n".join([*lines, lines[0], '{"Body": ']))
+    before = orders.runs()
+    replayed = _from_backup(orders, backup, "--json")
+    tally = json.loads(replayed.stdout)
+    assert (tally["succeeded"], tally["duplicates"], tally["broken_lines"]) == (3, 1, [5])
+    assert replayed.returncode == 1
+    second = json.loads(_from_backup(orders, backup, "--json").stdout)
+    assert (second["succeeded"], second["done_before"]) == (0, 4)
+    assert orders.runs() - before == 3
+
+
+def test_runs_what_was_delivered_twice_once(orders: Orders) -> None:
+    """SNS and SQS may deliver twice: the second delivery is deleted after the first's success."""
+    orders.send("{}", "{}", "{}", request_id="6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
+    before = orders.runs()
+    replayed = orders.cli("replay", "--yes")
+    assert "1 succeeded" in replayed.stdout
+    assert "2 delivered twice, not run twice" in replayed.stdout
+    assert replayed.returncode == 0
+    assert orders.runs() - before == 1
+    assert orders.bodies() == []
+
+
+def test_replays_the_right_part(orders: Orders) -> None:
+    """Only what the filters choose, and no more than --max."""
+    orders.send(*["{}"] * 6, error="KeyError")
+    orders.send("{}")
+    before = orders.runs()
+    replayed = orders.cli("replay", "--yes", "--error-type", "KeyError", "--max", "5",
+                          "--since", "2026-11-02", "--until", "2026-11-02T04:00Z",
+                          "--function", "ord*", "--rate", "50")  # fmt: skip
+    assert "5 succeeded" in replayed.stdout
+    assert replayed.returncode == 0
+    assert orders.runs() - before == 5
+    assert len(orders.bodies()) == 2
+
+
+def test_replays_dead_letters_of_a_function_where_told(orders: Orders) -> None:
+    """They do not name their function: they are left, or go to --function-name."""
+    attributes = {"RequestID": "1", "ErrorCode": "200", "ErrorMessage": "no data"}
+    orders.send_text("{}", attributes)
+    left = orders.cli("replay", "--yes")
+    assert "1 of a function's dead-letter queue, still in the queue" in left.stdout
+    assert left.returncode == 1
+    assert "1 succeeded" in orders.cli("replay", "--yes", "--function-name", "orders").stdout
+    assert orders.bodies() == []
+
+
+def test_finishes_what_runs_when_interrupted(orders: Orders) -> None:
+    """Ctrl-C: nothing new is started, what runs is finished, and the rest waits as before."""
+    orders.send(*(f'{{"seconds": 0.3, "order": {n}}}' for n in range(30)))
+    before = orders.runs()
+    process = subprocess.Popen(
+        [*CLI, "replay", "--yes", "--json", "--concurrency", "2", "--queue", orders.name],
+        env=orders.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 3, 60)
+    process.send_signal(signal.SIGINT)
+    printed, said = process.communicate(timeout=60)
+    tally = json.loads(printed)
+    assert process.returncode == 1
+    assert tally["interrupted"]
+    assert "stopping: waiting for" in said
+    assert 3 <= tally["succeeded"] < 30
+    assert orders.runs() - before == tally["succeeded"]
+    assert len(orders.bodies()) == 30 - tally["succeeded"]
+
+
+def test_shows_a_bar_in_a_terminal(orders: Orders) -> None:
+    """On a terminal there is a progress bar, and the summary below it."""
+    orders.send(*["{}"] * 3)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*CLI, "replay", "--yes", "--queue", orders.name],
+        env={**orders.environment, "TERM": "xterm", "COLUMNS": "100"},
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+    )
+    os.close(theirs)
+    printed = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            printed += chunk
+    except OSError:
+        # The other side is closed.
+        pass
+    finally:
+        os.close(ours)
+    text = printed.decode()
+    assert process.wait(60) == 0
+    assert "replaying" in text
+    assert "━━━" in text
+    assert "3/3" in text
+    assert "3 succeeded, deleted from the queue" in text
+
+
+def test_says_how_far_it_is_in_a_pipe(orders: Orders) -> None:
+    """No bar, but a line now and then once it takes over two seconds."""
+    orders.send(*['{"seconds": 1.2}', '{"seconds": 1.3}', '{"seconds": 1.4}'])
+    replayed = orders.cli("replay", "--yes", "--concurrency", "1")
+    assert "replaying: " in replayed.stderr
+    assert " of about 3" in replayed.stderr
+    assert "━" not in replayed.stderr + replayed.stdout
+
+
+def _from_backup(orders: Orders, backup: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CLI, "replay", "--yes", "--from-backup", str(backup), *more],
+        env=orders.environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )

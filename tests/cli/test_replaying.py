@@ -1,0 +1,192 @@
+"""How a run decides, with what no engine does when asked: throttles, lost answers, refusals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from botocore.exceptions import ClientError
+
+from failure_destinations.cli import replaying
+from failure_destinations.cli.filters import Filter
+from failure_destinations.cli.replaying import Replaying, Tally
+from failure_destinations.cli.waiting import Waiting
+from failure_destinations.runtime import FailedEvent, Outcome
+
+from ..runtime import messages
+
+OK = Outcome("succeeded")
+DENIED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, "ReceiveMessage")
+
+
+class Memory:
+    """Batches that somebody else received, and what became of each message."""
+
+    def __init__(self, *batches: list[Waiting], limit: int | None = None) -> None:
+        self.total: int | None = sum(map(len, batches))
+        self.limit = limit
+        self.deleted: list[Waiting] = []
+        self.kept: list[Waiting] = []
+        self.closed = False
+        self._batches = batches
+
+    def batches(self) -> Iterator[list[Waiting]]:
+        """Yield them."""
+        yield from self._batches
+
+    def delete(self, _waiting: Waiting) -> None:
+        """Remember it."""
+        self.deleted.append(_waiting)
+
+    def keep(self, messages: Sequence[Waiting]) -> None:
+        """Remember them."""
+        self.kept += messages
+
+    def close(self) -> None:
+        """Remember that."""
+        self.closed = True
+
+
+def waiting(request_id: str = "1", payload: str = "{}", receives: str = "1") -> Waiting:
+    """Return a message in hand."""
+    body = messages.record(payload).replace(messages.REQUEST_ID, request_id)
+    return Waiting.of(messages.message(body, ApproximateReceiveCount=receives))
+
+
+def run(
+    source: Memory,
+    invoke: Callable[[FailedEvent], Outcome],
+    *,
+    chosen: Filter | None = None,
+    concurrency: int = 2,
+    at_most: int | None = None,
+) -> Tally:
+    """Replay to the end."""
+    replaying = Replaying(
+        source, invoke, chosen=chosen or Filter(), concurrency=concurrency, at_most=at_most
+    )
+    tally = replaying.run()
+    assert source.closed
+    return tally
+
+
+def test_tries_again_what_was_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing ran, so that it may be started again at once."""
+    monkeypatch.setattr(replaying, "_FIRST_WAIT_SECONDS", 0)
+    outcomes = iter([Outcome("not-started", "throttled", "TooManyRequestsException"), OK])
+    tally = run(Memory([waiting()]), lambda _: next(outcomes))
+    assert (tally.succeeded, tally.failed) == (1, 0)
+
+
+def test_does_not_try_again_what_may_have_run() -> None:
+    """After a lost answer it is left for a person to decide, and said so."""
+    outcomes = iter([Outcome("unknown", None, "ReadTimeoutError")])
+    source = Memory([waiting()])
+    tally = run(source, lambda _: next(outcomes))
+    assert list(tally.errors) == [
+        ("nightly-report", "no answer, it may have run: ReadTimeoutError")
+    ]
+    assert (source.deleted, len(source.kept)) == ([], 1)
+    assert not tally.all_succeeded
+
+
+def test_stops_where_invoking_is_denied() -> None:
+    """What is denied for one is denied for all: the rest is not touched."""
+    source = Memory([waiting("1")], [waiting("2")])
+    started = threading.Event()
+
+    def deny(_event: FailedEvent) -> Outcome:
+        started.set()
+        return Outcome("not-started", "denied", "AccessDeniedException", "not authorized")
+
+    tally = run(source, deny, concurrency=1)
+    assert started.is_set()
+    assert tally.stopped is not None
+    assert "nightly-report may not be invoked" in tally.stopped
+    assert source.deleted == []
+
+
+@pytest.mark.parametrize(("outcome", "settled"), [(OK, "deleted"), (Outcome("failed"), "kept")])
+def test_a_second_delivery_waits_for_the_first(outcome: Outcome, settled: str) -> None:
+    """It comes while the first runs: one run decides of both."""
+    first, second, later = waiting(), waiting(), waiting()
+    source = Memory([first, second], [later])
+    release = threading.Event()
+    runs = []
+
+    def slow(event: FailedEvent) -> Outcome:
+        runs.append(event)
+        release.wait(10)
+        return outcome
+
+    batches = source.batches
+
+    def all_batches() -> Iterator[list[Waiting]]:
+        yield from batches()
+        release.set()
+
+    source.batches = all_batches  # type: ignore[method-assign]
+    tally = run(source, slow)
+    assert len(runs) == 1
+    assert tally.duplicates == 2
+    assert len(getattr(source, settled)) == 3
+
+
+def test_events_of_one_request_id_with_other_payloads_are_two() -> None:
+    """Only what is the same to the last character is a second delivery."""
+    tally = run(Memory([waiting("1", "1.0"), waiting("1", "1.00")]), lambda _: OK)
+    assert (tally.succeeded, tally.duplicates) == (2, 0)
+
+
+def test_starts_no_more_than_was_asked_for() -> None:
+    """The rest of the batch is given back at the end."""
+    source = Memory([waiting(str(n)) for n in range(5)], [waiting("x")])
+    tally = run(source, lambda _: OK, at_most=3)
+    assert tally.succeeded == len(source.deleted) == 3
+
+
+def test_spares_what_was_not_chosen() -> None:
+    """A message with one receive left is not spent on a filter."""
+    source = Memory([waiting(receives="2")], [waiting("2")], limit=3)
+    tally = run(source, lambda _: OK, chosen=Filter(functions=("other",)))
+    assert tally.stopped is not None
+    assert "received 2 of 3 times" in tally.stopped
+    assert tally.not_meant == 1
+
+
+def test_tells_what_was_done_when_the_queue_is_lost() -> None:
+    """Credentials that expire half way end the run, and not in silence."""
+
+    class Expiring(Memory):
+        def batches(self) -> Iterator[list[Waiting]]:
+            yield from super().batches()
+            raise DENIED
+
+    tally = run(Expiring([waiting()]), lambda _: OK)
+    assert tally.succeeded == 1
+    assert tally.stopped is not None
+    assert "expired" in tally.stopped
+    assert not tally.all_succeeded
+
+
+def test_says_what_succeeded_and_could_not_be_deleted() -> None:
+    """Its message is still there: whoever reads this deletes it, and does not run it again."""
+
+    class Sticky(Memory):
+        def delete(self, _waiting: Waiting) -> None:
+            raise DENIED
+
+    tally = run(Sticky([waiting()]), lambda _: OK)
+    assert tally.succeeded == 1
+    assert len(tally.not_deleted) == 1
+    assert not tally.all_succeeded
+
+
+def test_counts_kinds_of_errors_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A different text in every error does not fill the memory."""
+    monkeypatch.setattr(replaying, "_KINDS_OF_ERRORS", 3)
+    source = Memory([waiting(str(n), str(n)) for n in range(9)])
+    tally = run(source, lambda event: Outcome("failed", None, "Error", event.payload))
+    assert len(tally.errors) == 4
+    assert tally.errors["nightly-report", "other errors"] == 6
