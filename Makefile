@@ -32,8 +32,9 @@ lint: .venv/ready ## Check style and types
 reference: .venv/ready ## Write docs/cli.md from the command's help
 	@$(BIN)/python scripts/write_cli_reference.py
 
-bench: .venv/ready ## Compare with the same resources written by hand
+bench: .venv/ready ## Compare with the same resources, and the same replay, written by hand
 	@$(BIN)/python benchmarks/definition.py
+	@$(BIN)/python benchmarks/replay.py
 
 lock: ## Resolve the dependencies anew
 	sh scripts/lock.sh

@@ -6,6 +6,7 @@ imported when it is called.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -18,4 +19,6 @@ def main() -> None:
             f"failure-destinations: {error.name} is missing: "
             "pip install 'failure-destinations[cli]'"
         )
+    # Whoever ends it gets the messages back that it looks at.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cli(prog_name="failure-destinations")

@@ -92,7 +92,7 @@ class Filter:
             return not self.any
         names = [event.function_name, event.called, event.function_arn]
         if event.function is None:
-            names = [self.default_function]
+            names = [event.sender or self.default_function]
         time = waiting.time
         return (
             _one_of(self.functions, names)

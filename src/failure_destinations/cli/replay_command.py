@@ -234,7 +234,8 @@ def _print_tally(tally: Tally, broken: list[int], *, as_json: bool, from_file: b
             {"function": function, "error": error, "count": count}
             for (function, error), count in tally.errors.most_common()
         ]
-        known = {**dataclasses.asdict(tally), "errors": errors, "broken_lines": broken}
+        known = dataclasses.asdict(dataclasses.replace(tally, errors=Counter()))
+        known.update(errors=errors, broken_lines=broken)
         click.echo(json.dumps(known))
         return
     if tally.errors:

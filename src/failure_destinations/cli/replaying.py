@@ -307,6 +307,8 @@ class Replaying:
                 raise
             with self._lock:
                 self.tally.not_deleted.append(f"{waiting.id}: {aws_message(error)}")
+            # What runs and cannot be deleted would run again the next time.
+            self._halt("messages cannot be deleted")
 
     def _keep(self, messages: list[Waiting]) -> None:
         limit = self._source.limit
