@@ -29,8 +29,7 @@ def define_app() -> cdk.App:
     queue = sqs.Queue(cdk.Stack(stage, "Queues"), "Kept")
     stack = cdk.Stack(stage, "Reports")
     FailureChannel(stack, "Failures", emails=["developer@example.com"])
-    other = FailureChannel(Construct(stack, "Inner"), "Other", queue=queue)
-    sqs.Queue(other, "CopyQueue")
+    FailureChannel(Construct(stack, "Inner"), "Other", queue=queue, keep_copies=False)
     cdk.CfnOutput(queue, "Url", value=queue.queue_url)
     return app
 
@@ -66,10 +65,9 @@ def test_finds_the_channels_of_a_stack(aws: Aws, ministack: LocalCloud) -> None:
         topic_arn=ids["FailuresTopic"],
         queue_url=ids["FailuresQueue"],
         dead_letter_queue_url=ids["FailuresDeadLetterQueue"],
-        copy_queue_url=None,
+        copy_queue_url=ids["FailuresCopyQueue"],
     )
-    assert other.path == "Inner/Other"
-    assert other.copy_queue_url == ids["InnerOtherCopyQueue"]
+    assert (other.path, other.copy_queue_url) == ("Inner/Other", None)
 
 
 @pytest.mark.integration

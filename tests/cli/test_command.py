@@ -91,6 +91,7 @@ def test_says_in_a_line_that_access_is_denied(denying: str) -> None:
         (["list", "--queue", "q", "--since", "gestern"], "'gestern' is no time"),
         (["show", "abc", "--queue", "q"], "'abc' is too short"),
         (["replay", "--queue", "q", "--yes", "--dry-run"], "exclude each other"),
+        (["replay", "--stack", "s", "--from", "copies", "--yes"], "choose those that never"),
         (["replay", "--queue", "q", "--from-backup", __file__], "leave out --stack, --queue"),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from failure_destinations.cli.backup import read_done
 from failure_destinations.testing.observations import wait_for
 
 from .conftest import CLI, Orders
@@ -133,6 +134,38 @@ def test_finishes_what_runs_when_interrupted(orders: Orders) -> None:
     assert len(orders.bodies()) == 30 - tally["succeeded"]
 
 
+@pytest.mark.soak
+def test_loses_nothing_when_killed(orders: Orders, tmp_path: Path) -> None:
+    """After a SIGKILL each event is in the queue or noted as done, and none that ran is both."""
+    orders.send(*(f'{{"seconds": 0.2, "order": {n}}}' for n in range(40)))
+    before = orders.runs()
+    backup = tmp_path / "orders.jsonl"
+    process = subprocess.Popen(
+        [
+            *CLI,
+            *["replay", "--yes", "--concurrency", "4", "--backup"],
+            str(backup),
+            "--queue",
+            orders.name,
+        ],
+        env=orders.environment,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10, 60)
+    process.kill()
+    process.wait()
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = orders.cloud.client("sqs").get_queue_attributes(
+        QueueUrl=orders.url, AttributeNames=names
+    )["Attributes"]
+    left = sum(int(counts[name]) for name in names)
+    done = len(read_done(backup))
+    # Between the handler's end and the deletion there is a moment, for each of the four.
+    assert 40 <= left + done <= 44
+    assert done >= 6
+    assert len(backup.read_text().splitlines()) >= done
+
+
 def test_shows_a_bar_in_a_terminal(orders: Orders) -> None:
     """On a terminal there is a progress bar, and the summary below it."""
     orders.send(*["{}"] * 3)
@@ -162,6 +195,7 @@ def test_shows_a_bar_in_a_terminal(orders: Orders) -> None:
     assert "3 succeeded, deleted from the queue" in text
 
 
+@pytest.mark.soak
 def test_says_how_far_it_is_in_a_pipe(orders: Orders) -> None:
     """No bar, but a line now and then once it takes over two seconds."""
     orders.send(*['{"seconds": 1.2}', '{"seconds": 1.3}', '{"seconds": 1.4}'])

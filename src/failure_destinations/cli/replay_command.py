@@ -104,7 +104,9 @@ def command(
     succeeded. What fails stays in the queue, and so does what is no failed event.
 
     An event that was delivered twice is run once. After a lost answer nobody knows whether the
-    handler ran: that counts as failed, and handlers should be idempotent anyway.
+    handler ran: that counts as failed, and handlers should be idempotent anyway. The channel's
+    copies (--from copies) stay when their events are replayed from the main queue: choose among
+    them by id or time, and name the function, which they do not.
 
     Ctrl-C takes no new events, waits for those that run, and says what was done; a second one
     gives up at once.
@@ -119,6 +121,11 @@ def command(
     if from_backup is not None and (choice.given or backup is not None):
         raise CommandError(
             "--from-backup replays from a file: leave out --stack, --queue, --backup"
+        )
+    if choice.part == "copies" and yes and not (chosen.ids or chosen.since or chosen.until):
+        raise CommandError(
+            "a copy stays when its event is replayed from the main queue: to run nothing twice, "
+            "choose those that never arrived there with --id, --since or --until"
         )
     chosen = dataclasses.replace(chosen, default_function=function_name)
     if not yes:
