@@ -16,6 +16,15 @@ HEAD = """# The command `failure-destinations`
 
 `pip install 'failure-destinations[cli]'` brings it. It needs neither the CDK nor Node; credentials
 and Region are found as in every AWS tool. This page is what `--help` says.
+
+| to | permissions |
+|---|---|
+| find a queue by its stack | `cloudformation:ListStackResources`, `cloudformation:GetTemplate` |
+| … that is of another stack than its channel | `sns:GetSubscriptionAttributes` |
+| find any queue | `sqs:GetQueueUrl`, `sqs:GetQueueAttributes` |
+| look | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
+| be warned of a function that drains the queue | `lambda:ListEventSourceMappings` |
+| replay | all these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
 """
 
 

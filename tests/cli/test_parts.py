@@ -24,6 +24,7 @@ ALIAS = Waiting.of(messages.stored("destination-alias"))
 RECORDED = datetime(2026, 11, 2, 3, 3, 11, 412000, timezone.utc)
 
 
+@messages.patient
 @given(messages.payloads)
 def test_lays_out_json_without_changing_it(payload: str) -> None:
     """All that is added or taken away is white space between values."""
@@ -119,6 +120,7 @@ def test_rejects_what_is_no_time(text: str) -> None:
         TimeType().convert(text, None, None)
 
 
+@messages.patient
 @given(payload=messages.payloads)
 def test_keeps_every_payload_in_a_backup(
     tmp_path_factory: pytest.TempPathFactory, payload: str

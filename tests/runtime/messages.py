@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 FUNCTION = "arn:aws:lambda:eu-west-1:111122223333:function:nightly-report"
@@ -122,3 +123,6 @@ def _containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 payloads: st.SearchStrategy[str] = st.recursive(_LEAVES, _containers, max_leaves=20)
 """JSON texts, written in every way that JSON allows."""
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties on a busy machine: no test here is about time."""

@@ -35,6 +35,7 @@ DESTINATION = {
 
 
 @pytest.mark.parametrize("shape", messages.SHAPES.values(), ids=messages.SHAPES)
+@messages.patient
 @given(messages.payloads)
 @example("[" * 20_000 + "]" * 20_000)
 def test_keeps_the_payload_to_the_last_character(shape: Any, payload: str) -> None:

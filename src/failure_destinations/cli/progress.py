@@ -25,6 +25,7 @@ class Progress:
         self._total = total or None
         self._lock = threading.Lock()
         self._done = 0
+        self._stays = at_once
         self._started = time.monotonic()
         self._next_line = self._started + _QUIET_SECONDS
         self._bar: Any = None
@@ -87,6 +88,7 @@ class Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=Console(stderr=True),
+            transient=not self._stays,
         )
         self._task = self._bar.add_task(self._what, total=self._total, note="")
         self._bar.start()

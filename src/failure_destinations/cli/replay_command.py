@@ -251,7 +251,8 @@ def _print_tally(tally: Tally, broken: list[int], *, as_json: bool, from_file: b
             for (function, error), count in tally.errors.most_common()
         ]
         print_table(("FAILED", "FUNCTION", "ERROR"), rows, right=("FAILED",))
-    click.echo(f"{tally.succeeded:,} succeeded{'' if from_file else ', deleted from the queue'}")
+    deleted = ", deleted from the queue" if tally.succeeded and not from_file else ""
+    click.echo(f"{tally.succeeded:,} succeeded{deleted}")
     stay = "" if from_file else ", still in the queue"
     lines = [
         (tally.failed, f"failed{stay}"),

@@ -124,9 +124,12 @@ class Replaying:
         total = self._source.total
         if total is not None and self._left is not None:
             total = min(total, self._left)
-        with Progress("replaying", total, at_once=True) as self._progress, self._stopping():
+        with self._stopping():
             try:
-                with ThreadPoolExecutor(self._concurrency) as pool:
+                with (
+                    Progress("replaying", total, at_once=True) as self._progress,
+                    ThreadPoolExecutor(self._concurrency) as pool,
+                ):
                     self._start_all(pool)
                     if self._stop.is_set() and self._active:
                         self._progress.say(
