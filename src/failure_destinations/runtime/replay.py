@@ -111,15 +111,22 @@ def replay(event: FailedEvent, client: Any, function: str | None = None) -> Outc
     return Outcome("failed", None, kind or answer["FunctionError"], text)
 
 
-def lambda_client(session: Any = None, *, connections: int = 10, **arguments: Any) -> Any:
+def lambda_client(
+    session: Any = None,
+    *,
+    connections: int = 10,
+    read_timeout: float = READ_TIMEOUT_SECONDS,
+    **arguments: Any,
+) -> Any:
     """Return a Lambda client that never starts a handler twice for one call.
 
-    It waits longer than any function runs, and does not repeat a request by itself: after a lost
-    answer the handler may still be running.
+    It does not repeat a request by itself: after a lost answer the handler may still be running.
 
     Args:
         session: A `boto3.Session`. Default: a new one.
         connections: How many threads use it at once. Default: 10.
+        read_timeout: How many seconds an answer is waited for. Default: 910, longer than any
+            function runs.
         **arguments: For `boto3.Session.client`, such as `endpoint_url`; not `config`.
     """
     import boto3  # noqa: PLC0415
@@ -127,7 +134,7 @@ def lambda_client(session: Any = None, *, connections: int = 10, **arguments: An
 
     config = Config(
         connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
+        read_timeout=read_timeout,
         retries={"mode": "standard", "total_max_attempts": 1},
         tcp_keepalive=True,
         max_pool_connections=connections,
