@@ -120,8 +120,10 @@ def missing(what: str, expected: int, found: Sequence[object], timeout: float) -
     )
 
 
-def log_group(lambda_client: Any, function_name: str) -> str:
-    """Returns the log group that a function writes to.
+def log_groups(lambda_client: Any, function_name: str) -> list[str]:
+    """Returns the log groups that a function may write to: its own, and the one it has by default.
+
+    localemu writes to the latter, whatever the function is configured to.
 
     Args:
         lambda_client: A boto3 client.
@@ -129,7 +131,8 @@ def log_group(lambda_client: Any, function_name: str) -> str:
     """
     configuration = lambda_client.get_function_configuration(FunctionName=function_name)
     logging: Mapping[str, str] = configuration.get("LoggingConfig", {})
-    return logging.get("LogGroup") or f"/aws/lambda/{configuration['FunctionName']}"
+    default = f"/aws/lambda/{configuration['FunctionName']}"
+    return list(dict.fromkeys([logging.get("LogGroup") or default, default]))
 
 
 def log_text(logs_client: Any, group: str) -> str:

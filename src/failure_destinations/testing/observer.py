@@ -157,8 +157,8 @@ class Observer(ABC):
         Args:
             function_name: The function's name or ARN.
         """
-        group = observations.log_group(self.client("lambda"), function_name)
-        return observations.log_text(self.client("logs"), group)
+        groups = observations.log_groups(self.client("lambda"), function_name)
+        return "".join(observations.log_text(self.client("logs"), group) for group in groups)
 
 
 def _path(logical_id: str, resource: Mapping[str, Any]) -> str:

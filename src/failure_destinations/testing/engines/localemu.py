@@ -35,6 +35,7 @@ class LocalEmu(Engine):
         "E-mail subscriptions are confirmed at once, and mails lose the subject they had.",
         "Destinations that do not exist, and retry counts over 2, are accepted.",
         "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
+        "A function that a queue starts runs one batch at a time, whatever its concurrency.",
         "IAM permissions are not checked.",
     )
 
@@ -51,6 +52,9 @@ class LocalEmu(Engine):
             "LOCALEMU_HOST": f"127.0.0.1:{place.port}",
             "SQS_ENDPOINT_STRATEGY": "path",
             "LAMBDA_RETRY_BASE_DELAY": "1",
+            # It would rest for a second after each batch of a queue, and longer when that is empty.
+            "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.01",
+            "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
         }
 
     def messages(self, place: Place, queue_url: str) -> list[Message]:
