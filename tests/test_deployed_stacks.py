@@ -13,7 +13,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
 
-from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
+from failure_destinations import (
+    FailureChannel,
+    FailureMonitoring,
+    FailureNotifiedFunction,
+    FailureReplayer,
+)
 
 from .conftest import define_handler
 from .templates import resources_of
@@ -71,6 +76,17 @@ ALARMS_OF_SCHEDULES = {
     "MonitoringFailureAlarmsInvocationsDroppedD7B578EE": "AWS::CloudWatch::Alarm",
     "MonitoringFailureAlarmsInvocationsLostB4F128DA": "AWS::CloudWatch::Alarm",
 }
+REPLAYER = {
+    "ReplayerEventSource6D6FFE03": "AWS::Lambda::EventSourceMapping",
+    "ReplayerFunctionCCAA94E2": "AWS::Lambda::Function",
+    "ReplayerLogsD923D30A": "AWS::Logs::LogGroup",
+    "ReplayerParkedEvents44664A40": "AWS::CloudWatch::Alarm",
+    "ReplayerParkedQueue20311665": "AWS::SQS::Queue",
+    "ReplayerParkedQueuePolicy82FA37BB": "AWS::SQS::QueuePolicy",
+    "ReplayerRole55C354E3": "AWS::IAM::Role",
+    "ReplayerRoleDefaultPolicy64A7742C": "AWS::IAM::Policy",
+}
+INVOKE_POLICY = {"ReplayerInvokePolicyFE06D1FD": "AWS::IAM::Policy"}
 
 
 def ids_of(stack: cdk.Stack) -> dict[str, str]:
@@ -214,3 +230,61 @@ def test_monitoring_in_a_stack_of_its_own(app: cdk.App) -> None:
         "MonitoringFailureAlarmsHandlerDestinationDeliveryFailures92418409",
     ]
     assert ids_of(own) == MONITORING | dict.fromkeys(alarms, "AWS::CloudWatch::Alarm")
+
+
+def test_replayer(stack: cdk.Stack) -> None:
+    """A replayer has eight resources."""
+    FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel"))
+    assert ids_of(stack) == CHANNEL | REPLAYER
+
+
+def test_replayer_with_a_key(stack: cdk.Stack) -> None:
+    """A key changes no logical id of the replayer."""
+    key = kms.Key(stack, "Key")
+    channel = FailureChannel(stack, "Channel", encryption_key=key)
+    FailureReplayer(stack, "Replayer", channel=channel)
+    assert {id for id in ids_of(stack) if not id.startswith("Key")} == set(CHANNEL | REPLAYER)
+
+
+@pytest.mark.parametrize("first", ["channel", "replayer"])
+def test_replayed_function(stack: cdk.Stack, handler: lambda_.Function, first: str) -> None:
+    """All handlers together are one policy more, whatever was defined first."""
+    channel = FailureChannel(stack, "Channel")
+    if first == "replayer":
+        FailureReplayer(stack, "Replayer", channel=channel)
+    channel.notify_failures_of(handler)
+    if first == "channel":
+        FailureReplayer(stack, "Replayer", channel=channel)
+    assert ids_of(stack) == FUNCTION | ASYNC_CONFIG | CHANNEL | REPLAYER | INVOKE_POLICY
+
+
+def test_replayed_function_of_another_stack(app: cdk.App) -> None:
+    """A handler of another stack has a permission there."""
+    stack, handlers = cdk.Stack(app, "Stack"), cdk.Stack(app, "Handlers")
+    channel = FailureChannel(stack, "Channel")
+    FailureReplayer(stack, "Replayer", channel=channel)
+    channel.notify_failures_of(define_handler(handlers))
+    permission = {"HandlerReplayPermissionB2E662EA": "AWS::Lambda::Permission"}
+    assert ids_of(handlers) == FUNCTION | ASYNC_CONFIG | permission
+    assert ids_of(stack) == CHANNEL | REPLAYER
+
+
+def test_replayer_in_a_stack_of_its_own(app: cdk.App) -> None:
+    """It has the same logical ids, and nothing of it is in the channel's stack."""
+    stack, own = cdk.Stack(app, "Stack"), cdk.Stack(app, "Own")
+    channel = FailureChannel(stack, "Channel")
+    FailureReplayer(own, "Replayer", channel=channel)
+    channel.notify_failures_of(define_handler(stack))
+    assert ids_of(stack) == FUNCTION | ASYNC_CONFIG | CHANNEL
+    assert ids_of(own) == REPLAYER | INVOKE_POLICY
+
+
+def test_replayer_with_a_monitoring_of_another_stack(app: cdk.App) -> None:
+    """The monitoring then has the alarm about parked events, too."""
+    stack, own = cdk.Stack(app, "Stack"), cdk.Stack(app, "Own")
+    channel = FailureChannel(stack, "Channel")
+    FailureReplayer(stack, "Replayer", channel=channel)
+    FailureMonitoring(own, "Monitoring", channel=channel)
+    assert ids_of(own) == MONITORING | {
+        "MonitoringParkedEvents955F1A42": "AWS::CloudWatch::Alarm",
+    }

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from .channel import FailureChannel
     from .monitoring import FailureMonitoring, MonitoringThresholds
     from .notified_function import FailureNotifiedFunction
+    from .replayer import FailureReplayer
 
 __all__ = [
     "FailureChannel",
     "FailureMonitoring",
     "FailureNotifiedFunction",
+    "FailureReplayer",
     "MonitoringThresholds",
     "__version__",
 ]
@@ -28,6 +30,7 @@ _MODULES = {
     "FailureChannel": ".channel",
     "FailureMonitoring": ".monitoring",
     "FailureNotifiedFunction": ".notified_function",
+    "FailureReplayer": ".replayer",
     "MonitoringThresholds": ".monitoring",
 }
 

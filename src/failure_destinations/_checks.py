@@ -54,7 +54,13 @@ def fifo_name(arn: str) -> str | None:
     return arn if arn.endswith(".fifo") else None
 
 
-def check_environment(name: str, construct: Any, stack: Stack) -> None:
+def check_environment(
+    name: str,
+    construct: Any,
+    stack: Stack,
+    whose: str = "the channel",
+    way_out: str = "define a channel there too",
+) -> None:
     """Refuse what is known to be in another account or Region than a stack."""
     environment = construct.env
     for kind, theirs, ours in (
@@ -63,17 +69,19 @@ def check_environment(name: str, construct: Any, stack: Stack) -> None:
     ):
         if theirs != ours and not is_token(theirs) and not is_token(ours):
             raise ValueError(
-                f"{name} must be in the same {kind} as the channel, got {construct.node.path!r} "
-                f"in {theirs} and the channel in {ours}: define a channel there too"
+                f"{name} must be in the same {kind} as {whose}, got {construct.node.path!r} "
+                f"in {theirs} and {whose} in {ours}: {way_out}"
             )
 
 
-def check_count(name: str, value: Any, maximum: int, whose: str) -> None:
-    """Refuse a number of attempts that is not an int from 0 to `maximum`."""
+def check_count(name: str, value: Any, maximum: int, whose: str, minimum: int = 0) -> None:
+    """Refuse a number that is not an int from `minimum` to `maximum`."""
     if is_token(value) and not isinstance(value, str):
         return
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
-        raise ValueError(f"{name} must be an int from 0 to {maximum}, got {value!r}: {whose}")
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+        raise ValueError(
+            f"{name} must be an int from {minimum} to {maximum}, got {value!r}: {whose}"
+        )
 
 
 def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:

@@ -120,6 +120,8 @@ class FailureChannel(Construct):
         self._schedules = Register[scheduler.ISchedule]()
         self._mailboxes = Register[str]()
         self._monitoring: Construct | None = None
+        self._replayers = Register[Any]()
+        self._replayer: Construct | None = None
         self._given_key = encryption_key
         self._encryption_key = None if encryption_key is None else self._use_key(encryption_key)
         self._topic = topic or sns.Topic(

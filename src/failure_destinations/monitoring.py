@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -32,6 +32,9 @@ from .handler import (
     check_is_function,
     function_and_qualifier,
 )
+
+if TYPE_CHECKING:
+    from .replayer import FailureReplayer
 
 __all__ = ["FailureMonitoring", "MonitoringThresholds"]
 
@@ -136,6 +139,7 @@ class FailureMonitoring(Construct):
         self._dashboard = FailureDashboard(self, channel, self._alarms)
         channel._handlers.follow(self._watch_handler)
         channel._schedules.follow(self._watch_schedule)
+        channel._replayers.follow(self._watch_replayer)
 
     @property
     def alarms(self) -> Sequence[cloudwatch.Alarm]:
@@ -442,6 +446,22 @@ class FailureMonitoring(Construct):
         )
         if scope is not self and Stack.of(alarms) is Stack.of(self):
             self._dashboard.add_schedules(name)
+
+    def _watch_replayer(self, replayer: FailureReplayer) -> None:
+        stack = Stack.of(replayer)
+        if stack is Stack.of(self) or stack is not Stack.of(self._channel):
+            replayer.parked_alarm.add_alarm_action(self._action)
+            self._alarms.append(replayer.parked_alarm)
+            return
+        # This stack refers to the channel's: an alarm there cannot refer to the alarm topic.
+        self._define_alarm(
+            self,
+            "ParkedEvents",
+            1,
+            replayer.metric_parked_events,
+            replayer.parked_alarm_description,
+            missing=_UNTIL_TOLD_OTHERWISE,
+        )
 
     def _beside(self, scope: Construct) -> Construct:
         """Return where to define the alarms about a handler or schedule group."""
