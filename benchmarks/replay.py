@@ -3,7 +3,8 @@
 The target answers each call after 20 ms, about what SQS and a warm function take within a Region.
 The plain loop receives one message, invokes its function and deletes it, one at a time. The
 command runs as a process, its start included, once with 10,000 and once with 100,000 events for
-its peak memory. Each side must have run and deleted every event exactly once.
+its peak memory. The replayer's handler is called as Lambda calls it, 16 times at once, with one
+event each. Each side must have run and deleted every event exactly once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.replayer_handler import by_replayer_handler
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
@@ -107,7 +112,7 @@ def measured(url: str, count: int, run: Any) -> tuple[float, Any]:
 
 
 # Each runs against the target's address until its queue is empty.
-CONTENDERS = {"command": by_command}
+CONTENDERS = {"command": by_command, "replayer's handler": by_replayer_handler}
 
 
 def measure(*, latency: float, loop: int, few: int, many: int) -> dict[str, float]:
@@ -117,7 +122,9 @@ def measure(*, latency: float, loop: int, few: int, many: int) -> dict[str, floa
         found = {"plain loop, events/s": round(plain, 1)}
         memory = {}
         for name, run in CONTENDERS.items():
-            rate, memory[few] = measured(url, few, run)
+            rate, kilobytes = measured(url, few, run)
+            if kilobytes is not None:
+                memory[few] = kilobytes
             found[f"{name}, events/s"] = round(rate, 1)
             found[f"{name} / plain loop"] = round(rate / plain, 2)
         if many:
