@@ -1,5 +1,5 @@
 # `make demo` and `make test` do everything, from a machine with only Python (3.10 or newer) and make.
-.PHONY: help setup demo test soak lint reference bench lock clean
+.PHONY: help setup demo test soak lint reference bench api dist rehearse release lock clean
 
 PYTHON = python3
 export PYTHON
@@ -35,6 +35,18 @@ reference: .venv/ready ## Write docs/cli.md from the command's help
 bench: .venv/ready ## Compare with the same resources, and the same replay, written by hand
 	@$(BIN)/python benchmarks/definition.py
 	@$(BIN)/python benchmarks/replay.py
+
+api: .venv/ready ## Record the public API, after it has changed
+	@$(BIN)/python -m scripts.public_api
+
+dist: .venv/ready ## Build and check wheel and sdist, into dist/python
+	@$(BIN)/python -m scripts.dist
+
+rehearse: .venv/ready ## Publish to an index on this machine, install from it, upgrade
+	@$(BIN)/python -m scripts.rehearse
+
+release: .venv/ready ## Prepare a release in the working tree: make release VERSION=0.2.0
+	@$(BIN)/python -m scripts.release $(VERSION)
 
 lock: ## Resolve the dependencies anew
 	sh scripts/lock.sh

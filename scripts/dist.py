@@ -1,0 +1,87 @@
+"""Builds wheel and sdist, the same bytes from the same commit, and checks them: `make dist`.
+
+`python -m scripts.dist FOLDER` builds elsewhere than in dist/python, where publib looks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from .changelog import read_changelog
+from .check_release import version_of
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+
+def source_date(root: Path) -> int | None:
+    """Return the time that archives carry, in seconds since 1970, UTC.
+
+    That of the release, so that a release's archive gives the same bytes as its repository; else
+    that of the last commit, or None where there is neither.
+    """
+    version = version_of(root)
+    for section in read_changelog(root):
+        if section.date and section.version == version:
+            midnight = dt.datetime.combine(section.date, dt.time(), dt.timezone.utc)
+            return int(midnight.timestamp())
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "log", "-1", "--format=%ct"]
+    logged = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    return int(logged.stdout)
+
+
+def build(root: Path, folder: Path) -> list[Path]:
+    """Build into a folder, which is emptied before, and check what was built.
+
+    Returns:
+        The wheel and the sdist.
+
+    Raises:
+        subprocess.CalledProcessError: it cannot be built, or a check finds something.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    date = source_date(root)
+    environment = os.environ | ({} if date is None else {"SOURCE_DATE_EPOCH": str(date)})
+    # The locked build backend, not the newest: another one may write other bytes. The wheel is
+    # built from the sdist.
+    backend = ["--no-build-isolation", "--python", sys.executable]
+    _run(root, environment, "uv", "build", "--quiet", *backend, "--out-dir", str(folder), ".")
+    # uv writes it, and everything in the folder is published.
+    (folder / ".gitignore").unlink(missing_ok=True)
+    wheel, sdist = sorted(folder.iterdir(), key=lambda path: path.suffix != ".whl")
+    offline = environment | {"VALIDATE_PYPROJECT_NO_NETWORK": "1"}
+    _run(root, offline, "validate-pyproject", "pyproject.toml")
+    _run(root, environment, "twine", "check", "--strict", str(wheel), str(sdist))
+    _run(root, environment, "check-wheel-contents", str(wheel))
+    return [wheel, sdist]
+
+
+def _run(root: Path, environment: dict[str, str], tool: str, *arguments: str) -> None:
+    subprocess.run([str(BIN / tool), *arguments], cwd=root, env=environment, check=True)
+
+
+def main() -> int:
+    """Build and check; what a check finds has been printed by it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", default=ROOT / "dist" / "python", type=Path)
+    try:
+        for path in build(ROOT, parser.parse_args().folder.resolve()):
+            print(f"dist: {path} ({path.stat().st_size:,} bytes)")
+    except subprocess.CalledProcessError as error:
+        print(f"dist: {Path(error.cmd[0]).name} has failed", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

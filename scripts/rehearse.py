@@ -1,0 +1,297 @@
+"""Rehearses a release on this machine: `make rehearse`.
+
+publib uploads to a package index on 127.0.0.1, a fresh environment installs from it, the README's
+first example is deployed to an engine with it and loses nothing; then comes an upgrade, and the
+same upload again, which is skipped. Nothing of the checkout is used by what was installed, and only
+dependencies come from the machine's own index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from . import dist
+from .check_release import version_of
+from .release import UNRELEASED
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+PUBLIB = ROOT / "node_modules" / ".bin" / "publib-pypi"
+EXTRAS = ("cli", "node", "testing")
+LOOPBACK = "127.0.0.1"
+INDEX_START_SECONDS = 30
+CHANGE = "### Changed\n\n- What the rehearsal changes.\n"
+
+# Run by the fresh environment, in the example's folder.
+LOSES_NOTHING = """
+from failure_destinations.testing import LocalCloud
+
+with LocalCloud(engine="ministack") as cloud:
+    outputs = cloud.deploy(".")["Reports"]
+    cloud.invoke(cloud.physical_id("Reports", "Report"), {"order": 42})
+    (message,) = cloud.messages(outputs["QueueUrl"])
+    assert message.json()["requestPayload"] == {"order": 42}, message.body
+"""
+
+
+class RehearsalError(Exception):
+    """The release would not have worked."""
+
+
+def say(text: str) -> None:
+    """Print a line of progress."""
+    print(f"rehearsal {time.monotonic() - _STARTED:4.0f} s: {text}", flush=True)
+
+
+def run(*command: str | Path, env: Mapping[str, str], cwd: Path) -> str:
+    """Run a command and return what it printed.
+
+    Raises:
+        RehearsalError: it failed; with all that it printed.
+    """
+    ended = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        raise RehearsalError(f"{Path(command[0]).name} failed:\n{ended.stdout}")
+    return ended.stdout
+
+
+@contextmanager
+def package_index(folder: Path) -> Iterator[str]:
+    """Run an empty package index on this machine, and give its address."""
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port = probe.getsockname()[1]
+    url = f"http://{LOOPBACK}:{port}"
+    # It neither asks for a password nor looks elsewhere for what it has not got.
+    options = ["-i", LOOPBACK, "-p", str(port), "-a", ".", "-P", ".", "--disable-fallback"]
+    with (folder.parent / "index.log").open("w+", encoding="utf-8") as log:
+        index = subprocess.Popen(
+            [BIN / "pypi-server", "run", *options, folder], stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            deadline = time.monotonic() + INDEX_START_SECONDS
+            while not _answers(url):
+                if index.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise RehearsalError(f"the package index did not start:\n{log.read()}")
+                time.sleep(0.1)
+            yield url
+        finally:
+            index.terminate()
+            index.wait()
+
+
+def _answers(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(f"{url}/simple/", timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+class Publisher:
+    """publib, with a Python of its own: it installs its twine for the user of that Python."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        # `pip install --user` works neither in an ordinary environment nor on Debian's Python.
+        options = ["--system-site-packages", work / "publib"]
+        run(sys.executable, "-m", "venv", *options, env=os.environ, cwd=work)
+
+    def publish(self, folder: Path, url: str) -> str:
+        """Upload all in a folder and return what publib said.
+
+        Raises:
+            RehearsalError: the address is not on this machine, or publib failed.
+        """
+        if urlsplit(url).hostname != LOOPBACK:
+            raise RehearsalError(f"a rehearsal publishes to {LOOPBACK} only, got {url}")
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYPI_", "TWINE_"))}
+        env |= {
+            "NO_PROXY": LOOPBACK,
+            "PATH": os.pathsep.join([str(self.work / "publib" / "bin"), os.environ["PATH"]]),
+            "PYTHONUSERBASE": str(self.work / "user"),
+            "TWINE_NON_INTERACTIVE": "1",
+            "TWINE_PASSWORD": "none",
+            "TWINE_REPOSITORY_URL": url,
+            "TWINE_USERNAME": "none",
+        }
+        return run(PUBLIB, folder, env=env, cwd=self.work)
+
+
+class Stranger:
+    """Somebody with an empty folder, who installs what the index has."""
+
+    def __init__(self, work: Path, url: str) -> None:
+        self.url = url
+        self.bin = work / "stranger" / "bin"
+        self.folder = work / "app"
+        self.folder.mkdir()
+        self.env = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("PIP_", "PYTHON", "JSII_", "VIRTUAL_ENV"))
+        } | {"NO_PROXY": LOOPBACK, "PIP_CONFIG_FILE": os.devnull}
+        run(sys.executable, "-m", "venv", work / "stranger", env=os.environ, cwd=work)
+        # The dependencies come first, as locked, so that pip needs no index but the rehearsal's.
+        extras = [part for extra in EXTRAS for part in ("--extra", extra)]
+        export = ["--quiet", "--frozen", "--no-dev", "--no-emit-project", *extras]
+        locked = work / "requirements.txt"
+        run(BIN / "uv", "export", *export, "-o", locked, env=os.environ, cwd=ROOT)
+        install = ["pip", "install", "--quiet", "--require-hashes", "-r", str(locked)]
+        python = ["--python", str(self.bin / "python")]
+        run(BIN / "uv", *install, *python, env=os.environ, cwd=work)
+
+    def install(self, version: str) -> None:
+        """Install the newest version, which must be this one, by pip."""
+        self.run(
+            "python",
+            *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"),
+            *("--upgrade", "--index-url", f"{self.url}/simple/"),
+            f"failure-destinations[{','.join(EXTRAS)}]",
+        )
+        installed = self.run("failure-destinations", "--version").split()
+        where = self.run("python", "-c", "import failure_destinations as f; print(f.__file__)")
+        if installed != ["failure-destinations", version] or str(self.bin.parent) not in where:
+            raise RehearsalError(f"{installed} from {where} is installed, not {version}")
+
+    def run(self, program: str, *arguments: str, **env: str) -> str:
+        """Run a program of the environment in the folder, and return what it printed."""
+        return run(self.bin / program, *arguments, env=self.env | env, cwd=self.folder)
+
+    def synthesise(self) -> dict[str, str]:
+        """Run the app and return type by logical id."""
+        node = "from failure_destinations.testing.node import find_node; print(find_node())"
+        out = tempfile.mkdtemp(dir=self.folder)
+        runtime = self.run("python", "-c", node).strip()
+        self.run("python", "app.py", CDK_OUTDIR=out, JSII_NODE=runtime)
+        template = json.loads((Path(out) / "Reports.template.json").read_text(encoding="utf-8"))
+        return {id: resource["Type"] for id, resource in template["Resources"].items()}
+
+    def run_without_installing(self, version: str) -> None:
+        """Run the command as `uvx` does, from the index alone."""
+        command = ["tool", "run", "--index", f"{self.url}/simple/", "--from"]
+        package = f"failure-destinations[cli]=={version}"
+        uvx = run(
+            *(BIN / "uv", *command, package, "failure-destinations", "--version"),
+            env=os.environ | {"NO_PROXY": LOOPBACK},
+            cwd=self.folder,
+        )
+        if f"failure-destinations {version}" not in uvx:
+            raise RehearsalError(f"uvx ran another version:\n{uvx}")
+
+
+def first_example() -> str:
+    """Return the README's first Python block, which is a whole app."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    if block is None:
+        raise RehearsalError("README.md has no Python block")
+    return block[1]
+
+
+def next_version(work: Path, sdist: Path) -> tuple[str, list[Path]]:
+    """Release the version after this one, from what its sdist has, and build it."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(work / "next")
+    (project,) = (work / "next").iterdir()
+    changelog = project / "CHANGELOG.md"
+    text = changelog.read_text(encoding="utf-8")
+    changelog.write_text(text.replace(UNRELEASED, f"{UNRELEASED}\n{CHANGE}", 1), encoding="utf-8")
+    major, minor, patch = version_of(project).split(".")
+    version = f"{major}.{minor}.{int(patch) + 1}"
+    env = os.environ | {"PYTHONPATH": str(project / "src")}
+    run(sys.executable, "-m", "scripts.release", version, env=env, cwd=project)
+    run(sys.executable, "-m", "scripts.dist", work / "second", env=env, cwd=project)
+    return version, sorted((work / "second").iterdir())
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the hash of each file in a folder."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def rehearse(work: Path) -> None:
+    """Rehearse in an empty folder.
+
+    Raises:
+        RehearsalError: something would not have worked.
+    """
+    version = version_of(ROOT)
+    say(f"building {version}, and its successor from its sdist")
+    _, sdist = dist.build(ROOT, work / "first")
+    successor, _ = next_version(work, sdist)
+    publisher = Publisher(work)
+    with package_index(work / "index") as url:
+        say(f"publishing {version} with publib to {url}")
+        publisher.publish(work / "first", url)
+        if hashes(work / "index") != hashes(work / "first"):
+            raise RehearsalError("the index does not have what was built")
+
+        say("installing from it into a fresh environment")
+        stranger = Stranger(work, url)
+        stranger.install(version)
+        stranger.run_without_installing(version)
+
+        say("deploying the README's first example to an engine, and losing nothing")
+        (stranger.folder / "app.py").write_text(first_example(), encoding="utf-8")
+        (stranger.folder / "cdk.json").write_text('{"app": "python3 app.py"}', encoding="utf-8")
+        before = stranger.synthesise()
+        stranger.run("python", "-c", LOSES_NOTHING)
+
+        say(f"publishing {successor}, and upgrading to it")
+        publisher.publish(work / "second", url)
+        stranger.install(successor)
+        if stranger.synthesise() != before:
+            raise RehearsalError(f"{successor} defines other resources than {version}")
+
+        say(f"publishing {successor} again, which is skipped")
+        published = hashes(work / "index")
+        said = publisher.publish(work / "second", url)
+        if said.count("Skipping") != len(list((work / "second").iterdir())):
+            raise RehearsalError(f"publib skipped nothing:\n{said}")
+        if hashes(work / "index") != published:
+            raise RehearsalError("publishing again has changed the index")
+    say("done: nothing is left running")
+
+
+def main() -> int:
+    """Rehearse; exit status 1 says that the release would not have worked."""
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as work:
+        try:
+            rehearse(Path(work).resolve())
+        except RehearsalError as error:
+            print(f"rehearsal: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+_STARTED = time.monotonic()
+
+if __name__ == "__main__":
+    sys.exit(main())
