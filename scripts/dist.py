@@ -23,9 +23,11 @@ BIN = Path(sys.executable).parent
 def source_date(root: Path) -> int | None:
     """Return the time that archives carry, in seconds since 1970, UTC.
 
-    That of the release, so that a release's archive gives the same bytes as its repository; else
-    that of the last commit, or None where there is neither.
+    SOURCE_DATE_EPOCH, if it is set; else that of the release, so that a release's archive gives the
+    same bytes as its repository; else that of the last commit, or None where there is none.
     """
+    if given := os.environ.get("SOURCE_DATE_EPOCH"):
+        return int(given)
     version = version_of(root)
     for section in read_changelog(root):
         if section.date and section.version == version:
@@ -39,47 +41,56 @@ def source_date(root: Path) -> int | None:
 
 
 def build(root: Path, folder: Path) -> list[Path]:
-    """Build into a folder, which is emptied before, and check what was built.
+    """Build into a folder, which is emptied before.
 
     Returns:
         The wheel and the sdist.
 
     Raises:
-        subprocess.CalledProcessError: it cannot be built, or a check finds something.
+        subprocess.CalledProcessError: it cannot be built.
     """
     shutil.rmtree(folder, ignore_errors=True)
     date = source_date(root)
-    environment = os.environ | ({} if date is None else {"SOURCE_DATE_EPOCH": str(date)})
+    environment = {} if date is None else {"SOURCE_DATE_EPOCH": str(date)}
     # The locked build backend, not the newest: another one may write other bytes. The wheel is
     # built from the sdist.
     backend = ["--no-build-isolation", "--python", sys.executable]
-    _run(root, environment, "uv", "build", "--quiet", *backend, "--out-dir", str(folder), ".")
+    _run(root, "uv", "build", "--quiet", *backend, "--out-dir", str(folder), ".", **environment)
     # uv writes it, and everything in the folder is published.
     (folder / ".gitignore").unlink(missing_ok=True)
-    wheel, sdist = sorted(folder.iterdir(), key=lambda path: path.suffix != ".whl")
-    offline = environment | {"VALIDATE_PYPROJECT_NO_NETWORK": "1"}
-    _run(root, offline, "validate-pyproject", "pyproject.toml")
-    _run(root, environment, "twine", "check", "--strict", str(wheel), str(sdist))
-    _run(root, environment, "check-wheel-contents", str(wheel))
-    return [wheel, sdist]
+    return sorted(folder.iterdir(), key=lambda path: path.suffix != ".whl")
 
 
-def _run(root: Path, environment: dict[str, str], tool: str, *arguments: str) -> None:
-    subprocess.run([str(BIN / tool), *arguments], cwd=root, env=environment, check=True)
+def check(root: Path, wheel: Path, sdist: Path) -> None:
+    """Let the tools look at what was built.
+
+    Raises:
+        subprocess.CalledProcessError: one of them finds something, which it has printed.
+    """
+    _run(root, "validate-pyproject", "pyproject.toml", VALIDATE_PYPROJECT_NO_NETWORK="1")
+    _run(root, "twine", "check", "--strict", str(wheel), str(sdist))
+    _run(root, "check-wheel-contents", str(wheel))
+
+
+def _run(root: Path, tool: str, *arguments: str, **environment: str) -> None:
+    command = [str(BIN / tool), *arguments]
+    subprocess.run(command, cwd=root, env=os.environ | environment, check=True)
 
 
 def main() -> int:
-    """Build and check; what a check finds has been printed by it."""
+    """Build and check; exit status 1 if anything is wrong."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", nargs="?", default=ROOT / "dist" / "python", type=Path)
     try:
-        for path in build(ROOT, parser.parse_args().folder.resolve()):
-            print(f"dist: {path} ({path.stat().st_size:,} bytes)")
+        wheel, sdist = build(ROOT, parser.parse_args().folder.resolve())
+        check(ROOT, wheel, sdist)
     except subprocess.CalledProcessError as error:
         print(f"dist: {Path(error.cmd[0]).name} has failed", file=sys.stderr)
         return 1
+    for path in (wheel, sdist):
+        print(f"dist: {path} ({path.stat().st_size:,} bytes)")
     return 0
 
 

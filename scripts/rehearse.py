@@ -119,9 +119,6 @@ class Publisher:
 
     def __init__(self, work: Path) -> None:
         self.work = work
-        # `pip install --user` works neither in an ordinary environment nor on Debian's Python.
-        options = ["--system-site-packages", work / "publib"]
-        run(sys.executable, "-m", "venv", *options, env=os.environ, cwd=work)
 
     def publish(self, folder: Path, url: str) -> str:
         """Upload all in a folder and return what publib said.
@@ -131,10 +128,15 @@ class Publisher:
         """
         if urlsplit(url).hostname != LOOPBACK:
             raise RehearsalError(f"a rehearsal publishes to {LOOPBACK} only, got {url}")
+        environment = self.work / "publib"
+        if not environment.exists():
+            # `pip install --user` works neither in an ordinary one nor on Debian's Python.
+            options = ["--system-site-packages", str(environment)]
+            run(sys.executable, "-m", "venv", *options, env=os.environ, cwd=self.work)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PYPI_", "TWINE_"))}
         env |= {
             "NO_PROXY": LOOPBACK,
-            "PATH": os.pathsep.join([str(self.work / "publib" / "bin"), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(environment / "bin"), os.environ["PATH"]]),
             "PYTHONUSERBASE": str(self.work / "user"),
             "TWINE_NON_INTERACTIVE": "1",
             "TWINE_PASSWORD": "none",
@@ -195,10 +197,13 @@ class Stranger:
 
     def run_without_installing(self, version: str) -> None:
         """Run the command as `uvx` does, from the index alone."""
-        command = ["tool", "run", "--index", f"{self.url}/simple/", "--from"]
         package = f"failure-destinations[cli]=={version}"
+        command = ["tool", "run", "--index", f"{self.url}/simple/", "--from", package]
         uvx = run(
-            *(BIN / "uv", *command, package, "failure-destinations", "--version"),
+            BIN / "uv",
+            *command,
+            "failure-destinations",
+            "--version",
             env=os.environ | {"NO_PROXY": LOOPBACK},
             cwd=self.folder,
         )

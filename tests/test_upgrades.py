@@ -6,7 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import aws_cdk as cdk
+import constructs
 import pytest
+
+import failure_destinations
 
 from .released.app import HERE, STACKS, define_app, stack_of
 from .templates import Resource, resources_of
@@ -36,9 +40,14 @@ PUBLISHED_ANEW = "AWS::Lambda::Version"
 
 
 @pytest.fixture(scope="module")
-def now() -> dict[str, dict[str, Resource]]:
+def app() -> cdk.App:
+    """Define the stacks of today, once."""
+    return define_app()
+
+
+@pytest.fixture(scope="module")
+def now(app: cdk.App) -> dict[str, dict[str, Resource]]:
     """Synthesise the stacks of today, once."""
-    app = define_app()
     return {name: resources_of(stack_of(app, name)) for name in STACKS}
 
 
@@ -69,3 +78,14 @@ def test_replaces_nothing_of_a_released_version(
     }
     after = {id: identity(now[stack][id]) for id in before if id in now[stack]}
     assert after == before
+
+
+def test_app_has_every_construct(app: cdk.App) -> None:
+    """What people can define is in the stacks that later versions are held against."""
+    exported = {getattr(failure_destinations, name) for name in failure_destinations.__all__}
+    offered = {
+        kind
+        for kind in exported
+        if isinstance(kind, type) and issubclass(kind, constructs.Construct)
+    }
+    assert offered - {type(construct) for construct in app.node.find_all()} == set()

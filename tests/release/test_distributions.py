@@ -1,0 +1,101 @@
+"""Wheel and sdist: the same bytes each time, with all that is needed and nothing else."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("twine", reason="the release's tools are in .venv only")
+
+from scripts.check_release import version_of
+from scripts.dist import build, check, source_date
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "failure_destinations"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build and check once, as `make dist` does."""
+    folder = tmp_path_factory.mktemp("dist") / "python"
+    check(ROOT, *build(ROOT, folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack the sdist as somebody who has only that, with other times and rights of files."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        archive.extractall(folder)
+    (project,) = folder.iterdir()
+    for path in project.rglob("*.py"):
+        path.chmod(0o600)
+        path.touch()
+    return project
+
+
+def files_of(wheel: Path) -> set[str]:
+    """Return the names in a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_builds_what_publib_publishes(built: Path) -> None:
+    """A wheel and an sdist are in the folder, and nothing else would be published."""
+    assert sorted(path.suffix for path in built.iterdir()) == [".gz", ".whl"]
+
+
+def test_builds_the_same_bytes_from_the_sdist(
+    built: Path, unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither place, time nor rights of files change a byte of the wheel or the sdist."""
+    # An sdist does not know the commit that it was made from, only the day of a release.
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(source_date(ROOT)))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    build(unpacked, tmp_path)
+    for path in built.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_dates_archives_by_the_release(tmp_path: Path) -> None:
+    """What is released has the day of the changelog, wherever it is built."""
+    version = version_of(ROOT)
+    (tmp_path / "pyproject.toml").write_text(f'version = "{version}"')
+    (tmp_path / "CHANGELOG.md").write_text(f"## [{version}] - 2026-11-25\n\n- Something.\n")
+    assert source_date(tmp_path) == 1_795_564_800
+
+
+def test_wheel_has_each_file_of_the_package(built: Path) -> None:
+    """Data files and the marker of types are in it, with what metadata demands."""
+    packed = files_of(next(built.glob("*.whl")))
+    written = {
+        str(path.relative_to(PACKAGE.parent))
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert {name for name in packed if ".dist-info/" not in name} == written
+    assert "failure_destinations/py.typed" in packed
+    assert {name.partition(".dist-info/")[2] for name in packed - written} == {
+        "METADATA",
+        "RECORD",
+        "WHEEL",
+        "entry_points.txt",
+        "licenses/LICENSE",
+    }
+
+
+def test_sdist_has_its_tests(unpacked: Path) -> None:
+    """`make test` can run where only the sdist is."""
+    needed = ["Makefile", "conftest.py", "uv.lock", "package-lock.json", "scripts/setup.sh"]
+    assert [name for name in needed if not (unpacked / name).is_file()] == []
+
+
+def test_writes_metadata_that_publib_accepts(built: Path) -> None:
+    """Publib brings a twine of its own, which refuses what is newer than 2.4."""
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        assert archive.read(name).startswith(b"Metadata-Version: 2.4\n")

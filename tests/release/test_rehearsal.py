@@ -1,0 +1,28 @@
+"""A stranger gets what a release publishes; the whole rehearsal is a long test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pypiserver", reason="the release's tools are in .venv only")
+
+from scripts.rehearse import Publisher, RehearsalError, rehearse
+
+
+@pytest.mark.soak
+@pytest.mark.integration
+def test_release_is_published_installed_deployed_and_upgraded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the upload to the upgrade, with an app that loses nothing in between."""
+    with capsys.disabled():
+        rehearse(tmp_path)
+
+
+def test_rejects_an_index_elsewhere(tmp_path: Path) -> None:
+    """A rehearsal never uploads anything to another machine."""
+    publisher = Publisher(tmp_path)
+    with pytest.raises(RehearsalError, match=r"publishes to 127\.0\.0\.1 only"):
+        publisher.publish(tmp_path, "https://index.example.com/legacy/")

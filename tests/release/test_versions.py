@@ -1,0 +1,129 @@
+"""Version, changelog and tag agree, and a release is prepared so that they do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scripts.check_release import PLACES, find_problems, tags_of_commit, version_of
+from scripts.release import prepare
+
+ROOT = Path(__file__).parents[2]
+DAY = dt.date(2026, 11, 25)
+RELEASED = "## [0.1.0] - 2026-11-25\n\n### Added\n\n- Something.\n"
+UNRELEASED = "## [Unreleased]\n\n### Added\n\n- Something.\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Copy what has the version, at 0.1.0, with one unreleased change."""
+    for place in PLACES:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        text = (ROOT / place).read_text()
+        (tmp_path / place).write_text(text.replace(version_of(ROOT), "0.1.0"))
+    write_changelog(tmp_path, UNRELEASED)
+    return tmp_path
+
+
+def write_changelog(project: Path, text: str) -> None:
+    """Give the project a changelog."""
+    (project / "CHANGELOG.md").write_text(f"# Changelog\n\n{text}")
+
+
+def leave_records(project: Path, version: str) -> None:
+    """Leave what a release leaves in tests/released."""
+    folder = project / "tests" / "released" / version
+    folder.mkdir(parents=True)
+    (folder / "api.txt").touch()
+    (folder / "Own.template.json").touch()
+
+
+def test_repository_agrees() -> None:
+    """What is checked out agrees, with the tags it has."""
+    assert find_problems(ROOT, tags_of_commit(ROOT)) == []
+
+
+def test_accepts_unreleased_changes_without_a_tag(project: Path) -> None:
+    """Between releases there is nothing to say."""
+    assert find_problems(project, []) == []
+
+
+def test_rejects_a_tag_on_unreleased_changes(project: Path) -> None:
+    """What is not in a dated section, or not recorded, is not published."""
+    problems = " ".join(find_problems(project, ["v0.1.0"]))
+    assert "no [0.1.0] with a date" in problems
+    assert "lists changes in [Unreleased]" in problems
+    assert "no API and templates" in problems
+
+
+def test_rejects_a_tag_of_another_version(project: Path) -> None:
+    """The tag names the version that is built."""
+    assert find_problems(project, ["v0.2.0"]) == ["the tag is v0.2.0, the version 0.1.0"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_rejects_two_versions(project: Path, place: str) -> None:
+    """Each place has the same version."""
+    text = (project / place).read_text()
+    (project / place).write_text(
+        text.replace('version = "0.1.0"', 'version = "0.1.1"').replace(
+            '__version__ = "0.1.0"', '__version__ = "0.1.1"'
+        )
+    )
+    assert any("pyproject.toml" in problem for problem in find_problems(project, []))
+
+
+@pytest.mark.parametrize(
+    ("changelog", "problem"),
+    [
+        (RELEASED, "does not begin with [Unreleased]"),
+        (UNRELEASED.replace("Added", "Improved"), "'Improved' in [Unreleased]"),
+        ("## [Unreleased]\n\n## [0.1.0] - 2026-11-25\n", "lists no change in [0.1.0]"),
+        ("## [Unreleased]\n\n## 0.1.0\n", "heading '0.1.0'"),
+        (f"{UNRELEASED}\n{RELEASED.replace('0.1.0', '0.2.0')}", "has 0.2.0 already"),
+        (f"{UNRELEASED}\n{RELEASED}\n{RELEASED}", "has 0.1.0 of 2026-11-25 above 0.1.0"),
+    ],
+)
+def test_rejects_another_form_of_changelog(project: Path, changelog: str, problem: str) -> None:
+    """The changelog keeps the form of Keep a Changelog, newest first."""
+    write_changelog(project, changelog)
+    assert problem in " ".join(find_problems(project, []))
+
+
+def test_prepares_a_release(project: Path) -> None:
+    """The version is set everywhere and the unreleased changes are its own: ready for the tag."""
+    prepare(project, "0.2.0", DAY)
+    leave_records(project, "0.2.0")
+    assert find_problems(project, ["v0.2.0"]) == []
+    assert "## [Unreleased]\n\n## [0.2.0] - 2026-11-25\n" in (project / "CHANGELOG.md").read_text()
+
+
+def test_changes_no_other_version_of_the_lock(project: Path) -> None:
+    """Dependencies that happen to have the same version stay as they are locked."""
+    before = (project / "uv.lock").read_text().splitlines()
+    prepare(project, "0.2.0", DAY)
+    after = (project / "uv.lock").read_text().splitlines()
+    assert [line for line in after if line not in before] == ['version = "0.2.0"']
+
+
+@pytest.mark.parametrize(
+    ("version", "changelog", "problem"),
+    [
+        ("0.2", UNRELEASED, "must be X.Y.Z, got '0.2'"),
+        ("0.1.0", f"{UNRELEASED}\n{RELEASED}", "must be above 0.1.0, which is released"),
+        ("0.2.0", f"## [Unreleased]\n\n{RELEASED}", "nothing to release"),
+    ],
+)
+def test_rejects_a_release_of_nothing_new(
+    project: Path, version: str, changelog: str, problem: str
+) -> None:
+    """A refused release changes no file."""
+    write_changelog(project, changelog)
+    before = shutil.copytree(project, project / "before")
+    with pytest.raises(ValueError, match=problem.replace("[", r"\[")):
+        prepare(project, version, DAY)
+    for place in (*PLACES, "CHANGELOG.md"):
+        assert (project / place).read_text() == (before / place).read_text()

@@ -1,0 +1,81 @@
+"""Shells complete the command's names, and import nothing for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from failure_destinations.cli import group
+
+COMMAND = "failure-destinations"
+VARIABLE = "_FAILURE_DESTINATIONS_COMPLETE"
+
+
+def run(environment: Mapping[str, str]) -> str:
+    """Run the command as a shell does when it completes."""
+    command = [sys.executable, "-m", "failure_destinations"]
+    ended = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    return ended.stdout
+
+
+@pytest.fixture
+def completion(monkeypatch: pytest.MonkeyPatch) -> ShellComplete:
+    """Complete a command whose modules cannot be imported."""
+    commands = {"list": ("no_module", "Show."), "replay": ("no_module", "Run again.")}
+    monkeypatch.setattr(group, "_COMMANDS", commands)
+    return ShellComplete(group.cli, {}, COMMAND, VARIABLE)
+
+
+def test_completes_names_without_importing_commands(completion: ShellComplete) -> None:
+    """Names and their help are known before their modules are."""
+    found = {item.value: item.help for item in completion.get_completions([], "")}
+    assert found == {"list": "Show.", "replay": "Run again."}
+
+
+def test_completes_what_has_begun(completion: ShellComplete) -> None:
+    """Only names that begin so, or options."""
+    assert [item.value for item in completion.get_completions([], "re")] == ["replay"]
+    assert "--version" in [item.value for item in completion.get_completions([], "--")]
+
+
+@pytest.mark.parametrize(
+    ("shell", "begins"),
+    [
+        ("bash", "complete -o nosort -F _failure_destinations_completion failure-destinations"),
+        ("zsh", "#compdef failure-destinations"),
+        ("fish", "complete --no-files --command failure-destinations"),
+    ],
+)
+def test_tells_shells_how_to_complete(shell: str, begins: str) -> None:
+    """Each shell gets a script of its own."""
+    assert begins in run({VARIABLE: f"{shell}_source"})
+
+
+def test_completes_in_bash(tmp_path: Path) -> None:
+    """What bash sources completes in bash."""
+    source = tmp_path / "source"
+    source.write_text(run({VARIABLE: "bash_source"}))
+    program = tmp_path / COMMAND
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m failure_destinations "$@"\n')
+    program.chmod(0o755)
+    script = (
+        f"source {source}; COMP_WORDS=({COMMAND} --ver); COMP_CWORD=1; "
+        f'_failure_destinations_completion {COMMAND}; echo "${{COMPREPLY[@]}}"'
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "-c", script],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.split() == ["--version"]
