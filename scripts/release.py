@@ -24,13 +24,12 @@ ROOT = Path(__file__).parents[1]
 UNRELEASED = "## [Unreleased]\n"
 
 
-def prepare(root: Path, version: str, day: dt.date) -> None:
-    """Set version and changelog of a project.
+def refuse_unless_new(root: Path, version: str) -> None:
+    """Refuse a version that cannot be released.
 
     Args:
         root: The project's folder.
         version: X.Y.Z, above every released one.
-        day: The day of the release, UTC.
 
     Raises:
         ValueError: the version is none or too low, or nothing has changed.
@@ -46,6 +45,9 @@ def prepare(root: Path, version: str, day: dt.date) -> None:
             "CHANGELOG.md lists no change in [Unreleased]: there is nothing to release"
         )
 
+
+def set_version(root: Path, version: str, day: dt.date) -> None:
+    """Set the version of a project, and give it what the changelog lists as unreleased."""
     changelog = root / "CHANGELOG.md"
     text = changelog.read_text(encoding="utf-8")
     heading = f"{UNRELEASED}\n## [{version}] - {day}\n"
@@ -60,7 +62,7 @@ def prepare(root: Path, version: str, day: dt.date) -> None:
 def record(root: Path, version: str) -> None:
     """Leave the API and the templates of a version in `tests/released`."""
     released = root / "tests" / "released"
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    environment = os.environ | {"CDK_VALIDATION": "false", "PYTHONPATH": str(root / "src")}
     command = [sys.executable, str(released / "app.py"), version]
     subprocess.run(command, cwd=root, env=environment, check=True)
     public_api.RECORD.write_text(public_api.to_text(public_api.read_api()), encoding="utf-8")
@@ -75,8 +77,9 @@ def main() -> int:
     parser.add_argument("version", help="X.Y.Z, above every released one")
     version = parser.parse_args().version
     try:
-        prepare(ROOT, version, dt.datetime.now(dt.timezone.utc).date())
+        refuse_unless_new(ROOT, version)
         record(ROOT, version)
+        set_version(ROOT, version, dt.datetime.now(dt.timezone.utc).date())
     except ValueError as error:
         print(f"release: {error}", file=sys.stderr)
         return 1

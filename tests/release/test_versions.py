@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
+import re
 from pathlib import Path
 
 import pytest
 
 from scripts.check_release import PLACES, find_problems, tags_of_commit, version_of
-from scripts.release import prepare
+from scripts.release import refuse_unless_new, set_version
 
 ROOT = Path(__file__).parents[2]
 DAY = dt.date(2026, 11, 25)
@@ -95,7 +95,7 @@ def test_rejects_another_form_of_changelog(project: Path, changelog: str, proble
 
 def test_prepares_a_release(project: Path) -> None:
     """The version is set everywhere and the unreleased changes are its own: ready for the tag."""
-    prepare(project, "0.2.0", DAY)
+    set_version(project, "0.2.0", DAY)
     leave_records(project, "0.2.0")
     assert find_problems(project, ["v0.2.0"]) == []
     assert "## [Unreleased]\n\n## [0.2.0] - 2026-11-25\n" in (project / "CHANGELOG.md").read_text()
@@ -104,7 +104,7 @@ def test_prepares_a_release(project: Path) -> None:
 def test_changes_no_other_version_of_the_lock(project: Path) -> None:
     """Dependencies that happen to have the same version stay as they are locked."""
     before = (project / "uv.lock").read_text().splitlines()
-    prepare(project, "0.2.0", DAY)
+    set_version(project, "0.2.0", DAY)
     after = (project / "uv.lock").read_text().splitlines()
     assert [line for line in after if line not in before] == ['version = "0.2.0"']
 
@@ -120,10 +120,7 @@ def test_changes_no_other_version_of_the_lock(project: Path) -> None:
 def test_rejects_a_release_of_nothing_new(
     project: Path, version: str, changelog: str, problem: str
 ) -> None:
-    """A refused release changes no file."""
+    """A version is new, and something has changed."""
     write_changelog(project, changelog)
-    before = shutil.copytree(project, project / "before")
-    with pytest.raises(ValueError, match=problem.replace("[", r"\[")):
-        prepare(project, version, DAY)
-    for place in (*PLACES, "CHANGELOG.md"):
-        assert (project / place).read_text() == (before / place).read_text()
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        refuse_unless_new(project, version)
