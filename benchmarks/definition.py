@@ -2,7 +2,9 @@
 
 Both sides define N functions' worth of topic, queues, subscriptions, schedule and asynchronous
 configuration, in one process, alternating, each time in a fresh app. The handlers are defined
-before the clock starts. Both sides' templates must be the same but for logical ids.
+before the clock starts. Both sides' templates must be the same but for logical ids, and for what
+the library writes into them for policy checkers: it does so at synthesis, CloudFormation does
+nothing with it, and who writes by hand would write it into each app.
 """
 
 from __future__ import annotations
@@ -174,7 +176,7 @@ def without_ids(resources: dict[str, Any]) -> collections.Counter[str]:
         return resources[value]["Type"] if value in resources else value
 
     def signature(resource: dict[str, Any]) -> str:
-        written = named(resource)
+        written = named({key: item for key, item in resource.items() if key != "Metadata"})
         written["DependsOn"] = sorted(written.get("DependsOn", []))
         return json.dumps(written, sort_keys=True)
 

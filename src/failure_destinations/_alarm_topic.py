@@ -12,6 +12,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from ._checks import has_member
+from ._suppressions import ALARM_MAIL_HAS_NO_DLQ, TOPIC_HAS_NO_KEY, acknowledge, skip
 from .channel import let_use_key, mailbox_id
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def define_alarm_topic(scope: Construct, channel: FailureChannel) -> sns.Topic:
     if channel._given_key is not None:
         _let_cloudwatch_use(scope, channel._given_key, "encryption_key of the channel")
     topic = sns.Topic(scope, "AlarmTopic", enforce_ssl=True, master_key=channel.encryption_key)
+    if channel.encryption_key is None:
+        skip(topic, TOPIC_HAS_NO_KEY)
     _let_cloudwatch_publish(topic)
     channel._mailboxes.follow(functools.partial(_subscribe_mailbox, scope, topic))
     return topic
@@ -63,13 +66,14 @@ def use_alarm_topic(scope: Construct, topic: sns.ITopic) -> None:
 
 def _subscribe_mailbox(scope: Construct, topic: sns.Topic, address: str) -> None:
     # No dead-letter queue: the channel's is for events, and has an alarm of its own.
-    sns.Subscription(
+    subscription = sns.Subscription(
         scope,
         mailbox_id(scope, address),
         topic=topic,
         protocol=sns.SubscriptionProtocol.EMAIL,
         endpoint=address,
     )
+    acknowledge(subscription, ALARM_MAIL_HAS_NO_DLQ)
 
 
 def _let_cloudwatch_use(scope: Construct, key: kms.IKey, name: str) -> None:

@@ -27,6 +27,7 @@ from ._checks import (
     is_token,
 )
 from ._register import Register
+from ._suppressions import suppress_for_channel
 from .handler import AsyncConfig, AttachedHandler
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
@@ -124,6 +125,10 @@ class FailureChannel(Construct):
         self._replayer: Construct | None = None
         self._given_key = encryption_key
         self._encryption_key = None if encryption_key is None else self._use_key(encryption_key)
+        # Whether CDK lets the roles of publishers use a key.
+        self._publishers_use_key = (
+            encryption_key is not None if topic is None else topic.master_key is not None
+        )
         self._topic = topic or sns.Topic(
             self, "Topic", enforce_ssl=True, master_key=self._encryption_key
         )
@@ -143,6 +148,17 @@ class FailureChannel(Construct):
             self._subscribe_mailbox(address)
         for subscription in subscriptions:
             self.add_subscription(subscription)
+        suppress_for_channel(
+            self,
+            scope if isinstance(scope, Stack) else Stack.of(scope),
+            queues=[
+                each
+                for each in (self._queue, self._dead_letter_queue, self._copy_queue)
+                if each is not None and each is not queue
+            ],
+            topic=self._topic if topic is None else None,
+            encrypted=encryption_key is not None,
+        )
 
     @property
     def topic(self) -> sns.ITopic:

@@ -14,7 +14,7 @@ from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct
+from constructs import Construct, Node
 
 if TYPE_CHECKING:
     from .channel import FailureChannel
@@ -26,6 +26,7 @@ def keep_copies(
     function: lambda_.IFunction,
     role: iam.IRole | None,
     *,
+    node: Node,
     place: Construct,
     policy: iam.Policy | None,
 ) -> None:
@@ -36,11 +37,12 @@ def keep_copies(
         queue: Its queue for copies.
         function: The function itself, whatever alias or version of it is called.
         role: The function's role, unless it is the one that CDK defines for each function.
+        node: The function's place in the tree.
         place: Where the asynchronous configuration is defined: beside the function or in another
             stack.
         policy: What was defined in the function's stack for the role, which is of another.
     """
-    resource = function.node.default_child if isinstance(function, lambda_.Function) else None
+    resource = node.default_child if isinstance(function, lambda_.Function) else None
     if not isinstance(resource, lambda_.CfnFunction):
         _warn(place, "is not defined here, so that it cannot be given a dead-letter queue")
         return

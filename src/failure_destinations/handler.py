@@ -18,6 +18,7 @@ from ._checks import (
     has_member,
     is_token,
 )
+from ._suppressions import DATA_KEYS, acknowledge
 from .copies import keep_copies
 
 if TYPE_CHECKING:
@@ -106,7 +107,18 @@ class AsyncConfig:
         if channel.copy_queue is not None:
             function, _ = function_and_qualifier(handler)
             beside = self._policy if place is not scope else None
-            keep_copies(channel, channel.copy_queue, function, role, place=place, policy=beside)
+            keep_copies(
+                channel,
+                channel.copy_queue,
+                function,
+                role,
+                node=self._node if function is handler else function.node,
+                place=place,
+                policy=beside,
+            )
+        if channel._publishers_use_key or channel.encryption_key is not None:
+            # Where CDK writes what the role is granted.
+            acknowledge(self._policy or handler.role, DATA_KEYS)
         channel._handlers.add(AttachedHandler(handler, place, self._max_event_age))
         return config
 

@@ -113,7 +113,7 @@ def _delivery_policy(handler: lambda_.IFunction, channel: FailureChannel) -> iam
     if channel.encryption_key is not None:
         statements.append(
             {
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
                 "Resource": channel.encryption_key.key_arn,
             }
         )

@@ -1,0 +1,429 @@
+"""Who may do what, in every policy that the library writes: the named service, and no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Template
+from aws_cdk.aws_scheduler import ScheduleExpression
+
+from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
+
+from .conftest import define_handler
+from .templates import Resource
+
+EVERY_MINUTE = ScheduleExpression.rate(cdk.Duration.minutes(1))
+ACCOUNT = {"Ref": "AWS::AccountId"}
+DATA_KEYS = ["kms:Decrypt", "kms:GenerateDataKey*"]
+# What people define themselves, beside the library's: its policies are theirs.
+GIVEN = "Given"
+
+Statement = dict[str, Any]
+
+
+class Written(NamedTuple):
+    """A statement of a policy, and where it stands."""
+
+    stack: str
+    id: str
+    type: str
+    statement: Statement
+
+
+def define_own(app: cdk.App) -> None:
+    """A channel of its own, scheduled, with mailboxes, another subscriber and a success queue."""
+    stack = cdk.Stack(app, "Own")
+    notified = FailureNotifiedFunction(
+        stack,
+        "Notified",
+        handler=define_handler(stack),
+        schedule=EVERY_MINUTE,
+        emails=["developer@example.com"],
+        on_success=destinations.SqsDestination(sqs.Queue(stack, f"{GIVEN}Successes")),
+    )
+    notified.channel.add_subscription(subscriptions.UrlSubscription("https://example.com"))
+    notified.channel.grant_consume_failures(_operator(stack))
+    FailureMonitoring(stack, "Monitoring", channel=notified.channel)
+
+
+def define_shared(app: cdk.App) -> None:
+    """A shared channel: a function, an alias, an imported function and a function of a stack."""
+    stack, other = cdk.Stack(app, "Shared"), cdk.Stack(app, "Functions")
+    channel = FailureChannel(stack, "Channel")
+    FailureMonitoring(stack, "Monitoring", channel=channel)
+    FailureNotifiedFunction(
+        stack, "Notified", handler=define_handler(stack), schedule=EVERY_MINUTE, channel=channel
+    )
+    alias = define_handler(stack, "Checkout").add_alias("live")
+    FailureNotifiedFunction(
+        stack, "NotifiedAlias", handler=alias, schedule=EVERY_MINUTE, channel=channel
+    )
+    channel.notify_failures_of(
+        lambda_.Function.from_function_attributes(
+            stack,
+            "Imported",
+            function_arn="arn:aws:lambda:eu-west-1:111122223333:function:imported",
+            role=iam.Role.from_role_name(stack, "ImportedRole", "imported-role"),
+            same_environment=True,
+        )
+    )
+    channel.notify_failures_of(define_handler(other))
+
+
+def define_encrypted(app: cdk.App) -> None:
+    """Everything with a key."""
+    stack = cdk.Stack(app, "Encrypted")
+    channel = FailureChannel(
+        stack,
+        "Channel",
+        encryption_key=kms.Key(stack, "Key", enable_key_rotation=True),
+        emails=["developer@example.com"],
+    )
+    FailureNotifiedFunction(
+        stack, "Notified", handler=define_handler(stack), schedule=EVERY_MINUTE, channel=channel
+    )
+    channel.grant_consume_failures(_operator(stack))
+    FailureMonitoring(stack, "Monitoring", channel=channel)
+
+
+def define_given(app: cdk.App) -> None:
+    """A given topic and queue, encrypted, of this stack and of another, and an alarm topic."""
+    stack, other = cdk.Stack(app, "Given"), cdk.Stack(app, "GivenElsewhere")
+    key = kms.Key(stack, "Key")
+    channel = FailureChannel(
+        stack,
+        "Channel",
+        topic=sns.Topic(stack, f"{GIVEN}Topic", master_key=key),
+        queue=sqs.Queue(stack, f"{GIVEN}Queue", encryption_master_key=key),
+    )
+    channel.notify_failures_of(define_handler(stack))
+    FailureMonitoring(
+        stack, "Monitoring", channel=channel, alarm_topic=sns.Topic(stack, f"{GIVEN}Alarms")
+    )
+    FailureChannel(stack, "Other", queue=sqs.Queue(other, f"{GIVEN}Queue"))
+
+
+def _operator(stack: cdk.Stack) -> iam.Role:
+    return iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
+
+
+@pytest.fixture(scope="module")
+def stacks() -> dict[str, dict[str, Resource]]:
+    """Synthesise every stack, once."""
+    app = cdk.App()
+    for define in (define_own, define_shared, define_encrypted, define_given):
+        define(app)
+    return {
+        stack.stack_name: Template.from_stack(stack).to_json()["Resources"]
+        for stack in app.node.children
+        if isinstance(stack, cdk.Stack)
+    }
+
+
+@pytest.fixture(scope="module")
+def statements(stacks: dict[str, dict[str, Resource]]) -> list[Written]:
+    """Return every statement of every policy."""
+    return [
+        Written(stack, id, resource["Type"], statement)
+        for stack, resources in stacks.items()
+        for id, resource in resources.items()
+        for document in _documents(resource.get("Properties", {}))
+        for statement in document["Statement"]
+    ]
+
+
+def _documents(properties: Any) -> Iterator[Any]:
+    """Find policies wherever they stand in a resource."""
+    if isinstance(properties, dict):
+        if "Statement" in properties:
+            yield properties
+        for value in properties.values():
+            yield from _documents(value)
+    elif isinstance(properties, list):
+        for value in properties:
+            yield from _documents(value)
+
+
+def listed(value: Any) -> list[Any]:
+    """Return what a policy may write alone or in a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def find(resources: dict[str, Resource], type: str, name: str) -> str:
+    """Return the logical id of the one resource of a type whose id starts with a name."""
+    (id,) = (
+        id for id, resource in resources.items() if resource["Type"] == type and id.startswith(name)
+    )
+    return id
+
+
+def granted(resources: dict[str, Resource], role: str) -> list[Statement]:
+    """Return what a role may do: by its own policies, and by those attached to it."""
+    properties = resources[role]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+    documents += [
+        resource["Properties"]["PolicyDocument"]
+        for resource in resources.values()
+        if resource["Type"] == "AWS::IAM::Policy"
+        and {"Ref": role} in resource["Properties"]["Roles"]
+    ]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def test_the_stacks_have_policies_of_each_kind(statements: list[Written]) -> None:
+    """What the other tests say of all policies is said of some."""
+    assert {each.type for each in statements} == {
+        "AWS::IAM::Policy",
+        "AWS::IAM::Role",
+        "AWS::KMS::Key",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
+    }
+    assert len(statements) > 60
+
+
+def test_allows_no_wildcard_action(statements: list[Written]) -> None:
+    """Each allowed action is written out, but for the one that SNS names with a wildcard."""
+    found = {
+        (each.stack, each.id, action)
+        for each in statements
+        # A key is people's own, and CDK lets the account's administrators do all with it.
+        if each.statement["Effect"] == "Allow"
+        and not (each.type == "AWS::KMS::Key" and "AWS" in each.statement["Principal"])
+        for action in listed(each.statement["Action"])
+        if "*" in action and action != "kms:GenerateDataKey*"
+    }
+    assert found == set()
+
+
+def test_allows_no_wildcard_resource(statements: list[Written]) -> None:
+    """Each resource that something is allowed on is one, by its ARN."""
+    found = {
+        (each.stack, each.id, json.dumps(resource))
+        for each in statements
+        # In the policy of a key "*" is that key: it can name nothing else.
+        # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
+        if each.statement["Effect"] == "Allow" and each.type != "AWS::KMS::Key"
+        for resource in listed(each.statement.get("Resource", []))
+        if "*" in json.dumps(resource)
+    }
+    assert found == set()
+
+
+def test_only_the_topic_may_send_to_a_queue(
+    statements: list[Written], stacks: dict[str, dict[str, Resource]]
+) -> None:
+    """A queue takes messages from SNS alone, for the channel's topic alone."""
+    allowed = [
+        each
+        for each in statements
+        if each.type == "AWS::SQS::QueuePolicy" and each.statement["Effect"] == "Allow"
+    ]
+    for each in allowed:
+        assert each.statement["Principal"] == {"Service": "sns.amazonaws.com"}
+        assert each.statement["Action"] == "sqs:SendMessage"
+        if each.stack == "GivenElsewhere":
+            # To name the topic, the queue's stack would have to refer back to the topic's.
+            assert each.statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+            continue
+        source = each.statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Ref"]
+        assert each.statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": source}}}
+        assert stacks[each.stack][source]["Type"] == "AWS::SNS::Topic"
+        assert "Alarm" not in source
+    # Queue and dead-letter queue of each of five channels.
+    assert len(allowed) == 10
+
+
+def test_nobody_may_send_to_the_copy_queue(stacks: dict[str, dict[str, Resource]]) -> None:
+    """Copies come by the functions' own roles, so that its policy allows nothing."""
+    for resources in stacks.values():
+        for id, resource in resources.items():
+            if resource["Type"] == "AWS::SQS::QueuePolicy" and "CopyQueue" in id:
+                (statement,) = resource["Properties"]["PolicyDocument"]["Statement"]
+                assert statement["Effect"] == "Deny"
+
+
+def test_only_cloudwatch_may_publish_alarms(statements: list[Written]) -> None:
+    """An alarm topic takes messages of this account's alarms, and no other topic takes any."""
+    allowed = [
+        each
+        for each in statements
+        if each.type == "AWS::SNS::TopicPolicy" and each.statement["Effect"] == "Allow"
+    ]
+    for each in allowed:
+        assert "Alarm" in each.id
+        assert each.statement["Action"] == "sns:Publish"
+        assert each.statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        condition = each.statement["Condition"]
+        assert condition["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+        assert condition["ArnLike"]["aws:SourceArn"]["Fn::Join"][1][-1] == ":alarm:*"
+    assert {each.stack for each in allowed} == {"Own", "Shared", "Encrypted", "Given"}
+
+
+def test_only_scheduler_for_this_account_starts_handlers(statements: list[Written]) -> None:
+    """The schedule's role is EventBridge Scheduler's, for the default group of this account."""
+    trusts = [
+        each.statement
+        for each in statements
+        if each.id.find("ScheduleRole") > 0 and each.statement["Action"] == "sts:AssumeRole"
+    ]
+    for trust in trusts:
+        assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+        condition = trust["Condition"]["StringEquals"]
+        assert condition["aws:SourceAccount"] == ACCOUNT
+        assert condition["aws:SourceArn"]["Fn::Join"][1][-1] == ":schedule-group/default"
+    assert len(trusts) == 4
+
+
+@pytest.mark.parametrize(
+    ("type", "policy", "names"),
+    [
+        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
+        ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics"),
+    ],
+)
+def test_refuses_connections_without_tls(
+    stacks: dict[str, dict[str, Resource]], type: str, policy: str, names: str
+) -> None:
+    """Every queue and topic that the library defines denies everybody what comes without TLS."""
+    checked = 0
+    for resources in stacks.values():
+        denying = [
+            target["Ref"]
+            for resource in resources.values()
+            if resource["Type"] == policy
+            for target in resource["Properties"][names]
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny"
+            and statement["Principal"] in ("*", {"AWS": "*"})
+            and statement["Action"] in ("sqs:*", "sns:Publish")
+            and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        ]
+        for id, resource in resources.items():
+            if resource["Type"] == type and not id.startswith(GIVEN):
+                assert id in denying
+                checked += 1
+    assert checked > 5
+
+
+def test_key_lets_each_publishing_service_use_it(stacks: dict[str, dict[str, Resource]]) -> None:
+    """SNS encrypts for the queues and CloudWatch for the alarm topic, for this account only."""
+    resources = stacks["Encrypted"]
+    policy = resources[find(resources, "AWS::KMS::Key", "Key")]["Properties"]["KeyPolicy"]
+    of_services = [each for each in policy["Statement"] if "Service" in each["Principal"]]
+    assert of_services == [
+        {
+            "Action": DATA_KEYS,
+            "Effect": "Allow",
+            "Principal": {"Service": f"{service}.amazonaws.com"},
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+        }
+        for service in ("sns", "cloudwatch")
+    ]
+
+
+def test_handler_may_publish_encrypt_and_send_copies(
+    stacks: dict[str, dict[str, Resource]],
+) -> None:
+    """With a key the function's role gets one statement for each hop, and no other."""
+    resources = stacks["Encrypted"]
+    key = find(resources, "AWS::KMS::Key", "Key")
+    copies = find(resources, "AWS::SQS::Queue", "ChannelCopyQueue")
+    assert granted(resources, find(resources, "AWS::IAM::Role", "HandlerServiceRole")) == [
+        {
+            "Action": "sns:Publish",
+            "Effect": "Allow",
+            "Resource": {"Ref": find(resources, "AWS::SNS::Topic", "ChannelTopic")},
+        },
+        {"Action": DATA_KEYS, "Effect": "Allow", "Resource": {"Fn::GetAtt": [key, "Arn"]}},
+        {
+            "Action": "sqs:SendMessage",
+            "Effect": "Allow",
+            "Resource": {"Fn::GetAtt": [copies, "Arn"]},
+        },
+    ]
+
+
+def test_schedule_may_start_encrypt_and_send_dead_letters(
+    stacks: dict[str, dict[str, Resource]],
+) -> None:
+    """With a key the schedule's role gets one statement for each hop, and no other."""
+    resources = stacks["Encrypted"]
+    role = find(resources, "AWS::IAM::Role", "NotifiedScheduleRole")
+    targets = {
+        "lambda:InvokeFunction": find(resources, "AWS::Lambda::Function", "Handler"),
+        "sqs:SendMessage": find(resources, "AWS::SQS::Queue", "ChannelDeadLetterQueue"),
+    }
+    key = find(resources, "AWS::KMS::Key", "Key")
+    assert granted(resources, role) == [
+        *(
+            {"Action": action, "Effect": "Allow", "Resource": {"Fn::GetAtt": [target, "Arn"]}}
+            for action, target in targets.items()
+        ),
+        {
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Effect": "Allow",
+            "Resource": {"Fn::GetAtt": [key, "Arn"]},
+        },
+    ]
+
+
+def test_operator_may_decrypt_what_was_let_read(stacks: dict[str, dict[str, Resource]]) -> None:
+    """Who may consume failures may decrypt with the key, and not encrypt."""
+    resources = stacks["Encrypted"]
+    statements = granted(resources, find(resources, "AWS::IAM::Role", "Operator"))
+    actions = {action for each in statements for action in listed(each["Action"])}
+    assert {action for action in actions if action.startswith("kms:")} == {"kms:Decrypt"}
+    assert "sqs:SendMessage" not in actions
+
+
+def test_key_encrypts_everything_that_holds_events(stacks: dict[str, dict[str, Resource]]) -> None:
+    """Queues, topic and alarm topic have the given key."""
+    resources = stacks["Encrypted"]
+    key = {"Fn::GetAtt": [find(resources, "AWS::KMS::Key", "Key"), "Arn"]}
+    holders = [
+        resource["Properties"]
+        for resource in resources.values()
+        if resource["Type"] in ("AWS::SQS::Queue", "AWS::SNS::Topic")
+    ]
+    assert [each["KmsMasterKeyId"] for each in holders] == [key] * 5
+
+
+@pytest.mark.parametrize("stack", ["Own", "Shared"])
+def test_without_a_key_sqs_encrypts(stacks: dict[str, dict[str, Resource]], stack: str) -> None:
+    """Queues are encrypted with keys that SQS manages, and nobody is granted a KMS key."""
+    resources = stacks[stack]
+    queues = [
+        resource["Properties"]
+        for id, resource in resources.items()
+        if resource["Type"] == "AWS::SQS::Queue" and not id.startswith(GIVEN)
+    ]
+    assert [each["SqsManagedSseEnabled"] for each in queues] == [True] * 3
+    assert "kms:" not in json.dumps(resources)
+
+
+def test_handler_may_encrypt_for_a_given_topic(stacks: dict[str, dict[str, Resource]]) -> None:
+    """The key of a given topic is granted to whom publishes, and that of a given queue to SNS."""
+    resources = stacks["Given"]
+    key = find(resources, "AWS::KMS::Key", "Key")
+    role = find(resources, "AWS::IAM::Role", "HandlerServiceRole")
+    encrypting = {"Action": DATA_KEYS, "Effect": "Allow", "Resource": {"Fn::GetAtt": [key, "Arn"]}}
+    assert encrypting in granted(resources, role)
+    services = [
+        each["Principal"]["Service"]
+        for each in resources[key]["Properties"]["KeyPolicy"]["Statement"]
+        if "Service" in each["Principal"]
+    ]
+    assert services == ["sns.amazonaws.com"]
