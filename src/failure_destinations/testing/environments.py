@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import uv
 
-from failure_destinations.testing.engines import Engine
 from failure_destinations.testing.errors import LocalCloudError, last_lines
 from failure_destinations.testing.processes import run
 
@@ -30,6 +30,26 @@ _MISLEADING = {
     "CONDA_PREFIX", "UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_PREFIX", "UV_PYTHON",
     "UV_REQUIRE_HASHES", "UV_SYSTEM_PYTHON", "UV_TARGET", "VIRTUAL_ENV",
 }  # fmt: skip
+
+
+class Program(Protocol):
+    """What is installed into an environment of its own: an engine, for example.
+
+    Attributes:
+        name: What it is called.
+        version: The version that runs.
+        pythons: The versions of Python that run it, the best one first.
+        install_hint: What its installation costs, for the progress line.
+    """
+
+    name: str
+    version: str
+    pythons: tuple[str, ...]
+    install_hint: str
+
+    @property
+    def requirements(self) -> Path:
+        """The file that pins every package of its environment."""
 
 
 class NoPythonError(LocalCloudError):
@@ -65,7 +85,7 @@ def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
     }
 
 
-def python_for(engine: Engine, progress: Progress) -> Path:
+def python_for(engine: Program, progress: Progress) -> Path:
     """Makes sure of the engine's environment and returns its interpreter.
 
     Args:
@@ -152,7 +172,7 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _find_python(engine: Engine, progress: Progress) -> tuple[str, str]:
+def _find_python(engine: Program, progress: Progress) -> tuple[str, str]:
     """Returns the version and the path of a Python that runs the engine."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     if own in engine.pythons:

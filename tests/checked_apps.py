@@ -1,0 +1,186 @@
+"""Synthesises the examples and their variants for policy checkers: run as a program, once.
+
+`python -m tests.checked_apps DIRECTORY` writes each app's templates there, and what cdk-nag finds
+to `cdk-nag.json`: for each app a list of rule and path of the construct.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+from unittest import mock
+
+from failure_destinations.testing.node import find_node
+
+os.environ.setdefault("JSII_NODE", str(find_node()))
+os.environ.setdefault("CDK_VALIDATION", "false")
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.aws_scheduler import ScheduleExpression
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+
+from failure_destinations import (
+    FailureChannel,
+    FailureMonitoring,
+    FailureNotifiedFunction,
+    _suppressions,
+)
+
+_LOG_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*/app.py"))
+# What checkers say of a function that its owner decides on, by checker and rule.
+OF_THE_FUNCTION = {
+    ("cdk-nag", f"AwsSolutions-IAM4[Policy::{_LOG_POLICY}]"),
+    ("cdk-nag", "AwsSolutions-L1"),
+    ("cdk-nag", "Serverless-LambdaDefaultMemorySize"),
+    ("cdk-nag", "Serverless-LambdaDefaultTimeout"),
+    ("cdk-nag", "Serverless-LambdaLatestVersion"),
+    ("cdk-nag", "Serverless-LambdaTracing"),
+    ("cfn-lint", "W3005"),
+    ("checkov", "CKV_AWS_115"),
+    ("checkov", "CKV_AWS_117"),
+}
+EMAIL = "developer@example.com"
+
+
+def define_handler(stack: cdk.Stack) -> lambda_.Function:
+    """Define the tutorial's function."""
+    return lambda_.Function(
+        stack,
+        "Handler",
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        handler="index.handler",
+        code=lambda_.Code.from_inline("def handler(event, context): raise RuntimeError"),
+    )
+
+
+def define_tutorial(stack: cdk.Stack) -> None:
+    """Define the tutorial's stack as one writes it by hand."""
+    queue, topic = sqs.Queue(stack, "Queue"), sns.Topic(stack, "Topic")
+    topic.add_subscription(subscriptions.SqsSubscription(queue, raw_message_delivery=True))
+    topic.add_subscription(subscriptions.EmailSubscription(EMAIL))
+    handler = define_handler(stack)
+    handler.configure_async_invoke(on_failure=destinations.SnsDestination(topic))
+    events.Rule(
+        stack,
+        "Rule",
+        schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
+        targets=[targets.LambdaFunction(handler, retry_attempts=1)],
+    )
+
+
+def define_library(stack: cdk.Stack, channel: FailureChannel | None = None) -> FailureChannel:
+    """Define the same with the library."""
+    return FailureNotifiedFunction(
+        stack,
+        "Notified",
+        handler=define_handler(stack),
+        schedule=ScheduleExpression.rate(cdk.Duration.minutes(1)),
+        retries=1,
+        emails=[] if channel else [EMAIL],
+        channel=channel,
+    ).channel
+
+
+def define_monitored(stack: cdk.Stack) -> None:
+    """Define it with alarms and a dashboard."""
+    FailureMonitoring(stack, "Monitoring", channel=define_library(stack))
+
+
+def define_encrypted(stack: cdk.Stack) -> None:
+    """Define it with a key, alarms and a dashboard."""
+    channel = FailureChannel(
+        stack,
+        "Channel",
+        encryption_key=kms.Key(stack, "Key", enable_key_rotation=True),
+        emails=[EMAIL],
+    )
+    define_library(stack, channel)
+    FailureMonitoring(stack, "Monitoring", channel=channel)
+
+
+def define_unsuppressed(stack: cdk.Stack) -> None:
+    """Define with and without a key, and no acknowledgments."""
+    with mock.patch.object(_suppressions, "Validations"):
+        define_monitored(cdk.Stack(stack, "Monitored"))
+        define_encrypted(cdk.Stack(stack, "Encrypted"))
+        cast(cdk.App, stack.node.root).synth()
+
+
+def define_acknowledged(stack: cdk.Stack) -> None:
+    """Define an app whose owner runs cdk-nag, and has decided on the function and no more."""
+    define_library(stack)
+    rules = [rule for checker, rule in OF_THE_FUNCTION if checker == "cdk-nag"]
+    cdk.Validations.of(stack.node.find_child("Handler")).acknowledge(
+        *(cdk.Acknowledgment(id=rule, reason="decided by the owner") for rule in rules)
+    )
+    app = cast(cdk.App, stack.node.root)
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
+
+
+def define_nested(stack: cdk.Stack) -> None:
+    """Define a channel in a nested stack."""
+    FailureChannel(cdk.NestedStack(stack, "Nested"), "Channel", emails=[EMAIL])
+
+
+VARIANTS: dict[str, Callable[[cdk.Stack], object]] = {
+    "tutorial": define_tutorial,
+    "library": define_library,
+    "monitored": define_monitored,
+    "encrypted": define_encrypted,
+    "nested": define_nested,
+    "unsuppressed": define_unsuppressed,
+    "acknowledged": define_acknowledged,
+}
+
+
+def apps() -> Iterator[tuple[str, cdk.App]]:
+    """Synthesise each app, and give its name and itself."""
+    for example in EXAMPLES:
+        yield example.parent.name, runpy.run_path(str(example))["app"]
+    for name, define in VARIANTS.items():
+        app = cdk.App()
+        define(cdk.Stack(app, name.capitalize()))
+        app.synth()
+        yield name, app
+
+
+def nag(app: cdk.App) -> list[tuple[str, str]]:
+    """Return what cdk-nag's packs find in an app: rules, and paths of constructs."""
+    found = []
+    for pack in (AwsSolutionsChecks(app), ServerlessChecks(app)):
+        report: Any = pack.validate_scope(app)
+        for violation in report.violations:
+            for resource in violation.violating_resources:
+                found.append((violation.rule_name, cast(str, resource.construct_path)))
+    return sorted(found)
+
+
+def main(directory: Path) -> None:
+    """Write the templates, and the findings."""
+    found = {}
+    for name, app in apps():
+        found[name] = nag(app)
+        if name == "unsuppressed":
+            continue
+        for template in sorted(Path(app.synth().directory).glob("*.template.json")):
+            shutil.copy(template, directory / f"{name}.{template.name}")
+    (directory / "cdk-nag.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
