@@ -35,7 +35,7 @@ class Suppression(NamedTuple):
 
 
 _RECEIVES = (
-    "Events stay here until they are replayed or 14 days are over. A redrive policy would move "
+    "Events stay here until they are replayed or their retention ends. A redrive policy would move "
     "those that an operator has looked at a few times, since each look is a receive."
 )
 _RECEIVES_LINK = (
@@ -56,7 +56,7 @@ ALARM_MAIL_HAS_NO_DLQ = Suppression(
     "the mailboxes of a monitoring's alarm topic",
     "The dead-letter queue of the channel is for events that can be replayed. A mail about an "
     "alarm is none, and the alarm's state stays in CloudWatch.",
-    "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-actions.html",
+    "https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html",
 )
 DATA_KEYS = Suppression(
     "cdk-nag",
