@@ -11,10 +11,16 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_scheduler import ScheduleExpression
 
 from failure_destinations import FailureChannel, FailureNotifiedFunction
-from failure_destinations.testing import LocalCloud
+from failure_destinations.testing import LocalCloud, Message
 
+# Fails, or tells who runs it and waits to be killed.
 FAILING = """
+import os, pathlib, time
+
 def handler(event, context):
+    if "pid_file" in event:
+        pathlib.Path(event["pid_file"]).write_text(str(os.getpid()))
+        time.sleep(60)
     raise RuntimeError("Something went wrong!")
 """
 SCHEDULED_PAYLOAD = {"veryImportantData": "this should not be lost !!!", "città": ["Zürich", 1.5]}
@@ -32,6 +38,7 @@ def define_app() -> cdk.App:
             runtime=lambda_.Runtime.PYTHON_3_13,
             handler="index.handler",
             code=lambda_.Code.from_inline(FAILING),
+            timeout=cdk.Duration.seconds(60),
         )
         if id == "Scheduled":
             FailureNotifiedFunction(
@@ -47,6 +54,9 @@ def define_app() -> cdk.App:
             channel.notify_failures_of(handler, retries=int(id[-1]))
         cdk.CfnOutput(stack, f"{id}Name", value=handler.function_name)
     cdk.CfnOutput(stack, "QueueUrl", value=channel.queue.queue_url)
+    cdk.CfnOutput(stack, "DeadLetterQueueUrl", value=channel.dead_letter_queue.queue_url)
+    assert channel.copy_queue is not None
+    cdk.CfnOutput(stack, "CopyQueueUrl", value=channel.copy_queue.queue_url)
     return app
 
 
@@ -74,3 +84,11 @@ def failed_event(cloud: LocalCloud, queue_url: str, request_id: str) -> Any:
         lambda count: cloud.messages(queue_url, count=count),
         lambda message: message.json()["requestContext"]["requestId"] == request_id,
     ).json()
+
+
+def copied_event(cloud: LocalCloud, queue_url: str, request_id: str) -> Message:
+    """Wait for the copy of one event, among others in the queue."""
+    return first(
+        lambda count: cloud.messages(queue_url, count=count),
+        lambda message: message.message_attributes["RequestID"] == request_id,
+    )

@@ -36,7 +36,7 @@ class LocalEmu(Engine):
         "Destinations that do not exist, and retry counts over 2, are accepted.",
         "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
         "A function that a queue starts runs one batch at a time, whatever its concurrency.",
-        "IAM permissions are not checked.",
+        "IAM permissions are not checked, and a queue's policy only for what SNS sends.",
     )
 
     def command(self, python: Path) -> Sequence[str | Path]:

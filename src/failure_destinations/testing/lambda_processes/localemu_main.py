@@ -63,7 +63,8 @@ def main() -> None:
     _listen_on_loopback_only()
     _keep_s3_objects_in_temporary_directory()
     importlib.import_module("lambda_processes.localemu_plugin").register()
-    importlib.import_module("lambda_processes.localemu_updates").apply()
+    for patches in ("dead_letters", "queue_policies", "updates"):
+        importlib.import_module(f"lambda_processes.localemu_{patches}").apply()
     runtime = current.initialize_runtime()
 
     def end(_signal: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,178 @@
+"""Each way to lose an event is closed, and nothing that closes one can go without being noticed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_scheduler import ScheduleExpression
+
+from failure_destinations import (
+    FailureChannel,
+    FailureMonitoring,
+    FailureNotifiedFunction,
+    channel,
+    handler,
+)
+
+from . import test_refusals
+from .conftest import define_handler
+from .losses import CHECKS, CLOSED_BY, INDIFFERENT, Template, notices, parts_of, without
+from .templates import template_of
+
+KINDS = ("plain", "encrypted")
+# Each refusal of row 13 with the check that it rests on.
+REFUSALS = {
+    "test_rejects_a_fifo_queue": (channel, "_check_queue"),
+    "test_rejects_an_imported_fifo_queue": (channel, "_check_queue"),
+    "test_rejects_a_fifo_topic": (channel, "_check_topic"),
+    "test_rejects_an_imported_fifo_topic": (channel, "_check_topic"),
+    "test_rejects_a_subscription_of_a_fifo_queue": (channel, "_check_subscribed"),
+    "test_rejects_s3_as_success_destination": (handler, "_check_on_success"),
+    "test_rejects_fifo_as_success_destination": (handler, "_check_success"),
+    "test_rejects_fifo_as_success_destination_of_a_handler_of_another_stack": (
+        handler,
+        "_check_success",
+    ),
+    "test_rejects_fifo_queues_and_topics_by_an_arn_with_tokens": (channel, "fifo_name"),
+}
+EVERY_PATTERN = [pattern for patterns in CLOSED_BY.values() for pattern in patterns]
+
+
+@functools.cache
+def closed(kind: str) -> Template:
+    """Synthesise a function, a version and an alias on one channel, with a schedule and alarms."""
+    stack = cdk.Stack(cdk.App(), "Losses")
+    key = kms.Key(stack, "Key") if kind == "encrypted" else None
+    failures = FailureChannel(
+        stack, "Failures", emails=["developer@example.com"], encryption_key=key
+    )
+    FailureNotifiedFunction(
+        stack,
+        "Notified",
+        handler=define_handler(stack, "Report"),
+        channel=failures,
+        schedule=ScheduleExpression.rate(cdk.Duration.hours(1)),
+        payload={"report": "hourly"},
+    )
+    failures.notify_failures_of(define_handler(stack, "Checkout").add_alias("live"))
+    failures.notify_failures_of(define_handler(stack, "Invoice").current_version)
+    FailureMonitoring(stack, "Monitoring", channel=failures)
+    return template_of(stack)
+
+
+def unnoticed(template: Template, row: str) -> list[str]:
+    """Return what closes a row and can be removed without its check noticing."""
+    return [
+        part.label
+        for part in parts_of(template)
+        if part.matches(CLOSED_BY[row])
+        and not part.matches(INDIFFERENT)
+        and not notices(CHECKS[row], without(template, part))
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ages_are_watched(kind: str) -> None:
+    """Row 2: alarms tell before Lambda gives events up."""
+    CHECKS["2"](closed(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_schedules_are_caught(kind: str) -> None:
+    """Row 4: each schedule has a dead-letter queue that its role may send to, and alarms."""
+    CHECKS["4"](closed(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_subscriptions_are_caught(kind: str) -> None:
+    """Row 5: each subscription has a dead-letter queue that SNS may send to, and alarms."""
+    CHECKS["5"](closed(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_destinations_are_caught(kind: str) -> None:
+    """Row 6: each function has a queue for copies that its role may send to, and alarms."""
+    CHECKS["6"](closed(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_retention_is_watched(kind: str) -> None:
+    """Row 7: each queue keeps events 14 days, and alarms tell before they are over."""
+    CHECKS["7"](closed(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_queues_and_key_outlive_the_stack(kind: str) -> None:
+    """Row 8: each queue is retained, and the key without which nobody could read it."""
+    CHECKS["8"](closed(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_that_is_called_is_configured(kind: str) -> None:
+    """Row 9: function, version and alias each have a configuration that leads to the queue."""
+    CHECKS["9"](closed(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_else_has_access(kind: str) -> None:
+    """Queues and topics are encrypted or TLS only, and let each service in for one resource."""
+    CHECKS["access"](closed(kind))
+
+
+@pytest.mark.parametrize("row", CHECKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_check_notices_each_part_that_goes(kind: str, row: str) -> None:
+    """Whatever closes a row makes its check fail when it is removed from the template."""
+    assert unnoticed(closed(kind), row) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_part_is_forgotten(kind: str) -> None:
+    """A part of the template that closes no row is noticed all the same, or listed as harmless."""
+    forgotten = [
+        part.label
+        for part in parts_of(closed(kind))
+        if not part.matches(EVERY_PATTERN)
+        and not part.matches(INDIFFERENT)
+        and not any(notices(check, without(closed(kind), part)) for check in CHECKS.values())
+    ]
+    assert forgotten == []
+
+
+def test_every_pattern_is_in_use() -> None:
+    """What closes a row, or closes nothing, is in a template; so no pattern is mistyped."""
+    parts = [part for kind in KINDS for part in parts_of(closed(kind))]
+    patterns = {*EVERY_PATTERN, *INDIFFERENT}
+    assert [p for p in sorted(patterns) if not any(part.matches([p]) for part in parts)] == []
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_rests_on_its_check(
+    name: str, stack: cdk.Stack, handler: lambda_.Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 13: without its check nothing refuses, neither here nor in CDK, and its test fails."""
+    module, check = REFUSALS[name]
+    monkeypatch.setattr(module, check, lambda *_: None)
+    refusal = getattr(test_refusals, name)
+    given = {
+        "app": cdk.App(),
+        "stack": stack,
+        "handler": handler,
+        "kind": "queue",
+        "where": "same stack",
+    }
+    arguments = {parameter: given[parameter] for parameter in inspect.signature(refusal).parameters}
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        refusal(**arguments)
+
+
+def test_every_refusal_of_fifo_and_s3_rests_on_a_check() -> None:
+    """No refusal that closes row 13 is left out here."""
+    refusals = {name for name in vars(test_refusals) if re.search("^test_.*(fifo|s3)", name)}
+    assert refusals == set(REFUSALS)
