@@ -189,10 +189,15 @@ def dead_letter(losses: Deployed, marker: str) -> Message:
     )
 
 
-def alarm_mails(cloud: LocalCloud, address: str, name: str) -> list[Any]:
-    """Return what an alarm told somebody when it went off."""
-    told = [json.loads(m.body) for m in cloud.mails(address, count=0) if "AlarmName" in m.body]
-    return [t for t in told if name in t["AlarmName"] and t["NewStateValue"] == "ALARM"]
+def told(losses: Deployed, address: str, alarm: str) -> list[Any]:
+    """Wait until an alarm that went off has told somebody, and return each message."""
+    name = losses.physical_id(alarm)
+
+    def look() -> list[Any]:
+        bodies = [m.body for m in losses.cloud.mails(address, count=0) if name in m.body]
+        return [m for m in map(json.loads, bodies) if m["NewStateValue"] == "ALARM"]
+
+    return wait_for(look, bool, timeout=180)
 
 
 def test_finds_each_of_a_thousand_failures(losses: Deployed, crowd: list[str]) -> None:
@@ -215,13 +220,15 @@ def test_finds_each_of_a_thousand_failures(losses: Deployed, crowd: list[str]) -
 @pytest.mark.usefixtures("crowd")
 def test_an_alarm_tells_once_of_a_thousand_failures(losses: Deployed) -> None:
     """The alarm on waiting events goes off, and sends one message with the command to run."""
-    name, address = "CrowdedMonitoringFailedEventsWaiting", "crowded@example.com"
-    wait_for(lambda: alarm_mails(losses.cloud, address, name), bool, timeout=180)
-    losses.cloud.messages(losses.physical_id("Crowded/Queue"), count=FAILURES, timeout=600)
-    (told,) = alarm_mails(losses.cloud, address, name)
-    url = losses.physical_id("Crowded/Queue")
-    assert f"--queue-url {url}" in told["AlarmDescription"]
-    assert losses.cloud.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+    alarm, url = "CrowdedMonitoring/FailedEventsWaiting", losses.physical_id("Crowded/Queue")
+    told(losses, "crowded@example.com", alarm)
+    losses.cloud.messages(url, count=FAILURES, timeout=600)
+    (message,) = told(losses, "crowded@example.com", alarm)
+    assert message["OldStateValue"] != "ALARM"
+    assert (
+        f"aws sqs receive-message --region eu-west-1 --queue-url {url}"
+        in (message["AlarmDescription"])
+    )
 
 
 def test_keeps_an_event_that_waited_too_long(losses: Deployed, aged: str) -> None:
@@ -291,7 +298,7 @@ def test_keeps_what_a_rule_cannot_start(losses: Deployed) -> None:
 @pytest.mark.usefixtures("function_gone")
 def test_an_alarm_tells_of_dead_letters(losses: Deployed) -> None:
     """The channel's mailbox gets the alarm's message through the alarm topic."""
-    name, address = "FunctionGoneMonitoringDeadLetterEvents", "gone@example.com"
-    (told,) = wait_for(lambda: alarm_mails(losses.cloud, address, name), bool, timeout=180)
-    assert losses.physical_id("FunctionGone/DeadLetterQueue") in told["AlarmDescription"]
+    alarm = "FunctionGoneMonitoring/DeadLetterEvents"
+    (message,) = told(losses, "gone@example.com", alarm)
+    assert losses.physical_id("FunctionGone/DeadLetterQueue") in message["AlarmDescription"]
     assert losses.found_anywhere("AlarmName") == []

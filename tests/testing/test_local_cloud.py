@@ -98,6 +98,17 @@ def test_looking_at_messages_leaves_them_and_their_receive_count(cloud: LocalClo
     assert received["Attributes"]["ApproximateReceiveCount"] == "1"
 
 
+def test_all_messages_of_a_long_queue_are_seen(cloud: LocalCloud) -> None:
+    """One look shows more than the ten that one receive would."""
+    sqs_client = cloud.client("sqs")
+    url = sqs_client.create_queue(QueueName="long")["QueueUrl"]
+    for ten in range(5):
+        entries = [{"Id": str(n), "MessageBody": str(10 * ten + n)} for n in range(10)]
+        sqs_client.send_message_batch(QueueUrl=url, Entries=entries)
+    found = cloud.messages(url, count=50)
+    assert sorted(message.json() for message in found) == list(range(50))
+
+
 def test_rejects_too_few_messages_with_those_there_are(cloud: LocalCloud) -> None:
     """When time is over the error says how many were expected and shows what was found."""
     url = cloud.client("sqs").create_queue(QueueName="one")["QueueUrl"]

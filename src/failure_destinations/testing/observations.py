@@ -98,10 +98,13 @@ def wait_for(look: Callable[[], Seen], enough: Callable[[Seen], bool], timeout: 
     """
     deadline = time.monotonic() + timeout
     while True:
+        started = time.monotonic()
         seen = look()
-        if enough(seen) or time.monotonic() >= deadline:
+        now = time.monotonic()
+        if enough(seen) or now >= deadline:
             return seen
-        time.sleep(_POLL_SECONDS)
+        # Looks at a queue of thousands must not keep the engine from its work.
+        time.sleep(max(_POLL_SECONDS, now - started))
 
 
 def missing(what: str, expected: int, found: Sequence[object], timeout: float) -> LocalCloudError:
