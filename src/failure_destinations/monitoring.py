@@ -459,7 +459,7 @@ class FailureMonitoring(Construct):
             "ParkedEvents",
             1,
             replayer.metric_parked_events,
-            replayer.parked_alarm_description,
+            replayer._parked_alarm_description,
             missing=_UNTIL_TOLD_OTHERWISE,
         )
 

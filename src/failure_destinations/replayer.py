@@ -232,17 +232,6 @@ class FailureReplayer(Construct):
         return self._parked_alarm
 
     @property
-    def parked_alarm_description(self) -> str:
-        """What the alarm says: what happened, and how to see what is parked."""
-        return (
-            f"The replayer gave up events: each failed again, or is no failed event. Why is in the "
-            "attributes of each that begin with Replay. Read them, mend what failed, and invoke "
-            "the function of each again, within 14 days: aws sqs receive-message "
-            f"--region {Aws.REGION} --queue-url {self._parked_queue.queue_url} "
-            "--max-number-of-messages 10 --visibility-timeout 0 --message-attribute-names All"
-        )
-
-    @property
     def event_source(self) -> lambda_.EventSourceMapping:
         """What hands the queue's events to the function (`AWS::Lambda::EventSourceMapping`)."""
         return self._event_source
@@ -268,6 +257,17 @@ class FailureReplayer(Construct):
                 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
         """
         return metrics.events_in(self._parked_queue, **options)
+
+    @property
+    def _parked_alarm_description(self) -> str:
+        """What the alarm says: what happened, and how to see what is parked."""
+        return (
+            "The replayer gave up events: each failed again, or is no failed event. Why is in the "
+            "attributes of each that begin with Replay. Read them, mend what failed, and invoke "
+            "the function of each again, within 14 days: aws sqs receive-message "
+            f"--region {Aws.REGION} --queue-url {self._parked_queue.queue_url} "
+            "--max-number-of-messages 10 --visibility-timeout 0 --message-attribute-names All"
+        )
 
     @property
     def _queue_is_channels(self) -> bool:
@@ -337,7 +337,7 @@ class FailureReplayer(Construct):
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             # A queue that SQS holds for inactive tells no figures; what is in it is there.
             treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
-            alarm_description=self.parked_alarm_description,
+            alarm_description=self._parked_alarm_description,
         )
 
     def _replay(self, attached: AttachedHandler) -> None:

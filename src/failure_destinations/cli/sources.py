@@ -82,8 +82,9 @@ class QueueSource:
 
     def delete(self, waiting: Waiting) -> None:
         """Delete it from the queue."""
-        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=waiting.receipt)
+        # First, so that it is not given back at once if it cannot be deleted.
         self._settle([waiting])
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=waiting.receipt)
 
     def keep(self, messages: Sequence[Waiting]) -> None:
         """Hide them until the end of the run, as far as that can be foretold."""
