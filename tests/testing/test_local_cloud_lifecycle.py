@@ -192,6 +192,13 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(
             assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
 
 
+@pytest.mark.parametrize("engine", ["ministack", pytest.param("localemu", marks=pytest.mark.soak)])
+def test_a_fresh_cloud_has_sent_no_mails(engine: str) -> None:
+    """A look at the mailbox before the first mail shows none."""
+    with LocalCloud(engine=engine) as cloud:
+        assert cloud.mails(count=0) == []
+
+
 def test_rejects_use_when_not_running(create_cloud: Callable[[], LocalCloud]) -> None:
     """Before start and after stop the error says what to call."""
     with pytest.raises(LocalCloudError, match="not running; use it in a `with` block"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import urllib.error
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from failure_destinations.testing.engines.base import Engine, Place
@@ -78,9 +80,15 @@ class LocalEmu(Engine):
         ]
 
     def mails(self, place: Place) -> list[Mail]:
-        """Returns what its page about e-mails shows."""
+        """Returns what its page about e-mails shows, which is there from the first e-mail on."""
+        try:
+            mails = fetch_json(f"{place.url}/_aws/ses")["messages"]
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            return []
         return [
             Mail(to=address, subject=mail.get("Subject", ""), body=mail["Body"]["text_part"] or "")
-            for mail in fetch_json(f"{place.url}/_aws/ses")["messages"]
+            for mail in mails
             for address in mail["Destination"]["ToAddresses"]
         ]
