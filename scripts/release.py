@@ -89,7 +89,8 @@ def main() -> int:
         return 1
     print(
         f"release: {version} is prepared. Look at `git diff`, then\n"
-        f"  git commit -am 'release: {version}'  # after git add tests/released/{version}\n"
+        "  git add CHANGELOG.md pyproject.toml uv.lock src tests/released\n"
+        f"  git commit -m 'release: {version}'\n"
         f"  git tag v{version}\n"
         f"  git push origin main v{version}"
     )
