@@ -38,6 +38,7 @@ from failure_destinations import (
     FailureChannel,
     FailureMonitoring,
     FailureNotifiedFunction,
+    FailureReplayer,
     _suppressions,
 )
 
@@ -54,7 +55,10 @@ OF_THE_FUNCTION = {
     ("cfn-lint", "W3005"),
     ("checkov", "CKV_AWS_115"),
     ("checkov", "CKV_AWS_117"),
+    ("checkov", "CKV_AWS_173"),
 }
+# Part of the path and logical id of everything that a replayer defines, its function too.
+REPLAYER = "Replayer"
 EMAIL = "developer@example.com"
 
 
@@ -115,11 +119,24 @@ def define_encrypted(stack: cdk.Stack) -> None:
     FailureMonitoring(stack, "Monitoring", channel=channel)
 
 
+def define_replayed(stack: cdk.Stack) -> None:
+    """Define it with a key and automatic replay."""
+    channel = FailureChannel(
+        stack,
+        "Channel",
+        encryption_key=kms.Key(stack, "Key", enable_key_rotation=True),
+        emails=[EMAIL],
+    )
+    define_library(stack, channel)
+    FailureReplayer(stack, "Replayer", channel=channel)
+
+
 def define_unsuppressed(stack: cdk.Stack) -> None:
     """Define with and without a key, and no acknowledgments."""
     with mock.patch.object(_suppressions, "Validations"):
         define_monitored(cdk.Stack(stack, "Monitored"))
         define_encrypted(cdk.Stack(stack, "Encrypted"))
+        define_replayed(cdk.Stack(stack, "Replayed"))
         cast(cdk.App, stack.node.root).synth()
 
 
@@ -147,6 +164,7 @@ VARIANTS: dict[str, Callable[[cdk.Stack], object]] = {
     "monitored": define_monitored,
     "encrypted": define_encrypted,
     "nested": define_nested,
+    "replayed": define_replayed,
     "unsuppressed": define_unsuppressed,
     "acknowledged": define_acknowledged,
 }

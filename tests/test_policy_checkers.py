@@ -16,7 +16,7 @@ import pytest
 
 from failure_destinations._suppressions import SUPPRESSIONS, Suppression
 
-from .checked_apps import EXAMPLES, OF_THE_FUNCTION, VARIANTS
+from .checked_apps import EXAMPLES, OF_THE_FUNCTION, REPLAYER, VARIANTS
 from .checkov_process import run_checkov
 
 ROOT = Path(__file__).parents[1]
@@ -26,12 +26,15 @@ CLEAN = [example.parent.name for example in EXAMPLES] + sorted(
     VARIANTS.keys() - {"tutorial", "unsuppressed"}
 )
 
+# A rule, and the path or logical id of what it is about.
+Finding = tuple[str, str]
+
 
 class Checked(NamedTuple):
-    """Every app's templates, and what cdk-nag found in each: rule and construct path."""
+    """Every app's templates, and what cdk-nag found in each."""
 
     directory: Path
-    nag: dict[str, list[tuple[str, str]]]
+    nag: dict[str, list[Finding]]
 
     def templates(self, app: str = "*") -> list[Path]:
         """Return the templates of an app, or of all."""
@@ -53,15 +56,18 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
 
 
 @pytest.fixture(scope="module")
-def linted(checked: Checked) -> dict[str, list[str]]:
-    """Run cfn-lint on every template, once, and return the rules that each app breaks."""
+def linted(checked: Checked) -> dict[str, list[Finding]]:
+    """Run cfn-lint on every template, once, and return its findings by app."""
     program = Path(sys.executable).with_name("cfn-lint")
     done = subprocess.run(
         [str(program), "--format", "json", "--", *map(str, checked.templates())],
         capture_output=True,
         check=False,
     )
-    return by_app((each["Filename"], each["Rule"]["Id"]) for each in json.loads(done.stdout))
+    return by_app(
+        (each["Filename"], each["Rule"]["Id"], str(each["Location"]["Path"]))
+        for each in json.loads(done.stdout)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +76,29 @@ def scanned(checked: Checked, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return run_checkov(checked.templates(), tmp_path_factory.mktemp("home"))
 
 
-def by_app(found: Any) -> dict[str, list[str]]:
-    """Return the rules that each app breaks, from files and rules."""
-    rules: dict[str, list[str]] = {}
-    for file, rule in found:
-        rules.setdefault(Path(file).name.partition(".")[0], []).append(rule)
-    return rules
+def by_app(found: Any) -> dict[str, list[Finding]]:
+    """Return the findings of each app, from files, rules and what they are about."""
+    findings: dict[str, list[Finding]] = {}
+    for file, rule, about in found:
+        findings.setdefault(Path(file).name.partition(".")[0], []).append((rule, about))
+    return findings
 
 
-def not_of_the_function(checker: str, rules: Any) -> set[str]:
-    """Leave out what the function's owner decides on."""
-    return {rule for rule in rules if (checker, rule) not in OF_THE_FUNCTION}
+def failed_checks(scanned: Any) -> dict[str, list[Finding]]:
+    """Return the findings of checkov's report by app."""
+    return by_app(
+        (each["file_path"], each["check_id"], each["resource"])
+        for each in scanned["results"]["failed_checks"]
+    )
+
+
+def not_of_the_function(checker: str, findings: Any) -> set[str]:
+    """Return the rules, but for what the owner of a function decides on."""
+    return {
+        rule
+        for rule, about in findings
+        if REPLAYER in about or (checker, rule) not in OF_THE_FUNCTION
+    }
 
 
 def table(heading: str) -> list[list[str]]:
@@ -98,10 +116,10 @@ def counts_of_page(checker: str) -> list[tuple[str, int, int]]:
     ]
 
 
-def counts_of(tutorial: list[str], library: list[str]) -> list[tuple[str, int, int]]:
+def counts_of(tutorial: list[Finding], library: list[Finding]) -> list[tuple[str, int, int]]:
     """Count findings of both stacks by rule."""
     by_hand, ours = (
-        Counter(rule.partition("[")[0] for rule in rules) for rules in (tutorial, library)
+        Counter(rule.partition("[")[0] for rule, _ in findings) for findings in (tutorial, library)
     )
     return [(rule, by_hand[rule], ours[rule]) for rule in sorted(by_hand | ours)]
 
@@ -109,7 +127,7 @@ def counts_of(tutorial: list[str], library: list[str]) -> list[tuple[str, int, i
 @pytest.mark.parametrize("app", CLEAN)
 def test_cdk_nag_finds_nothing_of_the_library(checked: Checked, app: str) -> None:
     """Its AwsSolutions and Serverless packs report what is about the function at most."""
-    assert not_of_the_function("cdk-nag", (rule for rule, _ in checked.nag[app])) == set()
+    assert not_of_the_function("cdk-nag", checked.nag[app]) == set()
 
 
 def test_cdk_nag_lets_an_app_synthesise(checked: Checked) -> None:
@@ -120,11 +138,11 @@ def test_cdk_nag_lets_an_app_synthesise(checked: Checked) -> None:
 
 def test_every_acknowledgment_is_needed(checked: Checked) -> None:
     """Without them cdk-nag finds these rules broken, and no others."""
-    found = not_of_the_function("cdk-nag", (rule for rule, _ in checked.nag["unsuppressed"]))
+    found = not_of_the_function("cdk-nag", checked.nag["unsuppressed"])
     assert found == {each.rule for each in SUPPRESSIONS if each.checker == "cdk-nag"}
 
 
-def test_cfn_lint_finds_nothing_of_the_library(linted: dict[str, list[str]]) -> None:
+def test_cfn_lint_finds_nothing_of_the_library(linted: dict[str, list[Finding]]) -> None:
     """It warns of the dependency that CDK writes for each function."""
     assert not_of_the_function("cfn-lint", itertools.chain(*linted.values())) == set()
 
@@ -132,9 +150,7 @@ def test_cfn_lint_finds_nothing_of_the_library(linted: dict[str, list[str]]) -> 
 @pytest.mark.soak
 def test_checkov_finds_nothing_of_the_library(scanned: Any) -> None:
     """It reports what is about the function at most."""
-    failed = by_app(
-        (each["file_path"], each["check_id"]) for each in scanned["results"]["failed_checks"]
-    )
+    failed = failed_checks(scanned)
     del failed["tutorial"]
     assert not_of_the_function("checkov", itertools.chain(*failed.values())) == set()
     assert scanned["summary"]["parsing_errors"] == 0
@@ -160,20 +176,17 @@ def test_page_lists_every_suppression() -> None:
 
 
 def test_page_compares_with_the_tutorials_stack(
-    checked: Checked, linted: dict[str, list[str]]
+    checked: Checked, linted: dict[str, list[Finding]]
 ) -> None:
     """The page's counts are those of cdk-nag and cfn-lint."""
-    tutorial, library = ([rule for rule, _ in checked.nag[app]] for app in ("tutorial", "library"))
-    assert counts_of_page("cdk-nag") == counts_of(tutorial, library)
+    assert counts_of_page("cdk-nag") == counts_of(checked.nag["tutorial"], checked.nag["library"])
     assert counts_of_page("cfn-lint") == counts_of(linted["tutorial"], linted["library"])
 
 
 @pytest.mark.soak
 def test_page_compares_with_the_tutorials_stack_by_checkov(scanned: Any) -> None:
     """The page's counts are those of checkov."""
-    failed = by_app(
-        (each["file_path"], each["check_id"]) for each in scanned["results"]["failed_checks"]
-    )
+    failed = failed_checks(scanned)
     assert counts_of_page("checkov") == counts_of(failed["tutorial"], failed["library"])
 
 

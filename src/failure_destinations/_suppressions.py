@@ -1,9 +1,9 @@
 """What policy checkers hold against this library's resources and is right as it is, with reasons.
 
-cdk-nag reads what a construct acknowledges, checkov the metadata of a resource. Both are written
-here, so that nobody has to in an app; docs/policy-checkers.md lists them all. For a channel they
-are written when the app is synthesised, and not when the channel is defined: they take more calls
-to Node than its queues do, and templates alone need them.
+cdk-nag reads what a construct acknowledges, checkov and cfn-lint the metadata of a resource. All
+are written here, so that nobody has to in an app; docs/policy-checkers.md lists them. For a channel
+they are written when the app is synthesised, and not when the channel is defined: they take more
+calls to Node than its queues do, and templates alone need them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, cast
 
 import jsii
 from aws_cdk import Acknowledgment, Aspects, CfnResource, IAspect, Stack, Validations
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
@@ -42,7 +44,13 @@ _RECEIVES_LINK = (
     "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/"
     "sqs-dead-letter-queues.html"
 )
-_QUEUES = "the queues of a channel"
+_QUEUES = "the queues of a channel, and the parked queue of its replayer"
+_REPLAYER = "the function of a replayer"
+_SQS_WAITS = (
+    "SQS starts it and waits for its answer, and what fails stays in the queue: dead-letter queues "
+    "of functions are for asynchronous events."
+)
+_SQS_WAITS_LINK = "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html"
 
 QUEUE_HAS_NO_DLQ = Suppression(
     "cdk-nag", "AwsSolutions-SQS3", _QUEUES, _RECEIVES, _RECEIVES_LINK
@@ -68,7 +76,7 @@ DATA_KEYS = Suppression(
 QUEUE_HAS_NO_KEY = Suppression(
     "checkov",
     "CKV_AWS_27",
-    "the queues of a channel without an `encryption_key`",
+    "the queues of a channel without an `encryption_key`, and its replayer's parked queue",
     "The queue is encrypted, with a key that SQS manages; the rule knows KMS keys only. "
     "Pass encryption_key for one of your own.",
     "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/"
@@ -82,6 +90,64 @@ TOPIC_HAS_NO_KEY = Suppression(
     "with the key that AWS manages; pass encryption_key for one of your own.",
     "https://docs.aws.amazon.com/sns/latest/dg/sns-server-side-encryption.html",
 )
+REPLAYER_HAS_NO_DLQ = Suppression(
+    "cdk-nag", "Serverless-LambdaDLQ", _REPLAYER, _SQS_WAITS, _SQS_WAITS_LINK
+)
+REPLAYER_HAS_NO_TRACES = Suppression(
+    "cdk-nag",
+    "Serverless-LambdaTracing",
+    _REPLAYER,
+    "To write traces it would have to be allowed to write those of every function. Its log has a "
+    "line for each event.",
+    "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html",
+)
+SOURCE_HAS_NO_DESTINATION = Suppression(
+    "cdk-nag",
+    "Serverless-LambdaEventSourceMappingDestination",
+    "the event source of a replayer",
+    "Such a destination is for streams. For a queue, the replayer parks what failed.",
+    "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html",
+)
+REPLAYER_WAITS_FOR_ITS_ROLE = Suppression(
+    "cfn-lint",
+    "W3005",
+    _REPLAYER,
+    "CDK writes this dependency for every function: it is needed for the role's policy.",
+    "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-dependson.html",
+)
+REPLAYER_RESERVES_NOTHING = Suppression(
+    "checkov",
+    "CKV_AWS_115",
+    _REPLAYER,
+    "Its event source limits how many run at once; to reserve concurrency would take it from the "
+    "account's other functions.",
+    "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",
+)
+REPLAYER_HAS_NO_DEAD_LETTERS = Suppression(
+    "checkov", "CKV_AWS_116", _REPLAYER, _SQS_WAITS, _SQS_WAITS_LINK
+)
+REPLAYER_IS_IN_NO_VPC = Suppression(
+    "checkov",
+    "CKV_AWS_117",
+    _REPLAYER,
+    "It calls SQS and Lambda, and nothing that is in a VPC.",
+    "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html",
+)
+REPLAYER_HAS_NO_SECRETS = Suppression(
+    "checkov",
+    "CKV_AWS_173",
+    _REPLAYER,
+    "Its variables are URLs of queues and numbers, and encrypted with a key of Lambda's.",
+    "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html",
+)
+LOG_HAS_NO_KEY = Suppression(
+    "checkov",
+    "CKV_AWS_158",
+    "the log group of a replayer whose channel has no `encryption_key`",
+    "CloudWatch Logs encrypts it with a key of its own; the rule knows KMS keys only. Pass the "
+    "channel an encryption_key for one of your own.",
+    "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
+)
 
 SUPPRESSIONS = (
     QUEUE_HAS_NO_DLQ,
@@ -90,6 +156,15 @@ SUPPRESSIONS = (
     DATA_KEYS,
     QUEUE_HAS_NO_KEY,
     TOPIC_HAS_NO_KEY,
+    REPLAYER_HAS_NO_DLQ,
+    REPLAYER_HAS_NO_TRACES,
+    SOURCE_HAS_NO_DESTINATION,
+    REPLAYER_WAITS_FOR_ITS_ROLE,
+    REPLAYER_RESERVES_NOTHING,
+    REPLAYER_HAS_NO_DEAD_LETTERS,
+    REPLAYER_IS_IN_NO_VPC,
+    REPLAYER_HAS_NO_SECRETS,
+    LOG_HAS_NO_KEY,
 )
 
 
@@ -100,12 +175,41 @@ def acknowledge(construct: Any, *suppressions: Suppression) -> None:
     )
 
 
-def skip(construct: Any, suppression: Suppression) -> None:
+def skip(construct: Any, *suppressions: Suppression) -> None:
     """Tell checkov why the resource of an L2 construct is right as it is."""
-    resource = cast(CfnResource, construct.node.default_child)
-    resource.add_metadata(
-        "checkov", {"skip": [{"id": suppression.rule, "comment": suppression.text}]}
+    skipped = [{"id": each.rule, "comment": each.text} for each in suppressions]
+    _resource(construct).add_metadata("checkov", {"skip": skipped})
+
+
+def ignore(construct: Any, *suppressions: Suppression) -> None:
+    """Tell cfn-lint, which takes no reasons, that the resource of an L2 construct is right."""
+    rules = [each.rule for each in suppressions]
+    _resource(construct).add_metadata("cfn-lint", {"config": {"ignore_checks": rules}})
+
+
+def suppress_for_replayer(
+    function: lambda_.Function,
+    event_source: lambda_.EventSourceMapping,
+    parked_queue: sqs.Queue,
+    log_group: logs.LogGroup,
+    *,
+    encrypted: bool,
+) -> None:
+    """Write what a replayer's resources are to be excused for."""
+    acknowledge(parked_queue, QUEUE_HAS_NO_DLQ, QUEUE_HAS_NO_REDRIVE)
+    acknowledge(function, REPLAYER_HAS_NO_DLQ, REPLAYER_HAS_NO_TRACES)
+    acknowledge(event_source, SOURCE_HAS_NO_DESTINATION)
+    ignore(function, REPLAYER_WAITS_FOR_ITS_ROLE)
+    skip(
+        function,
+        REPLAYER_RESERVES_NOTHING,
+        REPLAYER_HAS_NO_DEAD_LETTERS,
+        REPLAYER_IS_IN_NO_VPC,
+        REPLAYER_HAS_NO_SECRETS,
     )
+    if not encrypted:
+        skip(parked_queue, QUEUE_HAS_NO_KEY)
+        skip(log_group, LOG_HAS_NO_KEY)
 
 
 def suppress_for_channel(
@@ -132,6 +236,10 @@ def suppress_for_channel(
         Aspects.of(Construct(channel, "Suppressions")).add(cast(IAspect, pending))
     unencrypted = _Unencrypted((), None) if encrypted else _Unencrypted(tuple(queues), topic)
     pending.channels.append((channel, unencrypted))
+
+
+def _resource(construct: Any) -> CfnResource:
+    return cast(CfnResource, construct.node.default_child)
 
 
 class _Unencrypted(NamedTuple):

@@ -29,6 +29,7 @@ from constructs import Construct, IConstruct
 
 from . import metrics
 from ._checks import check_age, check_count, check_environment, is_token
+from ._suppressions import suppress_for_replayer
 from .channel import FailureChannel
 from .handler import AttachedHandler, function_and_qualifier
 
@@ -199,6 +200,13 @@ class FailureReplayer(Construct):
             max_concurrency=Token.as_number(max_concurrency),
             enabled=enabled,
         )
+        suppress_for_replayer(
+            self._function,
+            self._event_source,
+            self._parked_queue,
+            self._log_group,
+            encrypted=channel.encryption_key is not None,
+        )
         self._parked_alarm = self._define_alarm()
         self._may_invoke: iam.PolicyStatement | None = None
         self._longest = _DEFAULT_TIMEOUT_SECONDS
@@ -283,8 +291,9 @@ class FailureReplayer(Construct):
             Annotations.of(self).add_warning_v2(
                 "failure-destinations:imported-log-key",
                 "encryption_key of the channel is imported, so that its policy cannot be changed "
-                f"here: let logs.{Stack.of(self).region}.amazonaws.com use kms:Decrypt*, "
-                "kms:Describe*, kms:Encrypt*, kms:GenerateDataKey* and kms:ReEncrypt* in it, or "
+                f"here: let logs.{Stack.of(self).region}.amazonaws.com use kms:Decrypt, "
+                "kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey*, kms:ReEncryptFrom and "
+                "kms:ReEncryptTo in it, or "
                 "CloudFormation cannot create the replayer's log group.",
             )
         return logs.LogGroup(
@@ -438,11 +447,12 @@ def _let_logs_use(key: kms.IKey) -> bool:
     added = key.add_to_resource_policy(
         iam.PolicyStatement(
             actions=[
-                "kms:Decrypt*",
-                "kms:Describe*",
-                "kms:Encrypt*",
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
                 "kms:GenerateDataKey*",
-                "kms:ReEncrypt*",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
             ],
             principals=[_logs_service()],
             resources=["*"],
