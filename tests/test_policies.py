@@ -18,7 +18,12 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 from aws_cdk.aws_scheduler import ScheduleExpression
 
-from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
+from failure_destinations import (
+    FailureChannel,
+    FailureMonitoring,
+    FailureNotifiedFunction,
+    FailureReplayer,
+)
 
 from .conftest import define_handler
 from .templates import Resource
@@ -79,6 +84,7 @@ def define_shared(app: cdk.App) -> None:
         )
     )
     channel.notify_failures_of(define_handler(other))
+    FailureReplayer(stack, "Replayer", channel=channel)
 
 
 def define_encrypted(app: cdk.App) -> None:
@@ -95,6 +101,7 @@ def define_encrypted(app: cdk.App) -> None:
     )
     channel.grant_consume_failures(_operator(stack))
     FailureMonitoring(stack, "Monitoring", channel=channel)
+    FailureReplayer(stack, "Replayer", channel=channel)
 
 
 def define_given(app: cdk.App) -> None:
@@ -321,7 +328,9 @@ def test_key_lets_each_publishing_service_use_it(stacks: dict[str, dict[str, Res
     """SNS encrypts for the queues and CloudWatch for the alarm topic, for this account only."""
     resources = stacks["Encrypted"]
     policy = resources[find(resources, "AWS::KMS::Key", "Key")]["Properties"]["KeyPolicy"]
-    of_services = [each for each in policy["Statement"] if "Service" in each["Principal"]]
+    of_services = [
+        each for each in policy["Statement"] if isinstance(each["Principal"].get("Service"), str)
+    ]
     assert of_services == [
         {
             "Action": DATA_KEYS,
@@ -390,7 +399,7 @@ def test_operator_may_decrypt_what_was_let_read(stacks: dict[str, dict[str, Reso
 
 
 def test_key_encrypts_everything_that_holds_events(stacks: dict[str, dict[str, Resource]]) -> None:
-    """Queues, topic and alarm topic have the given key."""
+    """Queues, topic, alarm topic and the replayer's log have the given key."""
     resources = stacks["Encrypted"]
     key = {"Fn::GetAtt": [find(resources, "AWS::KMS::Key", "Key"), "Arn"]}
     holders = [
@@ -398,11 +407,29 @@ def test_key_encrypts_everything_that_holds_events(stacks: dict[str, dict[str, R
         for resource in resources.values()
         if resource["Type"] in ("AWS::SQS::Queue", "AWS::SNS::Topic")
     ]
-    assert [each["KmsMasterKeyId"] for each in holders] == [key] * 5
+    assert [each["KmsMasterKeyId"] for each in holders] == [key] * 6
+    (log,) = (each for each in resources.values() if each["Type"] == "AWS::Logs::LogGroup")
+    assert log["Properties"]["KmsKeyId"] == key
 
 
-@pytest.mark.parametrize("stack", ["Own", "Shared"])
-def test_without_a_key_sqs_encrypts(stacks: dict[str, dict[str, Resource]], stack: str) -> None:
+def test_key_lets_cloudwatch_logs_use_it(stacks: dict[str, dict[str, Resource]]) -> None:
+    """For the log groups of this account and Region, with each action by its name."""
+    resources = stacks["Encrypted"]
+    policy = resources[find(resources, "AWS::KMS::Key", "Key")]["Properties"]["KeyPolicy"]
+    (statement,) = (
+        each for each in policy["Statement"] if "kms:DescribeKey" in listed(each["Action"])
+    )
+    assert statement["Principal"] == {
+        "Service": {"Fn::Join": ["", ["logs.", {"Ref": "AWS::Region"}, ".amazonaws.com"]]}
+    }
+    assert list(statement["Condition"]) == ["ArnLike"]
+    assert list(statement["Condition"]["ArnLike"]) == ["kms:EncryptionContext:aws:logs:arn"]
+
+
+@pytest.mark.parametrize(("stack", "count"), [("Own", 3), ("Shared", 4)])
+def test_without_a_key_sqs_encrypts(
+    stacks: dict[str, dict[str, Resource]], stack: str, count: int
+) -> None:
     """Queues are encrypted with keys that SQS manages, and nobody is granted a KMS key."""
     resources = stacks[stack]
     queues = [
@@ -410,7 +437,7 @@ def test_without_a_key_sqs_encrypts(stacks: dict[str, dict[str, Resource]], stac
         for id, resource in resources.items()
         if resource["Type"] == "AWS::SQS::Queue" and not id.startswith(GIVEN)
     ]
-    assert [each["SqsManagedSseEnabled"] for each in queues] == [True] * 3
+    assert [each["SqsManagedSseEnabled"] for each in queues] == [True] * count
     assert "kms:" not in json.dumps(resources)
 
 
