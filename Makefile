@@ -35,6 +35,7 @@ reference: .venv/ready ## Write docs/cli.md from the command's help
 bench: .venv/ready ## Compare with the same resources, and the same replay, written by hand
 	@$(BIN)/python benchmarks/definition.py
 	@$(BIN)/python benchmarks/replay.py
+	@$(BIN)/python benchmarks/check.py
 
 api: .venv/ready ## Record the public API, after it has changed
 	@$(BIN)/python -m scripts.public_api

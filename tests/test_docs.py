@@ -6,9 +6,50 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from failure_destinations.check import KINDS
+from failure_destinations.cli.group import cli
 
 TESTS = Path(__file__).parent
+README = TESTS.parent / "README.md"
 LOSSES = TESTS.parent / "docs" / "losses.md"
+CHECK = TESTS.parent / "docs" / "check.md"
+
+ORDERS = """{
+ "Resources": {
+  "Invoice": {
+   "Type": "AWS::Lambda::Function",
+   "Metadata": {"aws:cdk:path": "Orders/Invoice/Resource"}
+  },
+  "Live": {
+   "Type": "AWS::Lambda::Alias",
+   "Properties": {"FunctionName": {"Ref": "Invoice"}, "Name": "live"}
+  },
+  "Failures": {"Type": "AWS::SQS::Queue"},
+  "Config": {
+   "Type": "AWS::Lambda::EventInvokeConfig",
+   "Properties": {
+    "FunctionName": {"Ref": "Invoice"},
+    "Qualifier": "$LATEST",
+    "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["Failures", "Arn"]}}}
+   }
+  },
+  "Nightly": {
+   "Type": "AWS::Events::Rule",
+   "Metadata": {"aws:cdk:path": "Orders/Nightly/Resource"},
+   "Properties": {
+    "Targets": [
+     {
+      "Id": "Target0",
+      "Arn": {"Ref": "Live"},
+      "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Failures", "Arn"]}}
+     }
+    ]
+   }
+  }
+ }
+}"""
 
 
 def test_every_named_proof_exists() -> None:
@@ -27,3 +68,21 @@ def test_each_closed_row_names_its_proof(row: int) -> None:
     """A row that is said to be closed has at least one test."""
     (line,) = (text for text in LOSSES.read_text().splitlines() if text.startswith(f"| {row} |"))
     assert re.search(r"`test_\w+`", line.split("|")[5])
+
+
+def test_lists_every_kind_of_finding() -> None:
+    """The table of kinds has each with its severity."""
+    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \|", CHECK.read_text(), re.MULTILINE)
+    severities = {"info": "note"}
+    assert rows == [
+        (kind.id, severities.get(kind.severity, kind.severity)) for kind in KINDS.values()
+    ]
+
+
+def test_shows_a_finding_as_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's finding is what the command prints of such a template."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cdk.out").mkdir()
+    (tmp_path / "cdk.out" / "Orders.template.json").write_text(ORDERS)
+    printed = CliRunner().invoke(cli, ["check", "cdk.out/Orders.template.json"]).stdout
+    assert f"```text\n{printed}```" in README.read_text()

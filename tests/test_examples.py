@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from failure_destinations import find_uncovered_functions
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/app.py"))
 
@@ -41,6 +43,12 @@ def test_synthesises(example: Path) -> None:
     types = {resource["Type"] for resource in template["Resources"].values()}
     assert {"AWS::Lambda::EventInvokeConfig", "AWS::SQS::Queue", "AWS::SNS::Topic"} <= types
     assert "QueueUrl" in template["Outputs"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_passes_the_check(example: Path) -> None:
+    """Nothing that an example calls asynchronously is lost, and nothing is left to note."""
+    assert find_uncovered_functions(synthesise(example)) == []
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

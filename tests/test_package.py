@@ -41,6 +41,17 @@ def test_imports_the_testing_part_without_cdk() -> None:
     assert run_python(code) == "[]"
 
 
+def test_checks_templates_with_the_standard_library() -> None:
+    """The rule needs neither CDK nor what the command needs."""
+    code = (
+        "import sys\n"
+        "from failure_destinations import find_uncovered_functions\n"
+        "find_uncovered_functions({'Resources': {'F': {'Type': 'AWS::Lambda::Function'}}})\n"
+        "print([m for m in ('jsii', 'yaml', 'click', 'boto3') if m in sys.modules])"
+    )
+    assert run_python(code) == "[]"
+
+
 def test_agrees_on_its_version() -> None:
     """The installed version is the module's."""
     code = "from importlib.metadata import version; print(version('failure-destinations'))"

@@ -11,27 +11,35 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .channel import FailureChannel
+    from .check import UncoveredFunction, find_uncovered_functions
     from .monitoring import FailureMonitoring, MonitoringThresholds
     from .notified_function import FailureNotifiedFunction
     from .replayer import FailureReplayer
+    from .validation import FailureDestinationCheck
 
 __all__ = [
     "FailureChannel",
+    "FailureDestinationCheck",
     "FailureMonitoring",
     "FailureNotifiedFunction",
     "FailureReplayer",
     "MonitoringThresholds",
+    "UncoveredFunction",
     "__version__",
+    "find_uncovered_functions",
 ]
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "FailureChannel": ".channel",
+    "FailureDestinationCheck": ".validation",
     "FailureMonitoring": ".monitoring",
     "FailureNotifiedFunction": ".notified_function",
     "FailureReplayer": ".replayer",
     "MonitoringThresholds": ".monitoring",
+    "UncoveredFunction": ".check",
+    "find_uncovered_functions": ".check",
 }
 
 

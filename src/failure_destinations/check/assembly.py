@@ -1,0 +1,249 @@
+"""Reads what a CDK app wrote: the templates of stacks, their nested stacks, and of stages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .findings import UncoveredFunction
+from .stacks import Stack
+from .values import mapping, member, members
+
+MANIFEST = "manifest.json"
+_STACK = "aws:cloudformation:stack"
+_STAGE = "cdk:cloud-assembly"
+_NESTED = "AWS::CloudFormation::Stack"
+# What separates the construct of a nested stack from the resource that stands for it.
+_NESTED_PATH = ".NestedStack/"
+_ACKNOWLEDGED = "aws:cdk:acknowledged-rules"
+_PREFIX = "failure-destinations::"
+_TEMPLATE = ".template.json"
+_HASH = re.compile(r"[0-9a-f]{64}")
+# Deeper, it can only be a folder or a stack that contains itself.
+_MAX_NESTING = 20
+
+
+class AssemblyError(Exception):
+    """A folder or file that is not what CDK writes; the message is for people."""
+
+
+@dataclass
+class Assembly:
+    """What was read.
+
+    Attributes:
+        stacks: The stacks with their nested ones.
+        acknowledged: For construct paths, the kinds of findings that are accepted there and
+            below, with the reasons.
+    """
+
+    stacks: list[Stack] = field(default_factory=list)
+    acknowledged: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def reason_for(self, finding: UncoveredFunction) -> str:
+        """Return why a finding is accepted, or nothing."""
+        if not self.acknowledged or not finding.path:
+            return ""
+        for path in (finding.path, *map(str, PurePosixPath(finding.path).parents), ""):
+            accepted = self.acknowledged.get(path, {})
+            reason = accepted.get(finding.kind) or accepted.get(f"{finding.kind}[{finding.shown}]")
+            if reason:
+                return reason
+        return ""
+
+
+@dataclass
+class _Metadata:
+    """What CDK writes beside a template about its constructs.
+
+    Attributes:
+        logical_ids: Construct paths and logical ids, of nested stacks too.
+        templates: The files of nested stacks' templates by construct path.
+        assets: The files that are uploaded by their hashes.
+    """
+
+    logical_ids: list[tuple[str, str]] = field(default_factory=list)
+    templates: dict[str, str] = field(default_factory=dict)
+    assets: dict[str, str] = field(default_factory=dict)
+
+    def file_of(self, construct: str, resource: Mapping[str, Any]) -> str | None:
+        """Return the file of a nested stack's template; versions of CDK differ in who says it."""
+        if construct in self.templates:
+            return self.templates[construct]
+        path = member(resource, "Metadata", "aws:asset:path")
+        if isinstance(path, str):
+            return path
+        for part in members(resource, "Properties", "TemplateURL", "Fn::Join"):
+            for text in part if isinstance(part, list) else (part,):
+                found = _HASH.search(text) if isinstance(text, str) else None
+                if found is not None:
+                    return self.assets.get(found.group())
+        return None
+
+
+def read_templates(paths: list[Path]) -> Assembly:
+    """Return the stacks of template files that CDK wrote, each with its nested stacks.
+
+    Raises:
+        AssemblyError: A file is missing or no JSON.
+    """
+    assembly = Assembly()
+    artifacts: dict[Path, dict[str, tuple[str, Mapping[str, Any]]]] = {}
+    for path in paths:
+        folder = path.parent
+        if folder not in artifacts:
+            manifest = _json(folder / MANIFEST) if (folder / MANIFEST).exists() else {}
+            artifacts[folder] = {
+                file: (id, artifact) for id, file, artifact in _stack_artifacts(manifest)
+            }
+        id, artifact = artifacts[folder].get(path.name, ("", {}))
+        _read_stack(assembly, path, id, artifact)
+    return assembly
+
+
+def read_assembly(folder: Path) -> Assembly:
+    """Return the stacks of a `cdk.out` folder, those of stages too.
+
+    Raises:
+        AssemblyError: There is no manifest, or a file that it names is missing or no JSON.
+    """
+    assembly = Assembly()
+    _read_folder(assembly, folder, 0)
+    return assembly
+
+
+def _read_folder(assembly: Assembly, folder: Path, depth: int) -> None:
+    manifest = _json(folder / MANIFEST)
+    for id, file, artifact in _stack_artifacts(manifest):
+        _read_stack(assembly, folder / file, id, artifact)
+    for artifact in mapping(manifest.get("artifacts")).values():
+        name = member(artifact, "properties", "directoryName")
+        if mapping(artifact).get("type") == _STAGE and isinstance(name, str):
+            if depth >= _MAX_NESTING:
+                raise AssemblyError(f"{folder}: its stages are nested too deeply")
+            _read_folder(assembly, folder / name, depth + 1)
+
+
+def _stack_artifacts(
+    manifest: Mapping[str, Any],
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield id, template file and artifact of each stack."""
+    for id, artifact in mapping(manifest.get("artifacts")).items():
+        file = member(artifact, "properties", "templateFile")
+        if mapping(artifact).get("type") == _STACK and isinstance(file, str):
+            yield id, file, artifact
+
+
+def _read_stack(assembly: Assembly, path: Path, id: str, artifact: Mapping[str, Any]) -> None:
+    name = member(artifact, "properties", "stackName")
+    metadata = _read_metadata(assembly, path.parent, artifact)
+    metadata.assets = _assets(path)
+    assembly.stacks.append(
+        _stack(path, name if isinstance(name, str) else id, metadata, metadata.logical_ids)
+    )
+
+
+def _assets(template: Path) -> dict[str, str]:
+    """Return the files that CDK uploads for a stack by their hashes."""
+    manifest = template.with_name(template.name.removesuffix(_TEMPLATE) + ".assets.json")
+    if not manifest.exists():
+        return {}
+    assets = {}
+    for hash, asset in mapping(_json(manifest).get("files")).items():
+        file = member(asset, "source", "path")
+        if isinstance(file, str):
+            assets[hash] = file
+    return assets
+
+
+def _read_metadata(assembly: Assembly, folder: Path, artifact: Mapping[str, Any]) -> _Metadata:
+    constructs = dict(mapping(artifact.get("metadata")))
+    # From schema 52 on, in a file of its own.
+    file = artifact.get("additionalMetadataFile")
+    if isinstance(file, str) and (folder / file).exists():
+        constructs |= _json(folder / file)
+    metadata = _Metadata()
+    for path, entries in constructs.items():
+        construct = path.removeprefix("/")
+        for entry in entries if isinstance(entries, list) else ():
+            type, data = mapping(entry).get("type"), mapping(entry).get("data")
+            if type == "aws:cdk:logicalId" and isinstance(data, str):
+                metadata.logical_ids.append((construct, data))
+            elif type == "aws:cdk:templateFile" and isinstance(data, str):
+                metadata.templates[construct] = data
+            elif type == _ACKNOWLEDGED:
+                accepted = assembly.acknowledged.setdefault(construct, {})
+                accepted |= {
+                    rule.removeprefix(_PREFIX): reason
+                    for rule, reason in mapping(data).items()
+                    if rule.startswith(_PREFIX) and isinstance(reason, str)
+                }
+    return metadata
+
+
+def _stack(
+    path: Path, name: str, metadata: _Metadata, logical_ids: list[tuple[str, str]], depth: int = 0
+) -> Stack:
+    template = _json(path)
+    stands_for = {id: one for one, id in reversed(logical_ids) if _NESTED_PATH in one}
+    files: dict[str, tuple[str, str]] = {}
+    for logical_id, resource in mapping(template.get("Resources")).items():
+        if mapping(resource).get("Type") == _NESTED and depth < _MAX_NESTING:
+            construct = stands_for.get(logical_id, logical_id).rpartition(_NESTED_PATH)[0]
+            file = metadata.file_of(construct, mapping(resource))
+            if file is not None:
+                files[logical_id] = (construct, file)
+    here, below = _divide(logical_ids, {construct for construct, _ in files.values()})
+    nested = {
+        logical_id: _stack(
+            path.parent / file,
+            f"{name}/{logical_id}" if name else "",
+            metadata,
+            below.get(construct, []),
+            depth + 1,
+        )
+        for logical_id, (construct, file) in files.items()
+    }
+    return Stack(
+        template, name, str(path), {logical_id: construct for construct, logical_id in here}, nested
+    )
+
+
+def _divide(
+    logical_ids: list[tuple[str, str]], nested: set[str]
+) -> tuple[list[tuple[str, str]], dict[str, list[tuple[str, str]]]]:
+    """Tell a stack's own constructs from those of each nested stack directly in it."""
+    here: list[tuple[str, str]] = []
+    below: dict[str, list[tuple[str, str]]] = {}
+    for construct, logical_id in logical_ids:
+        for parent in _parents(construct) if nested else ():
+            if parent in nested:
+                below.setdefault(parent, []).append((construct, logical_id))
+                break
+        else:
+            here.append((construct, logical_id))
+    return here, below
+
+
+def _parents(path: str) -> list[str]:
+    """Return the paths above a path, from the outermost on."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AssemblyError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise AssemblyError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise AssemblyError(f"{path}: is no JSON that CDK wrote") from None
+    if not isinstance(loaded, Mapping):
+        raise AssemblyError(f"{path}: is no JSON object")
+    return loaded

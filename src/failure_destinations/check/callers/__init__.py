@@ -1,0 +1,46 @@
+"""Who calls functions: one module for each kind of caller, one reader for each type of resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..reader import Resource
+from . import (
+    alarms,
+    apis,
+    config,
+    custom_resources,
+    delivery,
+    events,
+    iot,
+    logs,
+    mail,
+    permissions,
+    roles,
+    s3,
+    sns,
+    workflows,
+)
+
+CALLERS: dict[str, Callable[[Resource], None]] = {}
+for _module in (
+    events,
+    roles,
+    sns,
+    s3,
+    mail,
+    iot,
+    delivery,
+    config,
+    logs,
+    alarms,
+    apis,
+    workflows,
+    custom_resources,
+    permissions,
+):
+    CALLERS |= _module.CALLERS
+
+CUSTOM_RESOURCE = custom_resources.read
+
+__all__ = ["CALLERS", "CUSTOM_RESOURCE"]

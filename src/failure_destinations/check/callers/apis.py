@@ -1,0 +1,106 @@
+"""APIs wait for functions, but for those that are told not to: API Gateway, AppSync, Chime."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..reader import Resource
+from ..values import items, mapping, member, members
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-integration-async.html
+_HEADER = "integration.request.header.x-amz-invocation-type"
+_URI = re.compile(r"/functions/(.*)/invocations")
+# https://docs.aws.amazon.com/appsync/latest/devguide/resolver-reference-lambda-js.html
+_EVENT = re.compile(r"""invocationType["']?\s*:\s*["']Event["']""", re.IGNORECASE)
+_CODE = ("Code", "CodeHandlers", "RequestMappingTemplate")
+
+
+def read_integration(resource: Resource) -> None:
+    """Read an integration of API Gateway, with the header that makes it asynchronous."""
+    _read(resource, resource.properties.get("Integration"), "Uri", "RequestParameters")
+
+
+def read_v2_integration(resource: Resource) -> None:
+    """Read the same of a WebSocket API."""
+    _read(resource, resource.properties, "IntegrationUri", "RequestParameters")
+
+
+def read_api(resource: Resource) -> None:
+    """Read the integrations in an OpenAPI document."""
+    for found in resource.walk(resource.properties.get("Body")):
+        _read(resource, found.get("x-amazon-apigateway-integration"), "uri", "requestParameters")
+
+
+def _read(resource: Resource, integration: Any, uri: str, parameters: str) -> None:
+    for one in items(integration):
+        if not isinstance(one, Mapping):
+            continue
+        for header, value in mapping(member(one, parameters)).items():
+            if isinstance(header, str) and header.lower() == _HEADER:
+                # Where the client sends the type, it may be `Event`.
+                if resource.is_text(value, "'requestresponse'", "'dryrun'"):
+                    continue
+                for text in resource.known_texts(one.get(uri)):
+                    function = _URI.search(text)
+                    if function is not None:
+                        resource.calls_text(function.group(1), "apigateway")
+
+
+def read_channel_namespace(resource: Resource) -> None:
+    """Read the handlers of a channel of AppSync Events.
+
+    https://docs.aws.amazon.com/appsync/latest/eventapi/channel-namespace-handlers.html
+    """
+    for handler in ("OnPublish", "OnSubscribe"):
+        for integration in members(resource.properties, "HandlerConfigs", handler, "Integration"):
+            type = member(integration, "LambdaConfig", "InvokeType")
+            if resource.is_text(type, "event") or (type is None and _is_event_in_code(resource)):
+                _call_data_source(resource, mapping(integration).get("DataSourceName"))
+
+
+def read_resolver(resource: Resource) -> None:
+    """Read a resolver or function of AppSync, whose code says whether it waits."""
+    if _is_event_in_code(resource):
+        _call_data_source(resource, resource.properties.get("DataSourceName"))
+
+
+def _is_event_in_code(resource: Resource) -> bool:
+    return any(
+        _EVENT.search(text)
+        for name in _CODE
+        for text in resource.known_texts(resource.properties.get(name))
+    )
+
+
+def _call_data_source(resource: Resource, name: Any) -> None:
+    for text in resource.known_texts(name):
+        for properties in _data_sources(resource, text):
+            resource.calls(member(properties, "LambdaConfig", "LambdaFunctionArn"), "appsync")
+
+
+def _data_sources(resource: Resource, name: str) -> list[Mapping[str, Any]]:
+    mark = resource.marks.only(name)
+    if mark is not None and mark.kind == "attribute":
+        return [mapping(mapping(mark.scope.resources.get(mark.what)).get("Properties"))]
+    return resource.index("AWS::AppSync::DataSource", "Name").get(name, [])
+
+
+def read_channel_flow(resource: Resource) -> None:
+    """Read a channel flow of Chime, whose processors are called asynchronously."""
+    for function in members(
+        resource.properties, "Processors", "Configuration", "Lambda", "ResourceArn"
+    ):
+        resource.calls(function, "messaging.chime")
+
+
+CALLERS = {
+    "AWS::ApiGateway::Method": read_integration,
+    "AWS::ApiGateway::RestApi": read_api,
+    "AWS::ApiGatewayV2::Integration": read_v2_integration,
+    "AWS::AppSync::ChannelNamespace": read_channel_namespace,
+    "AWS::AppSync::Resolver": read_resolver,
+    "AWS::AppSync::FunctionConfiguration": read_resolver,
+    "AWS::Chime::ChannelFlow": read_channel_flow,
+}

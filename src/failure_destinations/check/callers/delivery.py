@@ -1,0 +1,80 @@
+"""Code and configuration on their way: CodeCommit, CodePipeline and AppConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..model import Waits
+from ..reader import Resource
+from ..values import items, mapping, member, members
+
+
+def read_repository(resource: Resource) -> None:
+    """Read a repository's triggers, which may be topics too.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-codecommit.html
+    """
+    for target in members(resource.properties, "Triggers", "DestinationArn"):
+        resource.calls(target, "codecommit", only_arns=True)
+
+
+def read_pipeline(resource: Resource) -> None:
+    """Read a pipeline's Invoke actions: it awaits the job's result, but not the function.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html
+    """
+    for action in members(resource.properties, "Stages", "Actions"):
+        if resource.is_text(member(action, "ActionTypeId", "Provider"), "lambda"):
+            for name in members(action, "Configuration", "FunctionName"):
+                resource.calls(name, "codepipeline")
+
+
+def read_extension(resource: Resource) -> None:
+    """Read an extension of AppConfig: it ignores errors at `ON_…` and `AT_…` points.
+
+    https://docs.aws.amazon.com/appconfig/latest/userguide/working-with-appconfig-extensions-creating-custom-extensions.html
+    """
+    for actions in items(resource.properties.get("Actions")):
+        for point, action in mapping(actions).items():
+            waits = Waits.NO
+            if isinstance(point, str) and not point.startswith("ON_"):
+                waits = Waits.YES if point.startswith("PRE_") else Waits.UNKNOWN
+            for target in members(action, "Uri"):
+                resource.calls(target, "appconfig", waits=waits, only_arns=True)
+
+
+def read_maintenance_task(resource: Resource) -> None:
+    """Read a task of a maintenance window; AWS does not say whether it waits."""
+    if resource.is_text(resource.properties.get("TaskType"), "lambda"):
+        parameters = resource.properties.get("TaskInvocationParameters")
+        qualifier = member(parameters, "MaintenanceWindowLambdaParameters", "Qualifier")
+        resource.calls(
+            resource.properties.get("TaskArn"),
+            "ssm",
+            waits=Waits.UNKNOWN,
+            qualifier=next(iter(resource.known_texts(qualifier)), ""),
+        )
+
+
+def read_lifecycle_hooks(resource: Resource) -> None:
+    """Read hooks of EC2 Auto Scaling, for functions among their targets."""
+    hooks = [resource.properties, *items(resource.properties.get("LifecycleHookSpecificationList"))]
+    for hook in hooks:
+        if isinstance(hook, Mapping):
+            resource.calls(
+                hook.get("NotificationTargetARN"),
+                "autoscaling",
+                waits=Waits.UNKNOWN,
+                only_arns=True,
+                is_sure=False,
+            )
+
+
+CALLERS = {
+    "AWS::CodeCommit::Repository": read_repository,
+    "AWS::CodePipeline::Pipeline": read_pipeline,
+    "AWS::AppConfig::Extension": read_extension,
+    "AWS::SSM::MaintenanceWindowTask": read_maintenance_task,
+    "AWS::AutoScaling::LifecycleHook": read_lifecycle_hooks,
+    "AWS::AutoScaling::AutoScalingGroup": read_lifecycle_hooks,
+}

@@ -1,0 +1,132 @@
+"""EventBridge: rules, Scheduler, pipes and subscribers of an event bus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..model import Destination, Waits
+from ..reader import Resource
+from ..references import DELIVERIES
+from ..values import items, mapping, member, members
+
+# A target of Scheduler that calls any operation of any service.
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
+_UNIVERSAL = ":aws-sdk:lambda:invoke"
+
+
+def read_rule(resource: Resource) -> None:
+    """Read a rule: EventBridge queues the event with Lambda.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
+    """
+    for target in items(resource.properties.get("Targets")):
+        if not isinstance(target, Mapping) or _has_parameters(target):
+            continue
+        resource.calls(
+            target.get("Arn"),
+            "events",
+            only_arns=True,
+            dead_letter=_dead_letter(resource, target),
+            delivery_retries=member(target, "RetryPolicy", "MaximumRetryAttempts"),
+        )
+
+
+def read_schedule(resource: Resource) -> None:
+    """Read a schedule: Scheduler calls with a role, and needs no permission of the function's.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
+    """
+    for target in items(resource.properties.get("Target")):
+        if not isinstance(target, Mapping) or _has_parameters(target):
+            continue
+        dead_letter = _dead_letter(resource, target)
+        retries = member(target, "RetryPolicy", "MaximumRetryAttempts")
+        for text in resource.known_texts(target.get("Arn")):
+            if text.lower().endswith((_UNIVERSAL, f"{_UNIVERSAL}async")):
+                _read_universal(resource, target, text, dead_letter, retries)
+            else:
+                resource.calls_text(
+                    text,
+                    "scheduler",
+                    only_arns=True,
+                    dead_letter=dead_letter,
+                    delivery_retries=retries,
+                )
+
+
+def _read_universal(
+    resource: Resource,
+    target: Mapping[str, Any],
+    operation: str,
+    dead_letter: Destination,
+    retries: Any,
+) -> None:
+    for text in resource.known_texts(target.get("Input")):
+        try:
+            request = mapping(json.loads(text))
+        except (ValueError, RecursionError):
+            resource.leaves_open("It calls a function that its Input does not tell")
+            continue
+        name, type = request.get("FunctionName"), request.get("InvocationType")
+        if isinstance(name, str) and (type == "Event" or operation.lower().endswith("async")):
+            qualifier = request.get("Qualifier")
+            resource.calls_text(
+                name,
+                "scheduler",
+                dead_letter=dead_letter,
+                delivery_retries=retries,
+                qualifier=qualifier if isinstance(qualifier, str) else "",
+            )
+
+
+def read_pipe(resource: Resource) -> None:
+    """Read a pipe, which waits unless it is told to fire and forget.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/pipes-targets-specifics.html
+    """
+    parameters = resource.properties.get("TargetParameters")
+    for type in members(parameters, "LambdaFunctionParameters", "InvocationType"):
+        if resource.is_text(type, "fire_and_forget"):
+            resource.calls(resource.properties.get("Target"), "pipes", only_arns=True)
+
+
+def read_subscriber(resource: Resource) -> None:
+    """Read a subscriber of an event bus, which says how it calls a function."""
+    on_failure = resource.properties.get("OnFailureConfiguration")
+    for invoke in items(resource.properties.get("InvokeConfiguration")):
+        parameters = member(invoke, "LambdaParameters")
+        type = member(parameters, "InvocationType")
+        if resource.is_text(type, "request_response"):
+            continue
+        waits = Waits.NO if resource.is_text(type, "event") else Waits.UNKNOWN
+        qualifier = member(parameters, "Qualifier")
+        resource.calls(
+            mapping(invoke).get("TargetArn"),
+            "events",
+            waits=waits,
+            only_arns=True,
+            dead_letter=resource.dead_letter(member(on_failure, "Arn"), DELIVERIES),
+            qualifier=next(iter(resource.known_texts(qualifier)), ""),
+        )
+
+
+def _has_parameters(target: Mapping[str, Any]) -> bool:
+    """Tell whether a target has parameters that only another kind of target has."""
+    return any(
+        isinstance(name, str) and name.endswith("Parameters") and name != "InputParameters"
+        for name in target
+    )
+
+
+def _dead_letter(resource: Resource, target: Mapping[str, Any]) -> Destination:
+    return resource.dead_letter(member(target, "DeadLetterConfig", "Arn"), DELIVERIES)
+
+
+CALLERS = {
+    "AWS::Events::Rule": read_rule,
+    "AWS::Scheduler::Schedule": read_schedule,
+    "AWS::Pipes::Pipe": read_pipe,
+    "AWS::EventsV2::Subscriber": read_subscriber,
+}

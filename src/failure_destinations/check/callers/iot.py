@@ -1,0 +1,47 @@
+"""AWS IoT: topic rules, IoT Events, and what IoT waits for."""
+
+from __future__ import annotations
+
+from ..model import Waits
+from ..reader import Resource
+from ..values import members
+
+
+def read_topic_rule(resource: Resource) -> None:
+    """Read a topic rule's actions: IoT queues the message with Lambda.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/lambda-rule-action.html
+    """
+    for action in ("Actions", "ErrorAction"):
+        for function in members(
+            resource.properties, "TopicRulePayload", action, "Lambda", "FunctionArn"
+        ):
+            resource.calls(function, "iot")
+
+
+def read_events(resource: Resource) -> None:
+    """Read a detector or alarm model of IoT Events, which has actions at many places.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-iotevents.html
+    """
+    for mapping in resource.walk(resource.properties):
+        for function in members(mapping.get("Lambda"), "FunctionArn"):
+            resource.calls(function, "iotevents")
+
+
+def read_synchronous(resource: Resource) -> None:
+    """Read what IoT waits for: who may connect, and what a thing is provisioned with."""
+    for name in ("AuthorizerFunctionArn", "LambdaFunctionArn"):
+        resource.calls(resource.properties.get(name), "iot", waits=Waits.YES)
+    for function in members(resource.properties, "PreProvisioningHook", "TargetArn"):
+        resource.calls(function, "iot", waits=Waits.YES)
+
+
+CALLERS = {
+    "AWS::IoT::TopicRule": read_topic_rule,
+    "AWS::IoTEvents::DetectorModel": read_events,
+    "AWS::IoTEvents::AlarmModel": read_events,
+    "AWS::IoT::Authorizer": read_synchronous,
+    "AWS::IoT::CertificateProvider": read_synchronous,
+    "AWS::IoT::ProvisioningTemplate": read_synchronous,
+}

@@ -1,0 +1,41 @@
+"""CloudWatch Logs: subscriptions of a log group, and of all of an account's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from ..reader import Resource
+from ..values import items, mapping
+
+
+def read_subscription_filter(resource: Resource) -> None:
+    """Read a subscription filter, whose target may be a stream too.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
+    """
+    resource.calls(resource.properties.get("DestinationArn"), "logs", only_arns=True)
+
+
+def read_account_policy(resource: Resource) -> None:
+    """Read the same for all log groups of an account: its document is JSON."""
+    if not resource.is_text(resource.properties.get("PolicyType"), "subscription_filter_policy"):
+        return
+    for document in items(resource.properties.get("PolicyDocument")):
+        if isinstance(document, Mapping) and "DestinationArn" in document:
+            resource.calls(document["DestinationArn"], "logs", only_arns=True)
+            continue
+        for text in resource.known_texts(document):
+            try:
+                target = mapping(json.loads(text)).get("DestinationArn")
+            except (ValueError, RecursionError):
+                resource.leaves_open("It may call a function: its PolicyDocument is not known")
+                continue
+            if isinstance(target, str):
+                resource.calls_text(target, "logs", only_arns=True)
+
+
+CALLERS = {
+    "AWS::Logs::SubscriptionFilter": read_subscription_filter,
+    "AWS::Logs::AccountPolicy": read_account_policy,
+}

@@ -1,0 +1,32 @@
+"""SES: rules for mail that arrives."""
+
+from __future__ import annotations
+
+from ..model import Waits
+from ..reader import Resource
+from ..values import mapping, members
+
+
+def read_receipt_rule(resource: Resource) -> None:
+    """Read a receipt rule: SES waits only where it is told to.
+
+    https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda.html
+    """
+    for action in members(resource.properties, "Rule", "Actions", "LambdaAction"):
+        type = mapping(action).get("InvocationType")
+        waits = Waits.YES if resource.is_text(type, "requestresponse") else Waits.NO
+        resource.calls(mapping(action).get("FunctionArn"), "ses", waits=waits)
+
+
+def read_mail_manager_rules(resource: Resource) -> None:
+    """Read the rules of Mail Manager, each of which says whether it waits."""
+    for action in members(resource.properties, "Rules", "Actions", "InvokeLambda"):
+        type = mapping(action).get("InvocationType")
+        waits = Waits.YES if resource.is_text(type, "request_response") else Waits.NO
+        resource.calls(mapping(action).get("FunctionArn"), "ses", waits=waits)
+
+
+CALLERS = {
+    "AWS::SES::ReceiptRule": read_receipt_rule,
+    "AWS::SES::MailManagerRuleSet": read_mail_manager_rules,
+}

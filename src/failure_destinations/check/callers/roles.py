@@ -1,0 +1,51 @@
+"""Roles with which EventBridge Scheduler may call a function, for schedules made at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..reader import Resource
+from ..references import is_arn_of
+from ..values import items, mapping, member, members
+
+_SCHEDULER = "scheduler.amazonaws.com"
+_INVOKE = ("lambda:invokefunction", "lambda:invoke*", "lambda:*")
+
+
+def read_role(resource: Resource) -> None:
+    """Read a role that Scheduler assumes: it calls what the role's policies allow.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html
+    """
+    if not _is_assumed_by_scheduler(resource):
+        return
+    documents = list(members(resource.properties, "Policies", "PolicyDocument"))
+    for type in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        for properties in resource.index(type, "Roles").get(resource.name, ()):
+            documents += members(properties, "PolicyDocument")
+    for statement in _allowed(resource, documents):
+        for value in items(mapping(statement).get("Resource")):
+            for text in resource.known_texts(value):
+                # `arn:…:*` beside the ARN itself is how CDK grants the versions too.
+                if is_arn_of("lambda", text) and "*" not in text:
+                    resource.calls_text(text, "scheduler", is_permission=True)
+
+
+def _is_assumed_by_scheduler(resource: Resource) -> bool:
+    trusted = members(
+        resource.properties, "AssumeRolePolicyDocument", "Statement", "Principal", "Service"
+    )
+    return any(resource.is_text(service, _SCHEDULER) for service in trusted)
+
+
+def _allowed(resource: Resource, documents: list[Any]) -> Iterator[Any]:
+    for document in documents:
+        for statement in members(document, "Statement"):
+            effect = member(statement, "Effect")
+            actions = members(statement, "Action")
+            if effect == "Allow" and any(resource.is_text(one, *_INVOKE) for one in actions):
+                yield statement
+
+
+CALLERS = {"AWS::IAM::Role": read_role}

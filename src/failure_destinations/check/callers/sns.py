@@ -1,0 +1,49 @@
+"""SNS: subscriptions of functions to topics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..model import NOWHERE, Destination
+from ..reader import Resource
+from ..references import DELIVERIES
+from ..values import items, mapping
+
+
+def read_subscription(resource: Resource) -> None:
+    """Read a subscription: SNS queues the message with Lambda.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+    """
+    _read(resource, resource.properties, _dead_letter(resource))
+
+
+def read_topic(resource: Resource) -> None:
+    """Read the subscriptions within a topic, which cannot have a dead-letter queue."""
+    for subscription in items(resource.properties.get("Subscription")):
+        _read(resource, mapping(subscription), NOWHERE)
+
+
+def _read(resource: Resource, subscription: Mapping[str, Any], dead_letter: Destination) -> None:
+    if resource.is_text(subscription.get("Protocol"), "lambda"):
+        resource.calls(subscription.get("Endpoint"), "sns", dead_letter=dead_letter)
+
+
+def _dead_letter(resource: Resource) -> Destination:
+    return resource.dead_letter(list(_targets(resource)), DELIVERIES)
+
+
+def _targets(resource: Resource) -> Iterator[Any]:
+    for policy in items(resource.properties.get("RedrivePolicy")):
+        if isinstance(policy, str):
+            try:
+                policy = json.loads(policy)  # noqa: PLW2901 - CloudFormation takes both
+            except (ValueError, RecursionError):
+                continue
+        if isinstance(policy, Mapping):
+            yield policy.get("deadLetterTargetArn")
+
+
+CALLERS = {"AWS::SNS::Subscription": read_subscription, "AWS::SNS::Topic": read_topic}

@@ -1,0 +1,120 @@
+"""Reads template files: JSON, and YAML with the short forms of intrinsic functions."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEFINITION = re.compile(r'"([A-Za-z0-9]{1,255})"\s*:\s*\{')
+_PROBLEM_LENGTH = 200
+
+
+class TemplateError(Exception):
+    """A file that cannot be checked; the message is for people, and one line."""
+
+
+class _Loader(_BASE):  # type: ignore[misc]
+    """Reads CloudFormation's tags, `!Ref` and so on, and dates as the text that they are."""
+
+
+def _construct_tag(loader: Any, suffix: str, node: Any) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _construct_tag)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _BASE.construct_yaml_str)
+
+
+class TemplateFile:
+    """A template that was read from a file.
+
+    Attributes:
+        path: The file.
+        template: What is in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read a file.
+
+        Raises:
+            TemplateError: It cannot be read, or is no template.
+        """
+        self.path = path
+        self._text = _text(path)
+        self._lines: dict[str, int] | None = None
+        self._is_json = self._text.lstrip().startswith("{")
+        self.template = _template(path, self._text, is_json=self._is_json)
+
+    def line_of(self, logical_id: str) -> int | None:
+        """Return the line in which a resource begins, from 1 on, or None where it has none."""
+        if self._lines is None:
+            read = _json_lines if self._is_json else _yaml_lines
+            self._lines = read(self._text)
+        return self._lines.get(logical_id)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise TemplateError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise TemplateError(f"{path}: {error.strerror}") from None
+    except ValueError:
+        raise TemplateError(f"{path}: is no text in UTF-8") from None
+
+
+def _template(path: Path, text: str, *, is_json: bool) -> Mapping[str, Any]:
+    try:
+        loaded = json.loads(text) if is_json else yaml.load(text, Loader=_Loader)  # noqa: S506
+    except json.JSONDecodeError as error:
+        raise TemplateError(f"{path}:{error.lineno}: is no JSON: {error.msg}") from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        problem = " ".join(str(error.problem).split())[:_PROBLEM_LENGTH]
+        raise TemplateError(f"{path}{line}: is no YAML: {problem}") from None
+    except RecursionError:
+        raise TemplateError(f"{path}: is nested too deeply to be a template") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        problem = " ".join(str(error).split())[:_PROBLEM_LENGTH]
+        raise TemplateError(f"{path}: is no YAML: {problem}") from None
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("Resources"), Mapping):
+        return loaded
+    if isinstance(loaded, Mapping) and "service" in loaded and "provider" in loaded:
+        raise TemplateError(
+            f"{path}: is Serverless Framework's own file: run `serverless package`, and check "
+            ".serverless/cloudformation-template-update-stack.json"
+        )
+    raise TemplateError(f"{path}: is no CloudFormation template: it has no Resources")
+
+
+def _json_lines(text: str) -> dict[str, int]:
+    newlines = [found.start() for found in re.finditer("\n", text)]
+    lines: dict[str, int] = {}
+    for found in _DEFINITION.finditer(text, max(text.find('"Resources"'), 0)):
+        lines.setdefault(found.group(1), bisect.bisect(newlines, found.start()) + 1)
+    return lines
+
+
+def _yaml_lines(text: str) -> dict[str, int]:
+    root = yaml.compose(text, Loader=_Loader)
+    for key, resources in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value == "Resources" and isinstance(resources, yaml.MappingNode):
+            return {str(id.value): id.start_mark.line + 1 for id, _ in resources.value}
+    return {}

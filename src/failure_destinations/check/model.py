@@ -1,0 +1,176 @@
+"""What the rule needs to know: functions, what calls them, and where their failures go.
+
+A template tells it, and so does an account: who gathers the facts writes these, and one rule
+judges both.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+LATEST = "$LATEST"
+
+
+class Kept(enum.Enum):
+    """What becomes of an event that a destination or dead-letter queue should get."""
+
+    # It is given to a place that can hold it.
+    YES = "yes"
+    # Whether, is only known at deployment, or depends on a condition.
+    PERHAPS = "perhaps"
+    # A place is named, which Lambda cannot send to.
+    LOST = "lost"
+    # No place is named.
+    NO = "no"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A resource that says something of a function.
+
+    Attributes:
+        logical_id: Its logical id; in an account, its name or ARN.
+        type: Its CloudFormation type; empty for a function that is defined elsewhere.
+        path: Its construct path, or empty.
+        stack: Its stack's name, or empty.
+        file: The file that defines it, or empty.
+        condition: The condition under which it exists, or empty: always.
+    """
+
+    logical_id: str
+    type: str
+    path: str = ""
+    stack: str = ""
+    file: str = ""
+    condition: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What people know it by."""
+        return self.path.removesuffix("/Resource") or self.logical_id
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where failures, successes or undeliverable events go.
+
+    Attributes:
+        kept: Whether it can hold them.
+        name: What a reader knows it by.
+        why: Where it is not certain to hold them: why not.
+    """
+
+    kept: Kept
+    name: str = ""
+    why: str = ""
+
+
+NOWHERE = Destination(Kept.NO)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function.
+
+    Attributes:
+        key: What calls and configurations name it by.
+        source: The resource that defines it.
+        dead_letter: Its own dead-letter queue, shared by all its versions.
+        judged: Whether all that is said of it is known. One that is only named, since it is
+            defined elsewhere, may have a configuration there.
+        owned_by_cdk: Whether CDK defines it for a custom resource of its own.
+        acknowledged: Kinds of findings that its author accepts, with the reasons.
+    """
+
+    key: str
+    source: Source
+    dead_letter: Destination = NOWHERE
+    judged: bool = True
+    owned_by_cdk: bool = False
+    acknowledged: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AsyncConfig:
+    """The asynchronous configuration of one qualifier of a function.
+
+    Attributes:
+        function: The function's key.
+        qualifier: Of what; begins with `?` where it is not known.
+        source: The EventInvokeConfig.
+        on_failure: Where failures go.
+        on_success: Where successes go.
+        sets_retries: Whether it says how often Lambda tries again.
+    """
+
+    function: str
+    qualifier: str
+    source: Source
+    on_failure: Destination = NOWHERE
+    on_success: Destination = NOWHERE
+    sets_retries: bool = False
+
+
+class Waits(enum.Enum):
+    """Whether who calls a function waits for its answer."""
+
+    # Asynchronous: nobody hears of the failure.
+    NO = "no"
+    # Synchronous: the caller gets the error.
+    YES = "yes"
+    # Asynchronous, but an answer is awaited elsewhere, and its absence is an error.
+    FOR_CALLBACK = "for a callback"
+    # AWS does not document it.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A resource that calls a qualifier of a function.
+
+    Attributes:
+        function: The function's key.
+        qualifier: Which; begins with `?` where it is not known.
+        source: What calls it.
+        service: The AWS service that does, as in its principal: `events`, `sns`.
+        waits: Whether the service waits for the answer.
+        dead_letter: What keeps an event that does not reach the function; None where the
+            service has no such thing.
+        delivery_retries: The number of retries of the delivery, as written; None where not set.
+        is_permission: Whether it is only known that the service may call.
+        permitted: The logical id of the resource that a permission is for, or empty.
+    """
+
+    function: str
+    qualifier: str
+    source: Source
+    service: str
+    waits: Waits = Waits.NO
+    dead_letter: Destination | None = None
+    delivery_retries: str | None = None
+    is_permission: bool = False
+    permitted: str = ""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Something that cannot be told.
+
+    Attributes:
+        source: The resource that leaves it open.
+        what: A sentence.
+    """
+
+    source: Source
+    what: str
+
+
+@dataclass
+class Facts:
+    """All that was found, in the order in which it should be reported."""
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    configs: list[AsyncConfig] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    unknowns: list[Unknown] = field(default_factory=list)

@@ -1,0 +1,112 @@
+"""Finds the templates behind a path: a file, a `cdk.out`, or a folder of another tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import sam
+from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
+from .files import TemplateError, TemplateFile
+from .findings import UncoveredFunction
+from .stacks import Stack
+from .values import mapping
+
+_SERVERLESS = Path(".serverless/cloudformation-template-update-stack.json")
+# Where tools put templates in a folder, in the order of asking.
+_PLACES = (
+    _SERVERLESS,
+    Path(_SERVERLESS.name),
+    Path("template.yaml"),
+    Path("template.yml"),
+    Path("template.json"),
+)
+_MAX_NESTING = 20
+
+
+@dataclass
+class Checked:
+    """Everything that was read from some paths.
+
+    Attributes:
+        stacks: The stacks.
+        problems: One line for each path that could not be read.
+    """
+
+    stacks: list[Stack] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _assemblies: list[Assembly] = field(default_factory=list)
+    _files: dict[str, TemplateFile] = field(default_factory=dict)
+
+    def reason_for(self, finding: UncoveredFunction) -> str:
+        """Return why a finding is accepted in a CDK app, or nothing."""
+        reasons = (assembly.reason_for(finding) for assembly in self._assemblies)
+        return next(filter(None, reasons), "")
+
+    def line_of(self, finding: UncoveredFunction) -> int | None:
+        """Return the line in which a finding's resource begins, where it has one."""
+        file = self._files.get(finding.file)
+        if file is None and finding.file:
+            try:
+                file = self._files[finding.file] = TemplateFile(Path(finding.file))
+            except TemplateError:
+                return None
+        return file.line_of(finding.logical_id) if file is not None else None
+
+    def count(self) -> int:
+        """Return the number of templates, nested ones too."""
+        return _count(self.stacks)
+
+    def add(self, path: Path) -> None:
+        """Read a path, or note why it cannot be read."""
+        try:
+            if path.is_dir():
+                self._add_folder(path)
+            elif path.name == MANIFEST:
+                self._add_folder(path.parent)
+            else:
+                self._add_file(path)
+        except (AssemblyError, TemplateError) as error:
+            self.problems.append(str(error))
+
+    def _add_folder(self, folder: Path) -> None:
+        for assembly in (folder, folder / "cdk.out"):
+            if (assembly / MANIFEST).is_file():
+                read = read_assembly(assembly)
+                self._assemblies.append(read)
+                self.stacks += read.stacks
+                return
+        for place in _PLACES:
+            if (folder / place).is_file():
+                self._add_file(folder / place)
+                return
+        raise TemplateError(
+            f"{folder}: holds no cdk.out, .serverless or template.yaml: give a template's file"
+        )
+
+    def _add_file(self, path: Path) -> None:
+        self.stacks.append(self._stack(path, 0))
+
+    def _stack(self, path: Path, depth: int) -> Stack:
+        file = self._files[str(path)] = TemplateFile(path)
+        template = file.template
+        if sam.is_sam(template):
+            template = sam.transform(path, template)
+        return Stack(template, file=str(path), nested=self._nested(path, template, depth))
+
+    def _nested(self, path: Path, template: Mapping[str, Any], depth: int) -> dict[str, Stack]:
+        """Return the nested stacks whose templates are still files beside this one."""
+        nested = {}
+        for logical_id, resource in mapping(template.get("Resources")).items():
+            url = mapping(mapping(resource).get("Properties")).get("TemplateURL")
+            if not isinstance(url, str) or "://" in url or depth >= _MAX_NESTING:
+                continue
+            if (path.parent / url).is_file():
+                nested[logical_id] = self._stack(path.parent / url, depth + 1)
+        return nested
+
+
+def _count(stacks: Iterable[Stack]) -> int:
+    return sum(1 + _count(stack.nested.values()) for stack in stacks)

@@ -1,0 +1,107 @@
+"""Runs the transform of AWS SAM, by AWS's own translator, as CloudFormation would."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .files import TemplateError
+from .values import items, mapping, member
+
+_TRANSFORM = "AWS::Serverless-2016-10-31"
+_PROBLEM_LENGTH = 300
+# Where code is, does not matter, but the translator wants it to be in S3.
+_CODE = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::Api": "DefinitionUri",
+    "AWS::Serverless::HttpApi": "DefinitionUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+    "AWS::Serverless::GraphQLApi": "SchemaUri",
+}
+_ELSEWHERE = "s3://bucket/key"
+_APPLICATION = "AWS::Serverless::Application"
+
+
+def is_sam(template: Mapping[str, Any]) -> bool:
+    """Tell whether a template needs SAM's transform."""
+    return _TRANSFORM in list(items(template.get("Transform")))
+
+
+def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the template that CloudFormation would deploy.
+
+    Raises:
+        TemplateError: The translator is not installed, or refuses the template.
+    """
+    try:
+        from boto3 import Session  # noqa: PLC0415
+        from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]  # noqa: PLC0415
+        from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # noqa: PLC0415
+        from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # noqa: PLC0415
+    except ImportError:
+        raise TemplateError(
+            f"{path}: is a template of AWS SAM: pip install 'failure-destinations[sam]'"
+        ) from None
+    # It asks no service, but for the Region, and none may be configured.
+    session = Session(region_name="us-east-1")
+    logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
+    local = copy.deepcopy(dict(template))
+    _put_code_elsewhere(local)
+    try:
+        translated = Translator({}, Parser(), boto_session=session).translate(
+            local, _parameters(local)
+        )
+    except InvalidDocumentException as error:
+        causes = "; ".join(str(cause.message) for cause in error.causes) or error.message
+        raise TemplateError(f"{path}: AWS SAM refuses it: {_one_line(causes)}") from None
+    except Exception as error:
+        raise TemplateError(
+            f"{path}: AWS SAM cannot translate it: {_one_line(f'{type(error).__name__}: {error}')}"
+        ) from None
+    return mapping(translated)
+
+
+def _put_code_elsewhere(template: dict[str, Any]) -> None:
+    for resource in mapping(template.get("Resources")).values():
+        type = mapping(resource).get("Type")
+        if type == _APPLICATION:
+            # It is a nested stack, whose template the translator would ask a service for.
+            resource["Type"] = "AWS::CloudFormation::Stack"
+            resource["Properties"] = {"TemplateURL": member(resource, "Properties", "Location")}
+        properties = mapping(resource).get("Properties")
+        if not isinstance(properties, dict) or not isinstance(type, str):
+            continue
+        name = _CODE.get(type)
+        if type == "AWS::Serverless::Function":
+            if not {"InlineCode", "ImageUri"} & set(properties) and not _is_image(
+                properties, template
+            ):
+                properties["CodeUri"] = _ELSEWHERE
+        elif name is not None and isinstance(properties.get(name), str):
+            properties[name] = _ELSEWHERE
+
+
+def _is_image(properties: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+    """Tell whether a function is an image, and give it one."""
+    defaults = mapping(mapping(template.get("Globals")).get("Function"))
+    if properties.get("PackageType", defaults.get("PackageType")) != "Image":
+        return False
+    if isinstance(properties, dict) and "ImageUri" not in defaults:
+        properties["ImageUri"] = "111122223333.dkr.ecr.us-east-1.amazonaws.com/image:latest"
+    return True
+
+
+def _parameters(template: Mapping[str, Any]) -> dict[str, Any]:
+    # What is only known at deployment stays so: a name is no ARN.
+    return {
+        name: mapping(parameter).get("Default", name)
+        for name, parameter in mapping(template.get("Parameters")).items()
+    }
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_PROBLEM_LENGTH]

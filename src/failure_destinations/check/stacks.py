@@ -1,0 +1,93 @@
+"""The rule over a template, or over stacks that refer to one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .findings import UncoveredFunction
+from .reader import TemplateReader
+from .rule import judge
+from .values import Scope, mapping
+
+# Nested deeper, stacks could only be nested in themselves.
+_MAX_NESTING = 50
+
+
+@dataclass
+class Stack:
+    """A stack to check.
+
+    Attributes:
+        template: Its template, as JSON or YAML was read: mappings, lists, text and numbers.
+        name: Its name, which findings then say.
+        file: The template's file, which findings then say.
+        paths: The construct paths of its resources by logical id, for templates that do not say
+            them in their metadata.
+        nested: Its nested stacks by the logical ids of their `AWS::CloudFormation::Stack`.
+    """
+
+    template: Mapping[str, Any]
+    name: str = ""
+    file: str = ""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    nested: Mapping[str, Stack] = field(default_factory=dict)
+
+
+def find_uncovered_functions(template: Mapping[str, Any]) -> list[UncoveredFunction]:
+    """Return what is wrong with the asynchronous functions of a CloudFormation template.
+
+    A function is asynchronous when something in the template calls it so: a rule, a schedule, a
+    subscription, a notification, a destination, a permission for a service and so on, each with
+    the qualifier that is called. It is covered by an OnFailure destination for that qualifier, or
+    by a dead-letter queue of the function's own. What cannot be told is a finding of the kind
+    `unknown`, and neither covered nor accused.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+
+    Args:
+        template: The template, with intrinsic functions in their long form, as JSON has them.
+            Whatever is malformed in it is passed over.
+
+    Returns:
+        The findings in the order of the template; `severity` says how grave each is.
+
+    Raises:
+        ValueError: The template is no mapping.
+    """
+    return find_uncovered_functions_in([Stack(template)])
+
+
+def find_uncovered_functions_in(stacks: Iterable[Stack]) -> list[UncoveredFunction]:
+    """Return the same for stacks that may import from one another, and have nested stacks.
+
+    Args:
+        stacks: The stacks.
+
+    Raises:
+        ValueError: A template is no mapping.
+    """
+    scopes = [scope for stack in stacks for scope in _scopes(stack, None, {}, 0)]
+    return judge(TemplateReader(scopes).read())
+
+
+def _scopes(
+    stack: Stack, parent: Scope | None, parameters: Mapping[str, Any], depth: int
+) -> Iterator[Scope]:
+    if not isinstance(stack.template, Mapping):
+        raise ValueError(
+            f"template must be a mapping, got {type(stack.template).__name__}: "
+            "read it with json.load or a YAML loader that knows CloudFormation's tags"
+        )
+    scope = Scope(
+        stack.template, stack.name, stack.file, stack.paths, parent=parent, parameters=parameters
+    )
+    yield scope
+    for logical_id, nested in stack.nested.items():
+        if depth >= _MAX_NESTING:
+            break
+        properties = mapping(mapping(scope.resources.get(logical_id)).get("Properties"))
+        given = mapping(properties.get("Parameters"))
+        below = list(_scopes(nested, scope, given, depth + 1))
+        scope.children[logical_id] = below[0]
+        yield from below

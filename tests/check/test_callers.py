@@ -1,0 +1,238 @@
+"""Whoever calls a function asynchronously is found, and so is what covers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from failure_destinations.check import UncoveredFunction, find_uncovered_functions
+
+from . import callers
+from .callers import ALIAS, ARN, CALLERS, Resources, config, template, with_dead_letter
+
+Caller = Callable[[Any], Resources]
+each_caller = pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.__name__)
+
+
+def errors(template: dict[str, Any]) -> list[UncoveredFunction]:
+    """Return the gravest findings."""
+    return [one for one in find_uncovered_functions(template) if one.severity == "error"]
+
+
+@each_caller
+def test_finds_who_calls(caller: Caller) -> None:
+    """A function with nowhere for its failures to go is found, with its caller."""
+    (finding,) = errors(template(caller(ARN)))
+    assert (
+        finding.logical_id,
+        finding.qualifier,
+        finding.invoked_by,
+        finding.kind,
+    ) == ("Function", "$LATEST", ("Caller",), "uncovered")
+
+
+@each_caller
+def test_accepts_a_failure_destination(caller: Caller) -> None:
+    """A failure destination covers what is called."""
+    assert errors(template(caller(ARN), config())) == []
+
+
+@each_caller
+def test_accepts_a_dead_letter_queue(caller: Caller) -> None:
+    """So does the function's own dead-letter queue."""
+    assert errors(template(with_dead_letter(), caller(ARN))) == []
+
+
+@each_caller
+def test_finds_the_destination_of_another_qualifier(caller: Caller) -> None:
+    """A destination of the function covers nothing that comes through its alias."""
+    (finding,) = errors(template(ALIAS, caller({"Ref": "Alias"}), config()))
+    assert (
+        finding.kind,
+        finding.qualifier,
+        finding.invoked_by,
+    ) == ("other-qualifier", "live", ("Caller",))
+
+
+@each_caller
+def test_accepts_the_destination_of_the_alias(caller: Caller) -> None:
+    """The alias that is called may have its own."""
+    assert errors(template(ALIAS, caller({"Ref": "Alias"}), config("live"))) == []
+
+
+@each_caller
+def test_finds_who_calls_a_version(caller: Caller) -> None:
+    """A version is named by its resource, since its number comes with the deployment."""
+    (finding,) = errors(template(ALIAS, caller({"Ref": "Version"})))
+    assert (finding.kind, finding.qualifier) == ("uncovered", "Version")
+
+
+@each_caller
+def test_accepts_the_destination_of_the_version(caller: Caller) -> None:
+    """The version that is called may have its own."""
+    version = {"Fn::GetAtt": ["Version", "Version"]}
+    assert errors(template(ALIAS, caller({"Ref": "Version"}), config(version))) == []
+
+
+@each_caller
+def test_accepts_the_dead_letter_queue_for_all_versions(caller: Caller) -> None:
+    """A function's dead-letter queue is for its aliases and versions too."""
+    assert errors(template(ALIAS, with_dead_letter(), caller({"Ref": "Alias"}))) == []
+
+
+def synchronous(name: str, resources: Resources) -> Any:
+    """Return a case in which the caller hears of the failure."""
+    return pytest.param(resources, id=name)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        synchronous(principal, callers.permission(ARN, principal))
+        for principal in (
+            "apigateway.amazonaws.com",
+            "elasticloadbalancing.amazonaws.com",
+            "cognito-idp.amazonaws.com",
+            "lex.amazonaws.com",
+            "lexv2.amazonaws.com",
+            "alexa-appkit.amazon.com",
+            "connect.amazonaws.com",
+            "firehose.amazonaws.com",
+            "secretsmanager.amazonaws.com",
+            "sqs.amazonaws.com",
+            "vpc-lattice.amazonaws.com",
+            "bedrock.amazonaws.com",
+            "transfer.amazonaws.com",
+            "edgelambda.amazonaws.com",
+            "111122223333",
+            "arn:aws:iam::111122223333:role/caller",
+        )
+    ]
+    + [
+        synchronous("mail that waits", callers.receipt_rule(ARN, InvocationType="RequestResponse")),
+        synchronous(
+            "mail that waits, with its permission",
+            callers.receipt_rule(ARN, InvocationType="RequestResponse")
+            | {"Permission": callers.permission(ARN, "ses.amazonaws.com")["Caller"]},
+        ),
+        synchronous(
+            "authorizer",
+            {
+                "Authorizer": callers.one(
+                    "AWS::IoT::Authorizer",
+                    {"AuthorizerFunctionArn": ARN, "SigningDisabled": True},
+                ),
+                "Permission": callers.permission(ARN, "iot.amazonaws.com")["Caller"],
+            },
+        ),
+        synchronous(
+            "function URL",
+            callers.permission(
+                ARN, "*", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE"
+            ),
+        ),
+        synchronous(
+            "event source mapping",
+            {
+                "Mapping": callers.one(
+                    "AWS::Lambda::EventSourceMapping",
+                    {"FunctionName": ARN, "EventSourceArn": callers.QUEUE_ARN},
+                )
+            },
+        ),
+        synchronous(
+            "pipe that waits",
+            {
+                "Pipe": callers.one(
+                    "AWS::Pipes::Pipe",
+                    {
+                        "RoleArn": callers.ROLE_ARN,
+                        "Source": callers.QUEUE_ARN,
+                        "Target": ARN,
+                    },
+                )
+            },
+        ),
+        synchronous(
+            "universal schedule that waits",
+            callers.schedule(
+                "arn:aws:scheduler:::aws-sdk:lambda:invoke",
+                Input={"Fn::Sub": '{"FunctionName": "${Function}"}'},
+            ),
+        ),
+        synchronous(
+            "task that waits",
+            {
+                "StateMachine": callers.one(
+                    "AWS::StepFunctions::StateMachine",
+                    {
+                        "RoleArn": callers.ROLE_ARN,
+                        "Definition": {
+                            "StartAt": "Wait",
+                            "States": {
+                                "Wait": {
+                                    "Type": "Task",
+                                    "Resource": "arn:aws:states:::lambda:invoke",
+                                    "Parameters": {"FunctionName": ARN},
+                                    "End": True,
+                                }
+                            },
+                        },
+                    },
+                )
+            },
+        ),
+    ],
+)
+def test_accuses_nobody_whose_caller_waits(resources: Resources) -> None:
+    """A synchronous caller gets the error itself."""
+    assert find_uncovered_functions(template(resources)) == []
+
+
+def test_finds_a_configuration_without_a_destination() -> None:
+    """Who configures asynchronous calls has some."""
+    (finding,) = errors(template(config(destination="", MaximumRetryAttempts=0)))
+    assert (finding.kind, finding.invoked_by) == ("uncovered", ("Config",))
+
+
+def test_finds_each_qualifier_that_is_called() -> None:
+    """A function that is called in two ways is found twice, or once where one is covered."""
+    rule, bucket = callers.rule({"Ref": "Alias"}), callers.bucket(ARN)
+    both = {"Rule": rule["Caller"], "Bucket": bucket["Caller"]}
+    found = {(one.qualifier, one.invoked_by) for one in errors(template(ALIAS, both))}
+    assert found == {("live", ("Rule",)), ("$LATEST", ("Bucket",))}
+    (finding,) = errors(template(ALIAS, both, config()))
+    assert finding.qualifier == "live"
+
+
+def test_names_the_rule_and_not_its_permission() -> None:
+    """A permission that goes with a rule says nothing new."""
+    permission = callers.permission(
+        ARN, "events.amazonaws.com", SourceArn={"Fn::GetAtt": ["Caller", "Arn"]}
+    )
+    resources = callers.rule(ARN) | {"Permission": permission["Caller"]}
+    (finding,) = errors(template(resources))
+    assert finding.invoked_by == ("Caller",)
+
+
+def test_names_a_custom_resource_without_accusing() -> None:
+    """CloudFormation calls asynchronously, but the deployment fails when no answer comes."""
+    custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": ARN})}
+    (finding,) = find_uncovered_functions(template(custom))
+    assert (finding.kind, finding.severity) == ("custom-resource", "info")
+
+
+def test_finds_a_custom_resource_behind_a_topic() -> None:
+    """Behind a topic it is SNS that calls, and nobody else knows of the failure."""
+    custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": {"Ref": "Topic"}})}
+    (finding,) = errors(template(callers.subscription(ARN), custom))
+    assert finding.invoked_by == ("Caller",)
+
+
+def test_leaves_cdks_own_functions_alone() -> None:
+    """Their user cannot mend them, and sees when they fail."""
+    resources = callers.cdk_bucket(ARN)
+    found = find_uncovered_functions(template(resources, config()))
+    assert found == []

@@ -1,0 +1,480 @@
+"""What covers a function, what does not, and what cannot be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from failure_destinations.check import (
+    KINDS,
+    Stack,
+    UncoveredFunction,
+    find_uncovered_functions,
+    find_uncovered_functions_in,
+)
+
+from . import callers
+from .callers import ALIAS, ARN, QUEUE_ARN, Resources, config, one, template, with_dead_letter
+
+FIFO = {"Fifo": one("AWS::SQS::Queue", {"FifoQueue": True})}
+FIFO_TOPIC = {"Fifo": one("AWS::SNS::Topic", {"FifoTopic": True})}
+FIFO_ARN = {"Fn::GetAtt": ["Fifo", "Arn"]}
+BUCKET = {"Bucket": {"Type": "AWS::S3::Bucket"}}
+KEPT = callers.rule(ARN, DeadLetterConfig={"Arn": QUEUE_ARN})
+
+
+def kinds(template: dict[str, Any]) -> list[str]:
+    """Return the kinds of the findings."""
+    return [one.kind for one in find_uncovered_functions(template)]
+
+
+def only(template: dict[str, Any], kind: str) -> UncoveredFunction:
+    """Return the one finding of a kind."""
+    (finding,) = [one for one in find_uncovered_functions(template) if one.kind == kind]
+    return finding
+
+
+# What covers.
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        QUEUE_ARN,
+        {"Ref": "Topic"},
+        {"Fn::GetAtt": ["Topic", "TopicArn"]},
+        {"Fn::GetAtt": ["Bucket", "Arn"]},
+        {"Fn::GetAtt": ["Bus", "Arn"]},
+        "arn:aws:sqs:eu-west-1:111122223333:failures",
+        {"Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:failures"},
+        {"Fn::Sub": "arn:aws:sqs:eu-west-1:111122223333:${Queue.QueueName}"},
+        {"Fn::Join": [":", ["arn:aws:sns", {"Ref": "AWS::Region"}, "111122223333", "failed"]]},
+        {"Fn::If": ["IsProd", QUEUE_ARN, {"Ref": "Topic"}]},
+        {"Ref": "Given"},
+        {"Fn::FindInMap": ["Queues", {"Ref": "AWS::Region"}, "Arn"]},
+    ],
+)
+def test_accepts_every_destination_of_lambdas(destination: Any) -> None:
+    """Queues, topics, buckets and event buses keep failures, however they are referred to."""
+    checked = template(
+        KEPT,
+        config(destination=destination),
+        BUCKET,
+        {"Bus": one("AWS::Events::EventBus", {"Name": "bus"})},
+        Parameters={
+            "Given": {"Type": "String", "Default": "arn:aws:sqs:eu-west-1:111122223333:given"}
+        },
+        Mappings={"Queues": {"eu-west-1": {"Arn": "arn:aws:sqs:eu-west-1:111122223333:queue"}}},
+        Conditions={"IsProd": {"Fn::Equals": [{"Ref": "AWS::Region"}, "eu-west-1"]}},
+    )
+    assert find_uncovered_functions(checked) == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"Ref": "Function"},
+        ARN,
+        {"Fn::Sub": "${Function}"},
+        {"Fn::Sub": "${Function.Arn}"},
+        {"Fn::Join": ["", ["", {"Ref": "Function"}]]},
+        {"Fn::Select": [6, {"Fn::Split": [":", ARN]}]},
+    ],
+)
+def test_knows_the_function_of_a_configuration(function: Any) -> None:
+    """A configuration names its function by name or ARN."""
+    assert kinds(template(KEPT, config(FunctionName=function))) == []
+
+
+def test_knows_functions_by_the_name_they_are_given() -> None:
+    """A name that is written out twice is the same function."""
+    named = {
+        "Function": one(
+            "AWS::Lambda::Function", {**callers.FUNCTION["Properties"], "FunctionName": "report"}
+        )
+    }
+    rule = callers.rule(
+        {"Fn::Sub": "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:report"},
+        DeadLetterConfig={"Arn": QUEUE_ARN},
+    )
+    assert only(template(named, rule), "uncovered").logical_id == "Function"
+    assert kinds(template(named, rule, config(FunctionName="report"))) == []
+
+
+def test_knows_functions_by_a_name_that_comes_with_the_deployment() -> None:
+    """A name with the stack's in it is the same wherever it is written."""
+    name = {"Fn::Sub": "${AWS::StackName}-report"}
+    named = one("AWS::Lambda::Function", {**callers.FUNCTION["Properties"], "FunctionName": name})
+    resources = template({"Function": named}, callers.pipeline(name))
+    assert only(resources, "uncovered").logical_id == "Function"
+    assert kinds(template({"Function": named}, callers.pipeline(name), config())) == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"Fn::Sub": "${Function.Arn}:live"},
+        {"Fn::Join": [":", [ARN, "live"]]},
+        {"Fn::GetAtt": ["Alias", "AliasArn"]},
+        {"Fn::Sub": "${Alias}"},
+        {"Fn::Sub": ["${Arn}:${Stage}", {"Arn": ARN, "Stage": {"Ref": "Stage"}}]},
+    ],
+)
+def test_knows_the_alias_that_is_called(function: Any) -> None:
+    """An alias is called by its ARN, however that is put together."""
+    rule = callers.rule(function, DeadLetterConfig={"Arn": QUEUE_ARN})
+    stage = {"Stage": {"Type": "String", "Default": "live"}}
+    assert only(template(ALIAS, rule, Parameters=stage), "uncovered").qualifier == "live"
+    assert kinds(template(ALIAS, rule, config("live"), Parameters=stage)) == []
+
+
+def test_knows_the_same_parameter_as_qualifier() -> None:
+    """Two uses of one parameter are one qualifier, whatever its value will be."""
+    rule = callers.rule(
+        {"Fn::Sub": "${Function.Arn}:${Stage}"}, DeadLetterConfig={"Arn": QUEUE_ARN}
+    )
+    checked = template(rule, config({"Ref": "Stage"}), Parameters={"Stage": {"Type": "String"}})
+    assert kinds(checked) == []
+
+
+def test_accepts_a_configuration_that_exists_when_the_function_does() -> None:
+    """One condition for both is no doubt."""
+    resources = template(KEPT, config())
+    resources["Resources"]["Config"] |= {"Condition": "IsProd"}
+    resources["Resources"]["Function"] = callers.FUNCTION | {"Condition": "IsProd"}
+    assert kinds(resources) == []
+
+
+# What does not.
+
+
+@pytest.mark.parametrize(("fifo", "arn"), [(FIFO, FIFO_ARN), (FIFO_TOPIC, {"Ref": "Fifo"})])
+def test_finds_a_fifo_destination(fifo: Resources, arn: Any) -> None:
+    """Lambda cannot send failures to FIFO queues and topics."""
+    finding = only(template(KEPT, fifo, config(destination=arn)), "lost-destination")
+    assert (
+        finding.severity,
+        finding.logical_id,
+        finding.invoked_by,
+    ) == ("error", "Function", ("Caller",))
+
+
+def test_finds_a_fifo_destination_by_its_name() -> None:
+    """The name of a FIFO queue ends in `.fifo`."""
+    arn = "arn:aws:sqs:eu-west-1:111122223333:failures.fifo"
+    assert kinds(template(KEPT, config(destination=arn))) == ["lost-destination"]
+
+
+def test_finds_a_fifo_dead_letter_queue() -> None:
+    """Nor can it send dead letters there."""
+    assert kinds(template(KEPT, FIFO, with_dead_letter(FIFO_ARN))) == ["lost-destination"]
+
+
+def test_finds_s3_for_successes() -> None:
+    """A bucket may be told of failures, not of successes."""
+    destinations = {
+        "OnFailure": {"Destination": QUEUE_ARN},
+        "OnSuccess": {"Destination": {"Fn::GetAtt": ["Bucket", "Arn"]}},
+    }
+    finding = only(
+        template(KEPT, BUCKET, config(DestinationConfig=destinations)), "lost-destination"
+    )
+    assert "OnSuccess" in finding.reason
+
+
+def test_finds_a_destination_for_successes_only() -> None:
+    """To hear of successes is not to hear of failures."""
+    destinations = {"OnSuccess": {"Destination": QUEUE_ARN}}
+    assert kinds(template(KEPT, config(DestinationConfig=destinations))) == ["uncovered"]
+
+
+def test_finds_a_destination_that_is_left_out() -> None:
+    """No value is no destination."""
+    nothing = {"Ref": "AWS::NoValue"}
+    assert kinds(template(KEPT, config(destination=nothing))) == ["uncovered"]
+
+
+def test_accepts_the_dead_letter_queue_beside_a_bad_destination() -> None:
+    """An event that the destination loses is in the dead-letter queue, but the mistake is told."""
+    found = kinds(template(KEPT, FIFO, with_dead_letter(), config(destination=FIFO_ARN)))
+    assert found == ["lost-destination"]
+
+
+# Lesser findings.
+
+
+@pytest.mark.parametrize(
+    "caller", [callers.rule, callers.schedule, callers.subscription, callers.subscription_in_topic]
+)
+def test_warns_of_deliveries_that_nothing_keeps(caller: Any) -> None:
+    """A rule, schedule or subscription without dead-letter queue is told, as a lesser kind."""
+    finding = only(template(caller(ARN), config()), "delivery")
+    assert (
+        finding.severity,
+        finding.logical_id,
+        finding.invoked_by,
+    ) == ("warning", "Function", ("Caller",))
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        callers.rule(ARN, DeadLetterConfig={"Arn": QUEUE_ARN}),
+        callers.schedule(ARN, DeadLetterConfig={"Arn": QUEUE_ARN}),
+        callers.subscription(ARN, RedrivePolicy={"deadLetterTargetArn": QUEUE_ARN}),
+    ],
+)
+def test_accepts_deliveries_with_a_dead_letter_queue(caller: Resources) -> None:
+    """What is not delivered is kept."""
+    assert kinds(template(caller, config())) == []
+
+
+def test_warns_of_a_fifo_queue_behind_a_rule() -> None:
+    """EventBridge sends to standard queues only."""
+    rule = callers.rule(ARN, DeadLetterConfig={"Arn": FIFO_ARN})
+    assert kinds(template(rule, FIFO, config())) == ["delivery"]
+
+
+@pytest.mark.parametrize("caller", [callers.rule, callers.schedule])
+def test_warns_of_retries_on_the_delivery(caller: Any) -> None:
+    """One retry of the delivery leaves three runs of the function."""
+    target = {
+        "DeadLetterConfig": {"Arn": QUEUE_ARN},
+        "RetryPolicy": {"MaximumRetryAttempts": 1},
+    }
+    finding = only(template(caller(ARN, **target), config()), "delivery-retries")
+    assert "MaximumRetryAttempts to 1" in finding.reason
+    assert "MaximumRetryAttempts: 1" in finding.cloudformation_fix
+    assert kinds(template(caller(ARN, **target), config(MaximumRetryAttempts=1))) == []
+
+
+# What cannot be told.
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        {"Ref": "Given"},
+        {"Fn::ImportValue": "failures"},
+        {"Fn::Sub": "arn:aws:sqs:eu-west-1:111122223333:${Given}"},
+        {"Fn::GetAtt": ["Custom", "QueueArn"]},
+        {"Fn::Transform": {"Name": "Macro"}},
+        {"Fn::If": ["IsProd", QUEUE_ARN, {"Ref": "AWS::NoValue"}]},
+        "{{resolve:ssm:/failures/arn}}",
+        {"Ref": "FromParameterStore"},
+        {"Ref": "Optional"},
+        {"Fn::If": ["IsGiven", {"Ref": "Optional"}, {"Ref": "AWS::NoValue"}]},
+    ],
+)
+def test_neither_covers_nor_accuses_what_it_cannot_tell(destination: Any) -> None:
+    """A destination that is only known at deployment is a note."""
+    checked = template(
+        KEPT,
+        config(destination=destination),
+        {"Custom": one("Custom::Queue", {"ServiceToken": "arn:aws:sns:eu-west-1:1:topic"})},
+        Parameters={
+            "Given": {"Type": "String"},
+            "Optional": {"Type": "String", "Default": ""},
+            "FromParameterStore": {
+                "Type": "AWS::SSM::Parameter::Value<String>",
+                "Default": "/failures/arn",
+            },
+        },
+    )
+    finding = only(checked, "unknown")
+    assert (
+        finding.logical_id,
+        finding.severity,
+        finding.invoked_by,
+    ) == ("Function", "info", ("Caller",))
+    assert kinds(checked) == ["unknown"]
+
+
+def test_neither_covers_nor_accuses_under_a_condition() -> None:
+    """A configuration that exists under a condition covers under that condition."""
+    checked = template(KEPT, config())
+    checked["Resources"]["Config"] |= {"Condition": "IsProd"}
+    assert "IsProd" in only(checked, "unknown").reason
+    assert kinds(checked) == ["unknown"]
+
+
+def test_tells_that_the_qualifier_is_not_known() -> None:
+    """What is called of a function may be a parameter."""
+    rule = callers.rule(
+        {"Fn::Sub": "${Function.Arn}:${Stage}"}, DeadLetterConfig={"Arn": QUEUE_ARN}
+    )
+    checked = template(rule, config(), Parameters={"Stage": {"Type": "String"}})
+    assert only(checked, "unknown").qualifier == ""
+    assert kinds(checked) == ["unknown"]
+
+
+def test_tells_that_the_function_is_not_known() -> None:
+    """A caller of who knows whom is named itself."""
+    checked = template(
+        callers.subscription({"Ref": "Given"}), Parameters={"Given": {"Type": "String"}}
+    )
+    assert only(checked, "unknown").logical_id == "Caller"
+
+
+def test_tells_that_the_function_is_defined_elsewhere() -> None:
+    """A function of another template may be covered there."""
+    rule = callers.rule(
+        "arn:aws:lambda:eu-west-1:111122223333:function:elsewhere",
+        DeadLetterConfig={"Arn": QUEUE_ARN},
+    )
+    finding = only(template(rule), "unknown")
+    assert "elsewhere" in finding.reason
+    assert finding.logical_id == "Caller"
+    assert kinds(template(rule, config(FunctionName="elsewhere"))) == []
+
+
+def test_tells_that_a_service_is_not_documented() -> None:
+    """Whether a permission's service waits may be unknown."""
+    checked = template(callers.permission(ARN, "new-service.amazonaws.com"))
+    assert kinds(checked) == ["unknown"]
+
+
+def test_tells_that_sam_has_not_run() -> None:
+    """Before its transform, a template of SAM says nothing that could be judged."""
+    sam = {"Sam": one("AWS::Serverless::Function", {"Handler": "index.handler"})}
+    assert [one.logical_id for one in find_uncovered_functions(template(sam))] == ["Sam"]
+
+
+def test_tells_that_a_loop_has_not_run() -> None:
+    """Nor does a loop."""
+    assert kinds({"Resources": {"Fn::ForEach::Functions": ["Name", ["A"], {}]}}) == ["unknown"]
+
+
+# What other checkers miss or accuse.
+
+
+def test_finds_a_schedule_that_needs_no_permission() -> None:
+    """Scheduler calls with a role: nothing in the function's policy shows it."""
+    assert only(template(callers.schedule(ARN)), "uncovered").invoked_by == ("Caller",)
+
+
+def test_finds_a_function_without_any_configuration() -> None:
+    """There need not be an EventInvokeConfig for something to be missing in it."""
+    assert kinds(template(callers.bucket(ARN))) == ["uncovered"]
+
+
+def test_accuses_no_queues_consumer() -> None:
+    """SQS is no asynchronous caller, whatever the policy says."""
+    source = {"Fn::GetAtt": ["Queue", "Arn"]}
+    checked = template(callers.permission(ARN, "sqs.amazonaws.com", SourceArn=source))
+    assert kinds(checked) == []
+
+
+def test_accepts_a_dead_letter_queue_without_destination() -> None:
+    """A dead-letter queue is enough."""
+    assert kinds(template(KEPT, with_dead_letter())) == []
+
+
+def test_accepts_a_destination_without_dead_letter_queue() -> None:
+    """So is a destination."""
+    assert kinds(template(KEPT, config())) == []
+
+
+# Several stacks.
+
+
+def nested(**outputs: Any) -> Stack:
+    """Return a stack with a function of its own."""
+    return Stack(
+        template(
+            Parameters={"QueueArn": {"Type": "String"}},
+            Outputs={name: {"Value": value} for name, value in outputs.items()},
+        ),
+        file="nested.json",
+    )
+
+
+def parent(*resources: Resources) -> dict[str, Any]:
+    """Return the template of a stack with a nested one."""
+    below = one(
+        "AWS::CloudFormation::Stack",
+        {"TemplateURL": "https://example.com/a", "Parameters": {"QueueArn": QUEUE_ARN}},
+    )
+    return template(*resources, {"Nested": below})
+
+
+def test_follows_outputs_of_nested_stacks() -> None:
+    """A rule may call a function of a nested stack."""
+    rule = callers.rule({"Fn::GetAtt": ["Nested", "Outputs.FunctionArn"]})
+    stack = Stack(parent(rule), "Parent", nested={"Nested": nested(FunctionArn=ARN)})
+    (finding, _) = find_uncovered_functions_in([stack])
+    assert (
+        finding.kind,
+        finding.file,
+        finding.invoked_by,
+    ) == ("uncovered", "nested.json", ("Caller",))
+
+
+def test_follows_parameters_of_nested_stacks() -> None:
+    """A queue may come from the stack above."""
+    below = nested()
+    below.template["Resources"].update(KEPT | config(destination={"Ref": "QueueArn"}))
+    stack = Stack(parent(), "Parent", nested={"Nested": below})
+    assert find_uncovered_functions_in([stack]) == []
+
+
+def test_tells_that_a_nested_template_is_not_given() -> None:
+    """What a nested stack calls cannot be told without its template."""
+    (finding,) = find_uncovered_functions(parent())
+    assert (finding.kind, finding.logical_id) == ("unknown", "Nested")
+
+
+def test_follows_imports() -> None:
+    """A queue may come from another stack."""
+    exports = {"Failures": {"Value": QUEUE_ARN, "Export": {"Name": "failures"}}}
+    exporting = Stack(template(Outputs=exports), "Exporting")
+    importing = Stack(
+        template(KEPT, config(destination={"Fn::ImportValue": "failures"})), "Importing"
+    )
+    assert find_uncovered_functions_in([importing, exporting]) == []
+    assert [one.kind for one in find_uncovered_functions_in([importing])] == ["unknown"]
+
+
+# The finding.
+
+
+def test_says_what_calls_and_what_mends() -> None:
+    """A finding says which resource calls, through what, what is missing, and the fix."""
+    checked = template(ALIAS, callers.rule({"Ref": "Alias"}))
+    checked["Resources"]["Function"] = callers.FUNCTION | {
+        "Metadata": {"aws:cdk:path": "Stack/Report/Resource"}
+    }
+    finding = only(checked, "uncovered")
+    assert finding.shown == "Stack/Report"
+    assert "Caller (AWS::Events::Rule) through live" in finding.reason
+    assert finding.fix.startswith("channel.notify_failures_of(report_alias)")
+    assert "FunctionName: !Ref Function, Qualifier: 'live'" in finding.cloudformation_fix
+
+
+def test_accepts_what_the_template_acknowledges() -> None:
+    """A template's author may accept a finding, with the reason."""
+    checked = template(KEPT)
+    checked["Resources"]["Function"] = callers.FUNCTION | {
+        "Metadata": {"failure-destinations": {"acknowledge": {"uncovered": "only hints"}}}
+    }
+    assert kinds(checked) == []
+
+
+def test_gives_each_kind_a_severity() -> None:
+    """An event that is lost is an error, one that may be is a warning, the rest is a note."""
+    assert {kind.id: kind.severity for kind in KINDS.values()} == {
+        "uncovered": "error",
+        "other-qualifier": "error",
+        "lost-destination": "error",
+        "delivery": "warning",
+        "delivery-retries": "warning",
+        "custom-resource": "info",
+        "unknown": "info",
+    }
+
+
+def test_rejects_what_is_no_template() -> None:
+    """Text must be read first."""
+    with pytest.raises(ValueError, match=r"template must be a mapping, got str: read it with"):
+        find_uncovered_functions("Resources: {}")  # type: ignore[arg-type]
