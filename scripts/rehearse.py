@@ -30,22 +30,12 @@ from .release import UNRELEASED
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+FIRST_FAILURE = ROOT / "scripts" / "first_failure.py"
 PUBLIB = ROOT / "node_modules" / ".bin" / "publib-pypi"
 EXTRAS = ("cli", "node", "testing")
 LOOPBACK = "127.0.0.1"
 INDEX_START_SECONDS = 30
 CHANGE = "### Changed\n\n- What the rehearsal changes.\n"
-
-# Run by the fresh environment, in the example's folder.
-LOSES_NOTHING = """
-from failure_destinations.testing import LocalCloud
-
-with LocalCloud(engine="ministack") as cloud:
-    outputs = cloud.deploy(".")["Reports"]
-    cloud.invoke(cloud.physical_id("Reports", "Report"), {"order": 42})
-    (message,) = cloud.messages(outputs["QueueUrl"])
-    assert message.json()["requestPayload"] == {"order": 42}, message.body
-"""
 
 
 class RehearsalError(Exception):
@@ -203,12 +193,12 @@ class Stranger:
             BIN / "uv",
             *command,
             "failure-destinations",
-            "--version",
+            "--help",
             env=os.environ | {"NO_PROXY": LOOPBACK},
             cwd=self.folder,
         )
-        if f"failure-destinations {version}" not in uvx:
-            raise RehearsalError(f"uvx ran another version:\n{uvx}")
+        if "replay" not in uvx:
+            raise RehearsalError(f"uvx does not show the command:\n{uvx}")
 
 
 def first_example() -> str:
@@ -263,11 +253,12 @@ def rehearse(work: Path) -> None:
         stranger.install(version)
         stranger.run_without_installing(version)
 
-        say("deploying the README's first example to an engine, and losing nothing")
+        say("deploying the README's first example to an engine; listing and replaying what fails")
         (stranger.folder / "app.py").write_text(first_example(), encoding="utf-8")
         (stranger.folder / "cdk.json").write_text('{"app": "python3 app.py"}', encoding="utf-8")
         before = stranger.synthesise()
-        stranger.run("python", "-c", LOSES_NOTHING)
+        # As text: with the file's folder on the path it would find what is beside it.
+        stranger.run("python", "-c", FIRST_FAILURE.read_text(encoding="utf-8"))
 
         say(f"publishing {successor}, and upgrading to it")
         publisher.publish(work / "second", url)
