@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .aws import Aws
 from .errors import CommandError
+from .stacks import DeployedStack
 
 _SUBSCRIPTION = "QueueSubscription"
 _COPY_QUEUE = "CopyQueue"
-_HASH = re.compile(r"[0-9A-F]{8}$")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def find_channels(aws: Aws, stack: str) -> list[Channel]:
     Raises:
         CommandError: There is no such stack.
     """
-    deployed = _Stack(aws, stack)
+    deployed = DeployedStack(aws, stack)
     paths = {id: deployed.path(id) for id in deployed.physical_ids}
     copies = {
         _above(path, _COPY_QUEUE): deployed.physical_ids[id]
@@ -106,9 +105,11 @@ def queue_url(sqs: Any, arn: str) -> str:
     return str(answer["QueueUrl"])
 
 
-def _channel(aws: Aws, stack: _Stack, id: str, path: str, copies: Mapping[str, str]) -> Channel:
+def _channel(
+    aws: Aws, stack: DeployedStack, id: str, path: str, copies: Mapping[str, str]
+) -> Channel:
     subscription = stack.physical_ids[id]
-    properties = stack.template.get(id, {}).get("Properties", {})
+    properties = stack.properties(id)
     topic = stack.resolve(properties.get("TopicArn"))
     queue = stack.resolve(properties.get("Endpoint"))
     redrive = properties.get("RedrivePolicy") or {}
@@ -146,66 +147,6 @@ def _told_by_sns(sns: Any, subscription: str) -> tuple[str, str, str | None]:
 def _url(aws: Aws, queue: str) -> str:
     """Return a queue's URL, which is also its physical id in CloudFormation."""
     return queue_url(aws.client("sqs"), queue) if queue.startswith("arn:") else queue
-
-
-class _Stack:
-    """A deployed stack: its resources by logical id."""
-
-    def __init__(self, aws: Aws, name: str) -> None:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
-
-        client = aws.client("cloudformation")
-        try:
-            pages = list(client.get_paginator("list_stack_resources").paginate(StackName=name))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":
-                raise
-            raise CommandError(
-                f"there is no stack {name!r} in {client.meta.region_name}: "
-                "look at --stack, --region and --profile"
-            ) from None
-        resources = [
-            resource
-            for page in pages
-            for resource in page["StackResourceSummaries"]
-            if resource.get("PhysicalResourceId")
-        ]
-        self._name = name.rpartition(":stack/")[2].partition("/")[0]
-        self.physical_ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
-        self.types = {r["LogicalResourceId"]: r["ResourceType"] for r in resources}
-        self.template = _resources(client.get_template(StackName=name)["TemplateBody"])
-
-    def path(self, id: str) -> str:
-        """Return the construct's path below the stack; without the CLI's note, about that."""
-        noted = str(self.template.get(id, {}).get("Metadata", {}).get("aws:cdk:path", ""))
-        return _below(noted, self._name) if noted else _HASH.sub("", id)
-
-    def resolve(self, value: Any) -> str | None:
-        """Return the physical id that a property refers to; None if it is not of this stack."""
-        if isinstance(value, str):
-            return value
-        if not isinstance(value, Mapping):
-            return None
-        id = value.get("Ref") or (value.get("Fn::GetAtt") or [None])[0]
-        return self.physical_ids.get(id)
-
-
-def _resources(template: Any) -> dict[str, Any]:
-    if isinstance(template, str):
-        try:
-            template = json.loads(template)
-        except ValueError:
-            # YAML, so not of the CDK; logical ids have to do.
-            return {}
-    resources: dict[str, Any] = template.get("Resources", {})
-    return resources
-
-
-def _below(path: str, stack: str) -> str:
-    """Return a path without that of the stack, which may itself be in a stage."""
-    parts = path.split("/")
-    above = next((i for i in range(1, len(parts)) if "-".join(parts[:i]) == stack), 1)
-    return "/".join(parts[above:]).removesuffix("/Resource")
 
 
 def _above(path: str, name: str) -> str:
