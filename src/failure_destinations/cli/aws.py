@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,16 @@ class Aws:
         # boto3 knows AWS_DEFAULT_REGION only.
         region = self._region or os.environ.get("AWS_REGION") or None
         return boto3.Session(profile_name=self._profile, region_name=region)
+
+    @property
+    def options(self) -> str:
+        """The options that lead another command, also the AWS CLI's, to the same place."""
+        options = {
+            "--profile": self._profile,
+            "--region": self.session.region_name,
+            "--endpoint-url": self._endpoint_url,
+        }
+        return shlex.join(word for pair in options.items() if pair[1] for word in pair if word)
 
     def client(self, service: str, *, connections: int = 10) -> Any:
         """Return the client of a service, always the same one.

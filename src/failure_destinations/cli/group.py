@@ -17,6 +17,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("list_command", "Show the failed events that wait in a queue."),
     "show": ("show_command", "Show one failed event in full."),
     "replay": ("replay_command", "Run failed events again, and delete what succeeds."),
+    "doctor": ("doctor_command", "Look whether every failed event is kept and told."),
     "check": ("check_command", "Find asynchronous functions whose failures would be lost."),
 }
 

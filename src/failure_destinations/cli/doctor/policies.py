@@ -1,0 +1,131 @@
+"""Reads resource policies: may a service or a role do something, as far as they tell?
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+_QUANTIFIER = re.compile(r"^(ForAnyValue|ForAllValues):")
+_LIKE = ("StringLike", "ArnLike", "ArnEquals")
+
+
+def allows(
+    policy: Mapping[str, Any],
+    *,
+    principal: str,
+    action: str,
+    resource: str,
+    context: Mapping[str, str],
+) -> bool | None:
+    """Tell whether a policy lets a service of AWS, or a role, do something.
+
+    Args:
+        policy: The policy.
+        principal: Such as `sns.amazonaws.com`, or a role's ARN.
+        action: Such as `sqs:SendMessage`.
+        resource: The ARN of what the policy is attached to.
+        context: What is known of the request by condition key, such as `aws:SourceArn`.
+
+    Returns:
+        None if it depends on a condition that is not known here.
+    """
+    known = {key.lower(): value for key, value in context.items()}
+    allowed: bool | None = False
+    denied: bool | None = False
+    for statement in _list(policy.get("Statement")):
+        matches = _all(
+            (
+                _is_of(statement, principal),
+                _covers(statement, "Action", action),
+                _covers(statement, "Resource", resource),
+                _holds(statement.get("Condition") or {}, known),
+            )
+        )
+        if statement.get("Effect") == "Allow":
+            allowed = _any(allowed, matches)
+        else:
+            denied = _any(denied, matches)
+    if denied is None:
+        return None if allowed is not False else False
+    return False if denied else allowed
+
+
+def _is_of(statement: Mapping[str, Any], principal: str) -> bool:
+    if "Principal" not in statement:
+        return not _names(statement.get("NotPrincipal"), principal)
+    return _names(statement["Principal"], principal)
+
+
+def _names(named: Any, principal: str) -> bool:
+    if named == "*":
+        return True
+    if not isinstance(named, Mapping):
+        return False
+    accounts = _list(named.get("AWS"))
+    return principal in [*_list(named.get("Service")), *accounts] or "*" in accounts
+
+
+def _covers(statement: Mapping[str, Any], element: str, value: str) -> bool:
+    if f"Not{element}" in statement:
+        return not _like(value, statement[f"Not{element}"])
+    # A policy's resource is what it is attached to unless it says otherwise.
+    return element not in statement or _like(value, statement[element])
+
+
+def _like(value: str, patterns: Any) -> bool:
+    return any(fnmatchcase(value.lower(), str(p).lower()) for p in _list(patterns))
+
+
+def _holds(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool | None:
+    return _all(
+        _condition(operator, key, wanted, context)
+        for operator, tests in conditions.items()
+        for key, wanted in tests.items()
+    )
+
+
+def _condition(operator: str, key: str, wanted: Any, context: Mapping[str, str]) -> bool | None:
+    kind = _QUANTIFIER.sub("", operator)
+    if_exists = kind.endswith("IfExists")
+    kind = kind.removesuffix("IfExists")
+    value = context.get(key.lower())
+    if value is None:
+        return True if if_exists else None
+    negated = "Not" in kind
+    kind = kind.replace("Not", "")
+    if kind in _LIKE:
+        found = any(fnmatchcase(value, str(pattern)) for pattern in _list(wanted))
+    elif kind in ("StringEquals", "StringEqualsIgnoreCase", "Bool"):
+        fold = str if kind == "StringEquals" else str.lower
+        found = fold(value) in [fold(_text(each)) for each in _list(wanted)]
+    else:
+        return None
+    return found is not negated
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _all(parts: Iterable[bool | None]) -> bool | None:
+    known = list(parts)
+    if False in known:
+        return False
+    return None if None in known else True
+
+
+def _any(first: bool | None, second: bool | None) -> bool | None:
+    if True in (first, second):
+        return True
+    return None if None in (first, second) else False
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
