@@ -15,7 +15,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from ._checks import (
     check_address,
@@ -28,7 +28,7 @@ from ._checks import (
 )
 from ._register import Register
 from ._suppressions import suppress_for_channel
-from .handler import AsyncConfig, AttachedHandler
+from .handler import AsyncConfig, AttachedHandler, check_settings
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 MIN_RETENTION_SECONDS = 60
@@ -226,6 +226,34 @@ class FailureChannel(Construct):
             handler, retries=retries, max_event_age=max_event_age, on_success=on_success
         )
         return config.define(self)
+
+    def cover(
+        self, scope: IConstruct, *, retries: int = 2, max_event_age: Duration | None = None
+    ) -> None:
+        """Attach this channel to every asynchronous function below a scope that is uncovered.
+
+        A function is asynchronous, and covered, as `FailureDestinationCheck` says: what is called
+        through an alias or version is attached through it. Whatever is defined before synthesis is
+        seen, also after this call. Functions with a failure destination or dead-letter queue are
+        left as they are, and so are those whose finding is acknowledged with
+        `Validations.of(…).acknowledge(…)`. A function whose asynchronous configuration has no
+        failure destination keeps it, and gets one. What cannot be attached, such as a `CfnFunction`
+        without a construct around it, is left to the check.
+
+        Args:
+            scope: The app, a stage, a stack or any construct of the channel's app or stage.
+            retries: As of `notify_failures_of`, for functions that have no asynchronous
+                configuration yet. 0 to 2. Default: 2, as Lambda does.
+            max_event_age: Likewise. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
+
+        Raises:
+            ValueError: The scope is no construct, or is covered already, or an argument is not as
+                described.
+        """
+        from .cover import cover  # noqa: PLC0415 - the check is only imported where it is used
+
+        check_settings(retries, max_event_age)
+        cover(self, scope, retries=retries, max_event_age=max_event_age)
 
     def add_email(self, address: str) -> sns.Subscription:
         """Tell one more mailbox of each failure.

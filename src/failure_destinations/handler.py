@@ -60,13 +60,7 @@ class AsyncConfig:
         on_success: lambda_.IDestination | None,
     ) -> None:
         """Refuse a handler, or settings of it, whose failed events would not arrive."""
-        check_count(
-            "retries",
-            retries,
-            MAX_RETRIES,
-            "Lambda runs a failed asynchronous event again 2 times at most",
-        )
-        check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
+        check_settings(retries, max_event_age)
         _check_on_success(on_success)
         self._node = _checked_node(handler)
         self._handler = handler
@@ -194,6 +188,43 @@ class AsyncConfig:
         )
         bound = self._on_success.bind(scope, view, type=lambda_.DestinationType.SUCCESS)
         return lambda_.CfnEventInvokeConfig.OnSuccessProperty(destination=bound.destination)
+
+
+def add_failure_destination(
+    channel: FailureChannel, handler: lambda_.IFunction, config: lambda_.CfnEventInvokeConfig
+) -> None:
+    """Give a handler's asynchronous configuration, which is somebody else's, the destination."""
+    channel.topic.grant_publish(handler)
+    config.add_property_override("DestinationConfig.OnFailure.Destination", channel.topic.topic_arn)
+    config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
+    place = cast(Construct, handler)
+    if channel.copy_queue is not None:
+        function, _ = function_and_qualifier(handler)
+        keep_copies(
+            channel,
+            channel.copy_queue,
+            function,
+            handler.role,
+            node=function.node,
+            place=place,
+            policy=None,
+        )
+    if channel._publishers_use_key or channel.encryption_key is not None:
+        acknowledge(handler.role, DATA_KEYS)
+    seconds = config.maximum_event_age_in_seconds
+    age = None if seconds is None else Duration.seconds(seconds)
+    channel._handlers.add(AttachedHandler(handler, place, age))
+
+
+def check_settings(retries: int, max_event_age: Duration | None) -> None:
+    """Refuse what Lambda would refuse, or read otherwise."""
+    check_count(
+        "retries",
+        retries,
+        MAX_RETRIES,
+        "Lambda runs a failed asynchronous event again 2 times at most",
+    )
+    check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
 
 
 def function_and_qualifier(handler: Any) -> tuple[lambda_.IFunction, str]:

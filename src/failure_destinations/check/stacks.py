@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .findings import UncoveredFunction
+from .model import Facts
 from .reader import TemplateReader
 from .rule import judge
 from .values import Scope, mapping
@@ -67,8 +68,20 @@ def find_uncovered_functions_in(stacks: Iterable[Stack]) -> list[UncoveredFuncti
     Raises:
         ValueError: A template is no mapping.
     """
+    return judge(read_facts(stacks))
+
+
+def read_facts(stacks: Iterable[Stack]) -> Facts:
+    """Return what stacks say of functions and their callers, for the rule to judge.
+
+    Args:
+        stacks: The stacks.
+
+    Raises:
+        ValueError: A template is no mapping.
+    """
     scopes = [scope for stack in stacks for scope in _scopes(stack, None, {}, 0)]
-    return judge(TemplateReader(scopes).read())
+    return TemplateReader(scopes).read()
 
 
 def _scopes(

@@ -1,0 +1,214 @@
+"""What an app defines of functions and their callers, read before it is synthesised."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from aws_cdk import CfnResource, Stack, Stage, Validations
+from aws_cdk import aws_lambda as lambda_
+from constructs import IConstruct
+
+from .check.callers import CALLERS
+from .check.findings import UncoveredFunction
+from .check.model import LATEST
+from .check.rule import judge
+from .check.stacks import Stack as Template
+from .check.stacks import read_facts
+
+_FUNCTION = "AWS::Lambda::Function"
+_ALIAS = "AWS::Lambda::Alias"
+_VERSION = "AWS::Lambda::Version"
+_CONFIG = "AWS::Lambda::EventInvokeConfig"
+# Roles say who may call, while what calls is defined here; most are the functions' own.
+_READ = frozenset({*CALLERS, _FUNCTION, _ALIAS, _VERSION, _CONFIG}) - {"AWS::IAM::Role"}
+# Of no use here, and long.
+_LEFT_OUT = frozenset({"code", "environment", "tags"})
+_PLUGIN = "failure-destinations"
+
+Key = tuple[str, str]
+T = TypeVar("T")
+
+
+class AppModel:
+    """The stacks of an app, as far as they say who calls which function.
+
+    Read with as few calls to Node as there can be: two for each resource that matters, and a few
+    for each stack. What `add_property_override` and its like change is not seen.
+    """
+
+    def __init__(self, construct: IConstruct) -> None:
+        """Read the app, or the stage of it, that a construct is in."""
+        self._resources: dict[Key, CfnResource] = {}
+        templates: dict[str, dict[str, Any]] = {}
+        for stack, resources in _by_stack(stage_of(construct)):
+            name = stack.node.path
+            templates[name] = self._read(stack, name, resources)
+        _import_across(templates)
+        self._templates = templates
+        self._facts = read_facts([Template(template, name) for name, template in templates.items()])
+
+    def find_uncovered_functions(self) -> list[UncoveredFunction]:
+        """Return what the check finds; stacks are named by their paths."""
+        return judge(self._facts)
+
+    def handler_of(self, finding: UncoveredFunction) -> lambda_.IFunction | None:
+        """Return the function, alias or version that a finding is about, if it is a construct."""
+        if finding.qualifier == LATEST:
+            return _l2(self._resources.get((finding.stack, finding.logical_id)), lambda_.Function)
+        for id, definition in self._templates.get(finding.stack, {}).get("Resources", {}).items():
+            properties = definition["Properties"]
+            if not _refers_to(properties.get("FunctionName"), finding.logical_id):
+                continue
+            resource = self._resources[finding.stack, id]
+            if definition["Type"] == _ALIAS and properties.get("Name") == finding.qualifier:
+                return _l2(resource, lambda_.Alias)
+            if definition["Type"] == _VERSION and id == finding.qualifier:
+                return _l2(resource, lambda_.Version)
+        return None
+
+    def config_of(self, finding: UncoveredFunction) -> lambda_.CfnEventInvokeConfig | None:
+        """Return the asynchronous configuration that there is for what a finding is about."""
+        for config in self._facts.configs:
+            function = self._facts.functions[config.function].source
+            if (function.stack, function.logical_id) == (finding.stack, finding.logical_id) and (
+                config.qualifier == finding.qualifier
+            ):
+                key = (config.source.stack, config.source.logical_id)
+                return cast(lambda_.CfnEventInvokeConfig, self._resources[key])
+        return None
+
+    def is_acknowledged(self, construct: IConstruct, kind: str) -> bool:
+        """Tell whether somebody accepts a kind of finding of a construct, or of one around it."""
+        return any(
+            entry.type == Validations.ACKNOWLEDGED_RULES_METADATA_KEY
+            and f"{_PLUGIN}::{kind}" in entry.data
+            for scope in construct.node.scopes
+            for entry in scope.node.metadata
+        )
+
+    def _read(self, stack: Stack, name: str, resources: Iterable[CfnResource]) -> dict[str, Any]:
+        """Return a stack's template, with what is read of it only."""
+        read = [
+            (type, resource)
+            for resource in resources
+            if (type := _type_of(resource)) in _READ or type.startswith("Custom::")
+        ]
+        raw = [
+            [resource.logical_id, _without(resource._cfn_properties, _LEFT_OUT)]
+            for _, resource in read
+        ]
+        template: dict[str, Any] = {}
+        for (type, resource), (id, properties) in zip(read, stack.resolve(raw), strict=True):
+            self._resources[name, id] = resource
+            template[id] = {"Type": type, "Properties": _as_written(properties)}
+        return {"Resources": template, "Outputs": {}}
+
+
+def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnResource]]]:
+    """Yield the stacks of a stage, nested stacks too, each with its own resources."""
+    for stack in _stacks(stage):
+        constructs = stack.node.find_all()
+        owner = dict.fromkeys(map(ref, constructs), ref(stack))
+        # An outer stack comes before those nested in it.
+        nested = [one for one in constructs if isinstance(one, Stack) and ref(one) != ref(stack)]
+        for one in nested:
+            owner |= dict.fromkeys(map(ref, one.node.find_all()), ref(one))
+        for one in (stack, *nested):
+            yield (
+                one,
+                [
+                    construct
+                    for construct in constructs
+                    if isinstance(construct, CfnResource) and owner[ref(construct)] == ref(one)
+                ],
+            )
+
+
+def _stacks(construct: IConstruct) -> Iterator[Stack]:
+    """Yield the outermost stacks of a stage, but for those of stages in it."""
+    for child in construct.node.children:
+        if isinstance(child, Stack):
+            yield child
+        elif not isinstance(child, Stage):
+            yield from _stacks(child)
+
+
+def _import_across(templates: dict[str, dict[str, Any]]) -> None:
+    """Write what refers to another stack as CDK does when it synthesises: export and import."""
+    owners: dict[str, str] = {}
+    for name, template in templates.items():
+        for id in template["Resources"]:
+            owners.setdefault(id, name)
+
+    def imported(value: Any, here: Mapping[str, Any]) -> Any:
+        if isinstance(value, list):
+            return [imported(item, here) for item in value]
+        if not isinstance(value, dict):
+            return value
+        referred = _referred(value)
+        if referred is None or referred in here or referred not in owners:
+            return {key: imported(item, here) for key, item in value.items()}
+        owner = owners[referred]
+        export = f"{owner}:{json.dumps(value, sort_keys=True)}"
+        templates[owner]["Outputs"][export] = {"Value": value, "Export": {"Name": export}}
+        return {"Fn::ImportValue": export}
+
+    for template in templates.values():
+        for definition in template["Resources"].values():
+            definition["Properties"] = imported(definition["Properties"], template["Resources"])
+
+
+def _referred(value: Any) -> str | None:
+    """Return the logical id that a `Ref` or `Fn::GetAtt` is to, None of anything else."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    ((function, argument),) = value.items()
+    if function == "Fn::GetAtt" and isinstance(argument, list):
+        return str(argument[0])
+    return str(argument) if function == "Ref" else None
+
+
+def _refers_to(value: Any, logical_id: str) -> bool:
+    return _referred(value) == logical_id
+
+
+def _as_written(value: Any) -> Any:
+    """Return properties as templates write them: CDK's own begin with a small letter."""
+    if isinstance(value, list):
+        return [_as_written(item) for item in value]
+    if isinstance(value, dict):
+        return {key[:1].upper() + key[1:]: _as_written(item) for key, item in value.items()}
+    return value
+
+
+def _without(properties: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in properties.items() if name not in names}
+
+
+@functools.cache
+def _type_of_class(kind: type[CfnResource]) -> str | None:
+    return getattr(kind, "CFN_RESOURCE_TYPE_NAME", None)
+
+
+def _type_of(resource: CfnResource) -> str:
+    """Return a resource's type; asked of its class, since to ask itself is a call to Node."""
+    return _type_of_class(type(resource)) or resource.cfn_resource_type
+
+
+def _l2(resource: CfnResource | None, kind: type[T]) -> T | None:
+    """Return the construct that defines a resource, if it is of a kind."""
+    construct = None if resource is None else resource.node.scope
+    return construct if isinstance(construct, kind) else None
+
+
+def stage_of(construct: IConstruct) -> Stage:
+    """Return the app or stage that a construct is in, or is."""
+    return construct if isinstance(construct, Stage) else cast(Stage, Stage.of(construct))
+
+
+def ref(construct: Any) -> str:
+    """Return what Node knows a construct by: Python may have two objects for one construct."""
+    return str(construct.__jsii_ref__.ref)

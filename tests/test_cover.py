@@ -1,0 +1,292 @@
+"""cover: every asynchronous function below a scope gets a failure destination."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_notifications as notifications
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as scheduler_targets
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from failure_destinations import FailureChannel, FailureMonitoring
+
+from .conftest import define_handler
+from .templates import assert_warns, logical_id, resources_of
+
+CONFIG = "AWS::Lambda::EventInvokeConfig"
+
+
+def call_by_rule(scope: Construct, id: str, handler: lambda_.IFunction) -> None:
+    """Have a rule call a handler."""
+    events.Rule(
+        scope,
+        id,
+        schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
+        targets=[targets.LambdaFunction(handler)],
+    )
+
+
+def configured(stack: cdk.Stack) -> dict[tuple[Any, Any], Any]:
+    """Return where failures go, by function and qualifier."""
+    return {
+        (
+            str(resource["Properties"]["FunctionName"]),
+            str(resource["Properties"]["Qualifier"]),
+        ): resource["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]
+        for resource in resources_of(stack, CONFIG).values()
+    }
+
+
+def key(stack: cdk.Stack, handler: Any, qualifier: str = "$LATEST") -> tuple[str, str]:
+    """Return what a configuration names a function by."""
+    return str({"Ref": logical_id(stack, handler)}), qualifier
+
+
+def test_covers_whoever_is_called(app: cdk.App, stack: cdk.Stack) -> None:
+    """Rules, schedules, subscriptions, notifications: each function they call is attached."""
+    by_rule, by_schedule, by_topic, by_bucket, by_nobody = (
+        define_handler(stack, f"By{name}")
+        for name in ("Rule", "Schedule", "Topic", "Bucket", "Nobody")
+    )
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    call_by_rule(stack, "Rule", by_rule)
+    scheduler.Schedule(
+        stack,
+        "Schedule",
+        schedule=scheduler.ScheduleExpression.rate(cdk.Duration.minutes(1)),
+        target=scheduler_targets.LambdaInvoke(by_schedule),
+    )
+    topic = sns.Topic(stack, "Topic")
+    topic.add_subscription(subscriptions.LambdaSubscription(by_topic))
+    bucket = s3.Bucket(stack, "Bucket")
+    bucket.add_event_notification(
+        s3.EventType.OBJECT_CREATED, notifications.LambdaDestination(by_bucket)
+    )
+    arn = {"Ref": logical_id(stack, channel.topic)}
+    assert configured(stack) == {
+        key(stack, handler): arn for handler in (by_rule, by_schedule, by_topic, by_bucket)
+    }
+    assert key(stack, by_nobody) not in configured(stack)
+
+
+def test_covers_the_alias_that_is_called(
+    app: cdk.App, stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """A configuration of the function would say nothing of its alias."""
+    FailureChannel(stack, "Channel").cover(app)
+    call_by_rule(stack, "Rule", handler.add_alias("live"))
+    ((_, qualifier),) = configured(stack)
+    assert "live" in qualifier or "Alias" in qualifier
+
+
+def test_covers_functions_of_other_stacks(app: cdk.App, stack: cdk.Stack) -> None:
+    """A rule, the function it calls and the channel can each be in a stack of their own."""
+    rules, handlers = cdk.Stack(app, "Rules"), cdk.Stack(app, "Handlers")
+    FailureChannel(stack, "Channel").cover(app)
+    handler = define_handler(handlers)
+    call_by_rule(rules, "Rule", handler)
+    app.synth()
+    assert list(configured(handlers)) == [key(handlers, handler)]
+    assert stack.dependencies == []
+
+
+def test_covers_functions_of_a_nested_stack(app: cdk.App, stack: cdk.Stack) -> None:
+    """A nested stack is below its parent."""
+    nested = cdk.NestedStack(stack, "Nested")
+    FailureChannel(stack, "Channel").cover(app)
+    handler = define_handler(nested)
+    call_by_rule(nested, "Rule", handler)
+    app.synth()
+    assert list(configured(nested)) == [key(nested, handler)]
+
+
+def test_covers_a_stage(app: cdk.App) -> None:
+    """A stage's channel covers the stage."""
+    stage = cdk.Stage(app, "Production")
+    stack = cdk.Stack(stage, "Stack")
+    handler = define_handler(stack)
+    FailureChannel(stack, "Channel").cover(stage)
+    call_by_rule(stack, "Rule", handler)
+    assert list(configured(stack)) == [key(stack, handler)]
+
+
+def test_covers_nothing_above_its_scope(stack: cdk.Stack) -> None:
+    """What is not below the scope stays as it is, whoever calls it."""
+    inside, outside = Construct(stack, "Inside"), Construct(stack, "InsideNot")
+    FailureChannel(stack, "Channel").cover(inside)
+    handlers = [define_handler(scope, "Handler") for scope in (inside, outside)]  # type: ignore[arg-type]
+    for handler in handlers:
+        call_by_rule(stack, f"Rule{handler.node.path}", handler)
+    assert list(configured(stack)) == [key(stack, handlers[0])]
+
+
+def test_leaves_what_is_covered(app: cdk.App, stack: cdk.Stack) -> None:
+    """A failure destination or dead-letter queue is somebody's choice."""
+    queue = sqs.Queue(stack, "Queue")
+    with_destination = define_handler(
+        stack, "WithDestination", on_failure=destinations.SqsDestination(queue)
+    )
+    with_queue = define_handler(stack, "WithQueue", dead_letter_queue=queue)
+    FailureChannel(stack, "Channel").cover(app)
+    for id, handler in (("A", with_destination), ("B", with_queue)):
+        call_by_rule(stack, id, handler)
+    assert configured(stack) == {
+        key(stack, with_destination): {"Fn::GetAtt": [logical_id(stack, queue), "Arn"]}
+    }
+
+
+def test_leaves_what_is_called_synchronously(app: cdk.App, stack: cdk.Stack) -> None:
+    """Who polls a queue hears of the failure."""
+    handler = define_handler(stack)
+    FailureChannel(stack, "Channel").cover(app)
+    lambda_.EventSourceMapping(
+        stack,
+        "Mapping",
+        target=handler,
+        event_source_arn=sqs.Queue(stack, "Queue").queue_arn,
+    )
+    assert resources_of(stack, CONFIG) == {}
+
+
+def test_leaves_what_is_acknowledged(app: cdk.App, stack: cdk.Stack) -> None:
+    """Somebody accepts that its failures are lost."""
+    handler = define_handler(stack)
+    cdk.Validations.of(handler).acknowledge(
+        cdk.Acknowledgment(id="failure-destinations::uncovered", reason="a heartbeat")
+    )
+    FailureChannel(stack, "Channel").cover(app)
+    call_by_rule(stack, "Rule", handler)
+    assert resources_of(stack, CONFIG) == {}
+
+
+def test_adds_the_destination_to_a_configuration_without_one(
+    app: cdk.App, stack: cdk.Stack
+) -> None:
+    """Retries, age and success destination of the function's own configuration stay."""
+    queue = sqs.Queue(stack, "Queue")
+    handler = define_handler(
+        stack,
+        retry_attempts=0,
+        max_event_age=cdk.Duration.minutes(5),
+        on_success=destinations.SqsDestination(queue),
+    )
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    call_by_rule(stack, "Rule", handler)
+    (config,) = resources_of(stack, CONFIG).values()
+    assert config["Properties"] == {
+        "DestinationConfig": {
+            "OnFailure": {"Destination": {"Ref": logical_id(stack, channel.topic)}},
+            "OnSuccess": {"Destination": {"Fn::GetAtt": [logical_id(stack, queue), "Arn"]}},
+        },
+        "FunctionName": {"Ref": logical_id(stack, handler)},
+        "MaximumEventAgeInSeconds": 300,
+        "MaximumRetryAttempts": 0,
+        "Qualifier": "$LATEST",
+    }
+
+
+@pytest.mark.parametrize("configured_before", [False, True])
+def test_defines_the_same_as_attaching_by_hand(configured_before: bool) -> None:
+    """What cover attaches may publish, keeps copies and is watched."""
+
+    def resources(by_cover: bool) -> Any:
+        app = cdk.App()
+        stack = cdk.Stack(app, "Stack")
+        channel = FailureChannel(stack, "Channel", encryption_key=kms.Key(stack, "Key"))
+        FailureMonitoring(stack, "Monitoring", channel=channel)
+        settings: dict[str, Any] = {"retry_attempts": 2} if by_cover and configured_before else {}
+        handler = define_handler(stack, **settings)
+        call_by_rule(stack, "Rule", handler)
+        if by_cover:
+            channel.cover(app)
+        else:
+            channel.notify_failures_of(handler)
+        return resources_of(stack)
+
+    assert resources(by_cover=True) == resources(by_cover=False)
+
+
+def test_sets_retries_and_age(app: cdk.App, stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """They are for functions that have no configuration of their own."""
+    FailureChannel(stack, "Channel").cover(app, retries=0, max_event_age=cdk.Duration.hours(1))
+    call_by_rule(stack, "Rule", handler)
+    (config,) = resources_of(stack, CONFIG).values()
+    assert config["Properties"]["MaximumRetryAttempts"] == 0
+    assert config["Properties"]["MaximumEventAgeInSeconds"] == 3600
+
+
+def test_warns_of_a_function_of_another_region(app: cdk.App) -> None:
+    """What cannot be attached does not stop the others."""
+    here = cdk.Environment(account="111122223333", region="eu-west-1")
+    there = cdk.Environment(account="111122223333", region="us-east-1")
+    stack, far = cdk.Stack(app, "Here", env=here), cdk.Stack(app, "There", env=there)
+    FailureChannel(stack, "Channel").cover(app)
+    handlers = [define_handler(stack), define_handler(far)]
+    for one, handler in zip((stack, far), handlers, strict=True):
+        call_by_rule(one, "Rule", handler)
+    app.synth()
+    assert list(configured(stack)) == [key(stack, handlers[0])]
+    assert_warns(far, "must be in the same Region")
+
+
+def test_leaves_a_function_without_a_construct(app: cdk.App, stack: cdk.Stack) -> None:
+    """An L1 function is left to the check, and synthesis goes on."""
+    function = lambda_.CfnFunction(
+        stack,
+        "Function",
+        code=lambda_.CfnFunction.CodeProperty(zip_file="def handler(event, context): ..."),
+        role="arn:aws:iam::111122223333:role/r",
+        handler="index.handler",
+        runtime="python3.13",
+    )
+    lambda_.CfnPermission(
+        stack,
+        "Permission",
+        action="lambda:InvokeFunction",
+        function_name=function.ref,
+        principal="s3.amazonaws.com",
+    )
+    FailureChannel(stack, "Channel").cover(app)
+    assert resources_of(stack, CONFIG) == {}
+
+
+@pytest.mark.parametrize("scope", ["Stack", None, 1])
+def test_rejects_a_scope_that_is_no_construct(stack: cdk.Stack, scope: Any) -> None:
+    """A name is not what is asked for."""
+    with pytest.raises(ValueError, match="scope must be a construct"):
+        FailureChannel(stack, "Channel").cover(scope)
+
+
+def test_rejects_covering_twice(app: cdk.App, stack: cdk.Stack) -> None:
+    """One call is enough."""
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    with pytest.raises(ValueError, match="scope must be covered once, got 'the app' again"):
+        channel.cover(app)
+
+
+def test_rejects_a_scope_of_another_stage(app: cdk.App, stack: cdk.Stack) -> None:
+    """Stages are deployed apart, and cannot refer to one another."""
+    stage = cdk.Stage(app, "Production")
+    with pytest.raises(ValueError, match="in the channel's app or stage, got 'Production'"):
+        FailureChannel(stack, "Channel").cover(stage)
+
+
+def test_rejects_retries_of_a_cover(app: cdk.App, stack: cdk.Stack) -> None:
+    """Settings are as for one function."""
+    with pytest.raises(ValueError, match="retries must be an int from 0 to 2, got 3"):
+        FailureChannel(stack, "Channel").cover(app, retries=3)
