@@ -27,7 +27,9 @@ REPLACED_FOR = {
     "AWS::KMS::Key": set(),
     "AWS::Lambda::Alias": {"FunctionName", "Name"},
     "AWS::Lambda::EventInvokeConfig": {"FunctionName", "Qualifier"},
+    "AWS::Lambda::EventSourceMapping": {"EventSourceArn", "StartingPosition"},
     "AWS::Lambda::Function": {"FunctionName", "PackageType"},
+    "AWS::Logs::LogGroup": {"LogGroupName"},
     "AWS::SNS::Subscription": {"Endpoint", "Protocol", "TopicArn"},
     "AWS::SNS::Topic": {"FifoTopic", "TopicName"},
     "AWS::SNS::TopicPolicy": set(),
@@ -89,3 +91,9 @@ def test_app_has_every_construct(app: cdk.App) -> None:
         if isinstance(kind, type) and issubclass(kind, constructs.Construct)
     }
     assert offered - {type(construct) for construct in app.node.find_all()} == set()
+
+
+def test_knows_what_replaces_each_resource(now: dict[str, dict[str, Resource]]) -> None:
+    """A type of resource that is new here is looked up before it is released."""
+    types = {resource["Type"] for resources in now.values() for resource in resources.values()}
+    assert types - set(REPLACED_FOR) - {PUBLISHED_ANEW} == set()

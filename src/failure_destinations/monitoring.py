@@ -323,8 +323,8 @@ class FailureMonitoring(Construct):
             "FailedEventsWaiting",
             thresholds.failed_events_waiting,
             self.metric_failed_events_waiting,
-            "Failed events wait in the queue. Read them, mend what failed, and invoke the "
-            f"function of each again with its requestPayload: {_receive(channel.queue)}",
+            "Failed events wait in the queue. See them, mend what failed, and send them back to "
+            f"their functions: {_list(channel.queue)}, then {_replay(channel.queue)}",
             missing=_UNTIL_TOLD_OTHERWISE,
         )
         self._define_alarm(
@@ -333,8 +333,8 @@ class FailureMonitoring(Construct):
             oldest_age,
             self.metric_oldest_event_age,
             f"A failed event has waited {oldest_age or 0:,.0f} seconds: SQS soon deletes it, for "
-            "its retention ends. Save it elsewhere or invoke its function again, now: "
-            f"{_receive(channel.queue)}",
+            "its retention ends. Send it back to its function now, or save it first with "
+            f"--backup FILE: {_replay(channel.queue)}",
         )
         self._define_alarm(
             self,
@@ -342,8 +342,8 @@ class FailureMonitoring(Construct):
             thresholds.dead_letter_events,
             self.metric_dead_letter_events,
             "The dead-letter queue holds events that a schedule could not start, or that the topic "
-            "could not deliver to a subscriber. Read why, in the attributes ERROR_CODE and "
-            f"ERROR_MESSAGE where there are some: {_receive(channel.dead_letter_queue)}",
+            "could not deliver to a subscriber; what a mailbox did not get is in the channel's "
+            f"queue too. See why: {_list(channel.dead_letter_queue)}",
             missing=_UNTIL_TOLD_OTHERWISE,
         )
         self._define_alarm(
@@ -431,7 +431,7 @@ class FailureMonitoring(Construct):
             "EventBridge Scheduler gave up starting a run, of any schedule in the group: the role "
             "may not invoke the function, or the function is gone. What it gave up is in the "
             f"schedule's dead-letter queue; for those of this channel: "
-            f"{_receive(self._channel.dead_letter_queue)} "
+            f"{_list(self._channel.dead_letter_queue)} "
             f"The group's schedules: {listing}",
         )
         self._define_alarm(
@@ -500,12 +500,12 @@ class FailureMonitoring(Construct):
         self._alarms.append(alarm)
 
 
-def _receive(queue: sqs.IQueue) -> str:
-    # With a visibility timeout a second look within it would find nothing.
-    return (
-        f"aws sqs receive-message --region {Aws.REGION} --queue-url {queue.queue_url} "
-        "--max-number-of-messages 10 --visibility-timeout 0 --message-attribute-names All"
-    )
+def _list(queue: sqs.IQueue) -> str:
+    return f"failure-destinations list --region {Aws.REGION} --queue {queue.queue_url}"
+
+
+def _replay(queue: sqs.IQueue) -> str:
+    return f"failure-destinations replay --region {Aws.REGION} --queue {queue.queue_url}"
 
 
 def _known_retention(queue: sqs.IQueue) -> float | None:

@@ -271,10 +271,9 @@ class FailureReplayer(Construct):
         """What the alarm says: what happened, and how to see what is parked."""
         return (
             "The replayer gave up events: each failed again, or is no failed event. Why is in the "
-            "attributes of each that begin with Replay. Read them, mend what failed, and invoke "
-            "the function of each again, within 14 days: aws sqs receive-message "
-            f"--region {Aws.REGION} --queue-url {self._parked_queue.queue_url} "
-            "--max-number-of-messages 10 --visibility-timeout 0 --message-attribute-names All"
+            "attributes of each that begin with Replay. See them, mend what failed, and send them "
+            "back to their functions within 14 days: failure-destinations replay "
+            f"--region {Aws.REGION} --queue {self._parked_queue.queue_url}"
         )
 
     @property

@@ -16,7 +16,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 from aws_cdk.aws_scheduler import ScheduleExpression
 
-from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
+from failure_destinations import (
+    FailureChannel,
+    FailureMonitoring,
+    FailureNotifiedFunction,
+    FailureReplayer,
+)
 
 STACKS = ("Own", "Shared", "Encrypted")
 HERE = Path(__file__).parent
@@ -49,6 +54,7 @@ def define_app() -> cdk.App:
         channel=channel,
     )
     FailureMonitoring(shared, "Monitoring", channel=channel)
+    FailureReplayer(shared, "Replayer", channel=channel)
     key = kms.Key(encrypted, "Key", enable_key_rotation=True)
     FailureChannel(encrypted, "Failures", emails=emails, encryption_key=key).notify_failures_of(
         _function(encrypted, "Payment")
