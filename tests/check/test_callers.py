@@ -217,6 +217,14 @@ def test_names_the_rule_and_not_its_permission() -> None:
     assert finding.invoked_by == ("Caller",)
 
 
+def test_finds_a_permission_for_another_source_than_the_rule() -> None:
+    """A rule of another stack may call another qualifier than the rule that is known."""
+    permission = {"Permission": callers.permission_with_source(ARN)["Caller"]}
+    rule = callers.rule({"Ref": "Alias"})
+    (finding,) = errors(template(ALIAS, rule, permission, config("live")))
+    assert (finding.qualifier, finding.invoked_by) == ("$LATEST", ("Permission",))
+
+
 def test_names_a_custom_resource_without_accusing() -> None:
     """CloudFormation calls asynchronously, but the deployment fails when no answer comes."""
     custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": ARN})}

@@ -61,7 +61,8 @@ def _permitted(resource: Resource, sources: list[str]) -> str:
         for mark in resource.marks.of(text):
             if mark.kind != "unknown":
                 return mark.what
-    return ""
+    # A source that is not in the template is none of the callers that are.
+    return resource.marks.readable(sources[0]) if sources else ""
 
 
 CALLERS = {"AWS::Lambda::Permission": read_permission}
