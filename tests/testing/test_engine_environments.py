@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from failure_destinations._cache import cache_directory
 from failure_destinations.testing import LocalCloud, LocalCloudError
 from failure_destinations.testing.engines import ENGINES, LocalEmu
 from failure_destinations.testing.environments import (
     NoPythonError,
-    cache_directory,
     clean_environment,
     python_for,
 )

@@ -68,7 +68,7 @@ CUSTOM_RESOURCE = Kind(
     "Function of a custom resource without failure destination",
     "https://docs.aws.amazon.com/lambda/latest/dg/services-cloudformation.html",
 )
-UNKNOWN = Kind("unknown", INFO, "Not known from the template", _RETAIN)
+UNKNOWN = Kind("unknown", INFO, "Not known whether failures are lost", _RETAIN)
 
 KINDS = {
     kind.id: kind

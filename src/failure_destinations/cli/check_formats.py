@@ -39,6 +39,8 @@ class Reported:
     @property
     def file(self) -> str:
         """The file, from the working folder on where it is below it."""
+        if not self.finding.file:
+            return ""
         path = Path(self.finding.file)
         try:
             return path.resolve().relative_to(Path.cwd()).as_posix()
@@ -51,12 +53,14 @@ class Report:
     """All findings of a run.
 
     Attributes:
-        templates: How many templates were checked.
+        count: How many things were looked at.
         reported: The findings.
+        unit: What was looked at.
     """
 
-    templates: int
+    count: int
     reported: list[Reported]
+    unit: str = "template"
 
     @property
     def open(self) -> list[Reported]:
@@ -77,7 +81,7 @@ def as_text(report: Report) -> str:
 def _block(one: Reported) -> str:
     finding = one.finding
     head = f"{finding.severity} {finding.kind}"
-    place = f"{one.file}:{one.line}" if one.line else one.file
+    place = f"{one.file}:{one.line}" if one.line else one.file or finding.stack
     lines = [
         f"{click.style(head, fg=_COLOURS[finding.severity], bold=True)}  "
         f"{click.style(finding.shown, bold=True)}  {finding.qualifier}".rstrip(),
@@ -98,13 +102,13 @@ def _summary(report: Report) -> str:
     found = ", ".join(_count(number, name) for number, name in counts if number)
     accepted = len(report.reported) - len(report.open)
     return (
-        f"{found or 'No findings'} in {_count(report.templates, 'template')}"
+        f"{found or 'No findings'} in {_count(report.count, report.unit)}"
         f"{f', {accepted} accepted' if accepted else ''}"
     )
 
 
 def _count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def as_json(report: Report) -> str:
@@ -119,7 +123,7 @@ def as_json(report: Report) -> str:
         }
         for one in report.reported
     ]
-    return json.dumps({"templates": report.templates, "findings": findings}, indent=2) + "\n"
+    return json.dumps({f"{report.unit}s": report.count, "findings": findings}, indent=2) + "\n"
 
 
 def as_sarif(report: Report) -> str:

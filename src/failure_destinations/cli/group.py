@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay_command", "Run failed events again, and delete what succeeds."),
     "doctor": ("doctor_command", "Look whether every failed event is kept and told."),
     "check": ("check_command", "Find asynchronous functions whose failures would be lost."),
+    "audit": ("audit_command", "Find the same in an account, without changing anything."),
 }
 
 

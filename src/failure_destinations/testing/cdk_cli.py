@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from failure_destinations.testing.environments import Progress, cache_directory, cached
+from failure_destinations._cache import cache_directory
+from failure_destinations.testing.environments import Progress, cached
 from failure_destinations.testing.errors import LocalCloudError, last_lines
 from failure_destinations.testing.node import find_node, npm_command
 from failure_destinations.testing.processes import Supervised, run

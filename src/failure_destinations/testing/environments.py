@@ -19,6 +19,7 @@ from typing import Protocol
 
 import uv
 
+from failure_destinations._cache import cache_directory
 from failure_destinations.testing.errors import LocalCloudError, last_lines
 from failure_destinations.testing.processes import run
 
@@ -54,20 +55,6 @@ class Program(Protocol):
 
 class NoPythonError(LocalCloudError):
     """No Python on this machine runs the engine."""
-
-
-def cache_directory() -> Path:
-    """Returns where engines and the CDK CLI are kept between runs.
-
-    That is `$FAILURE_DESTINATIONS_CACHE`, else `failure-destinations` in the user's cache
-    directory.
-    """
-    if own := os.environ.get("FAILURE_DESTINATIONS_CACHE"):
-        return Path(own).expanduser().absolute()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "failure-destinations"
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "failure-destinations"
 
 
 def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

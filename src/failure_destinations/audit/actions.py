@@ -1,0 +1,187 @@
+"""Everything that an audit asks AWS for: the only list of it, and the IAM policy for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Action:
+    """An operation that reads.
+
+    Attributes:
+        service: The service as boto3 calls it.
+        operation: The operation as boto3 calls it.
+        permission: What IAM calls the right to it.
+        tells: What is not known without it.
+        items: The member of the answer that holds a list; empty where it has no pages.
+        token: The parameter that asks for the next page.
+        next_token: The member of the answer that tells it.
+    """
+
+    service: str
+    operation: str
+    permission: str
+    tells: str
+    items: str = ""
+    token: str = "NextToken"  # noqa: S105 - not a secret
+    next_token: str = "NextToken"  # noqa: S105
+
+
+GET_CALLER_IDENTITY = Action(
+    "sts", "get_caller_identity", "sts:GetCallerIdentity", "which account it is"
+)
+DESCRIBE_REGIONS = Action(
+    "ec2", "describe_regions", "ec2:DescribeRegions", "which Regions are enabled", "Regions"
+)
+LIST_FUNCTIONS = Action(
+    "lambda",
+    "list_functions",
+    "lambda:ListFunctions",
+    "which functions there are",
+    "Functions",
+    "Marker",
+    "NextMarker",
+)
+LIST_CONFIGS = Action(
+    "lambda",
+    "list_function_event_invoke_configs",
+    "lambda:ListFunctionEventInvokeConfigs",
+    "where the failures of functions go",
+    "FunctionEventInvokeConfigs",
+    "Marker",
+    "NextMarker",
+)
+LIST_ALIASES = Action(
+    "lambda",
+    "list_aliases",
+    "lambda:ListAliases",
+    "which aliases functions have, and who may call these",
+    "Aliases",
+    "Marker",
+    "NextMarker",
+)
+GET_POLICY = Action("lambda", "get_policy", "lambda:GetPolicy", "which services may call functions")
+LIST_BUSES = Action(
+    "events",
+    "list_event_buses",
+    "events:ListEventBuses",
+    "which event buses there are",
+    "EventBuses",
+)
+LIST_RULES = Action("events", "list_rules", "events:ListRules", "which rules there are", "Rules")
+LIST_TARGETS = Action(
+    "events",
+    "list_targets_by_rule",
+    "events:ListTargetsByRule",
+    "which functions rules call",
+    "Targets",
+)
+LIST_SCHEDULES = Action(
+    "scheduler",
+    "list_schedules",
+    "scheduler:ListSchedules",
+    "which functions schedules call",
+    "Schedules",
+)
+GET_SCHEDULE = Action(
+    "scheduler",
+    "get_schedule",
+    "scheduler:GetSchedule",
+    "which functions schedules call, and where undelivered events go",
+)
+LIST_SUBSCRIPTIONS = Action(
+    "sns",
+    "list_subscriptions",
+    "sns:ListSubscriptions",
+    "which functions topics call",
+    "Subscriptions",
+)
+GET_SUBSCRIPTION = Action(
+    "sns",
+    "get_subscription_attributes",
+    "sns:GetSubscriptionAttributes",
+    "where undelivered messages of subscriptions go",
+)
+LIST_BUCKETS = Action(
+    "s3",
+    "list_buckets",
+    "s3:ListAllMyBuckets",
+    "which buckets there are",
+    "Buckets",
+    "ContinuationToken",
+    "ContinuationToken",
+)
+GET_BUCKET_LOCATION = Action(
+    "s3", "get_bucket_location", "s3:GetBucketLocation", "in which Region buckets are"
+)
+GET_NOTIFICATION = Action(
+    "s3",
+    "get_bucket_notification_configuration",
+    "s3:GetBucketNotification",
+    "which functions buckets call",
+)
+LIST_PIPES = Action("pipes", "list_pipes", "pipes:ListPipes", "which pipes there are", "Pipes")
+DESCRIBE_PIPE = Action(
+    "pipes", "describe_pipe", "pipes:DescribePipe", "which functions pipes call without waiting"
+)
+LIST_PIPELINES = Action(
+    "codepipeline",
+    "list_pipelines",
+    "codepipeline:ListPipelines",
+    "which pipelines there are",
+    "pipelines",
+    "nextToken",
+    "nextToken",
+)
+GET_PIPELINE = Action(
+    "codepipeline",
+    "get_pipeline",
+    "codepipeline:GetPipeline",
+    "which functions pipelines call",
+)
+LIST_STATE_MACHINES = Action(
+    "stepfunctions",
+    "list_state_machines",
+    "states:ListStateMachines",
+    "which state machines there are",
+    "stateMachines",
+    "nextToken",
+    "nextToken",
+)
+DESCRIBE_STATE_MACHINE = Action(
+    "stepfunctions",
+    "describe_state_machine",
+    "states:DescribeStateMachine",
+    "which functions state machines call without waiting",
+)
+LIST_METRICS = Action(
+    "cloudwatch",
+    "list_metrics",
+    "cloudwatch:ListMetrics",
+    "which functions received asynchronous events",
+    "Metrics",
+)
+GET_METRICS = Action(
+    "cloudwatch",
+    "get_metric_data",
+    "cloudwatch:GetMetricData",
+    "how many asynchronous events functions received",
+    "MetricDataResults",
+)
+
+ACTIONS: tuple[Action, ...] = tuple(one for one in vars().values() if isinstance(one, Action))
+"""All of them."""
+
+
+def policy() -> dict[str, Any]:
+    """Return the IAM policy that an audit needs. None of it changes anything."""
+    statement = {
+        "Sid": "FailureDestinationsAudit",
+        "Effect": "Allow",
+        "Action": sorted(action.permission for action in ACTIONS),
+        # Lists have no resource to be limited to.
+        "Resource": "*",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}

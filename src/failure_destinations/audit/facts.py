@@ -1,0 +1,164 @@
+"""Makes the rule's facts of what was found in an account."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+
+from failure_destinations.check.findings import UNKNOWN, UncoveredFunction
+from failure_destinations.check.model import (
+    LATEST,
+    NOWHERE,
+    AsyncConfig,
+    Call,
+    Destination,
+    Facts,
+    Kept,
+    Source,
+    Unknown,
+)
+from failure_destinations.check.reader import TemplateReader
+from failure_destinations.check.rule import judge
+from failure_destinations.check.values import Scope
+
+from .actions import Action
+from .inventory import Inventory
+from .metrics import Received
+
+Refusals = Mapping[tuple[Action, str], tuple[str, int]]
+_IN_CODE = re.compile(r"(?<=notify_failures_of)\([a-z0-9_]+?(?=(_alias|_version)?[,)])")
+# Lambda's name of the service that a count of events does not tell.
+_ANY_SERVICE = "any"
+
+
+def find_in(
+    inventory: Inventory, refusals: Refusals, received: list[Received]
+) -> list[UncoveredFunction]:
+    """Return the findings in an account.
+
+    Args:
+        inventory: What was found.
+        refusals: What AWS did not tell.
+        received: Which functions received asynchronous events lately, if that was asked.
+    """
+    findings = judge(_facts(inventory, received))
+    return [_of_account(one) for one in findings] + list(_refused(refusals))
+
+
+def _of_account(finding: UncoveredFunction) -> UncoveredFunction:
+    """Return a finding whose fix names the function as an account does, not as code may."""
+    name = finding.logical_id
+    return dataclasses.replace(
+        finding,
+        fix=_IN_CODE.sub("(function", finding.fix),
+        cloudformation_fix=finding.cloudformation_fix.replace(f"!Ref {name}", name),
+    )
+
+
+def _facts(inventory: Inventory, received: list[Received]) -> Facts:
+    all_facts = Facts()
+    for region in inventory.regions:
+        # Each by itself: functions of different Regions may have the same name.
+        facts = _facts_of_region(inventory, region, received)
+        all_facts.functions |= {f"{region} {key}": one for key, one in facts.functions.items()}
+        all_facts.configs += (
+            dataclasses.replace(one, function=f"{region} {one.function}") for one in facts.configs
+        )
+        all_facts.calls += (
+            dataclasses.replace(one, function=f"{region} {one.function}") for one in facts.calls
+        )
+        all_facts.unknowns += facts.unknowns
+    return all_facts
+
+
+def _facts_of_region(inventory: Inventory, region: str, received: list[Received]) -> Facts:
+    resources = inventory.resources(region)
+    facts = TemplateReader([Scope({"Resources": resources}, region)]).read()
+    names = {key: one.source.logical_id for key, one in facts.functions.items()}
+    keys = {name: key for key, name in names.items()}
+    facts.calls = [_permitted(call, resources) for call in facts.calls]
+    if region in inventory.functions:
+        _forget_functions_that_are_gone(facts)
+    facts.calls += _received_without_known_caller(facts, region, received, keys)
+    called = dict.fromkeys((call.function, call.qualifier) for call in facts.calls)
+    for key, qualifier in called:
+        own = inventory.versions.get((region, names[key], qualifier))
+        if own is not None and qualifier != LATEST:
+            facts.configs += _own_dead_letter(facts, key, qualifier, own)
+        reason = inventory.unknown_configs.get((region, names[key]))
+        if reason is not None:
+            unknown = Destination(Kept.PERHAPS, why=reason)
+            facts.configs.append(_config(facts, key, qualifier, unknown))
+    return facts
+
+
+def _permitted(call: Call, resources: Mapping[str, Mapping[str, object]]) -> Call:
+    """Return a permission with the ARN that it is for, by which its caller is known here."""
+    if not call.is_permission:
+        return call
+    properties = resources[call.source.logical_id]["Properties"]
+    sources = properties.get("SourceArn", ()) if isinstance(properties, Mapping) else ()
+    exact = [source for source in sources if "*" not in source and "?" not in source]
+    return dataclasses.replace(call, permitted=exact[0] if len(exact) == 1 else "")
+
+
+def _forget_functions_that_are_gone(facts: Facts) -> None:
+    """Report calls of functions that are not in the list of all: no configuration helps there."""
+    for call in facts.calls:
+        function = facts.functions[call.function]
+        if not function.judged and not call.is_permission:
+            facts.unknowns.append(
+                Unknown(call.source, f"It calls function {call.function}, which does not exist")
+            )
+    facts.calls = [call for call in facts.calls if facts.functions[call.function].judged]
+
+
+def _received_without_known_caller(
+    facts: Facts, region: str, received: list[Received], keys: Mapping[str, str]
+) -> Iterator[Call]:
+    called = {call.function for call in facts.calls}
+    for one in received:
+        key = keys.get(one.function)
+        if one.region == region and key is not None and key not in called:
+            shown = f"{one.events:,} events in {one.days} days, by whom is not known"
+            source = Source(shown, "metric AsyncEventsReceived", stack=region)
+            yield Call(key, one.qualifier, source, _ANY_SERVICE)
+
+
+def _own_dead_letter(facts: Facts, key: str, qualifier: str, arn: str) -> Iterator[AsyncConfig]:
+    """Yield what a version or alias has in place of the function's dead-letter queue.
+
+    A dead-letter queue is locked in when a version is published.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq
+    """
+    function = facts.functions[key]
+    if arn:
+        yield _config(facts, key, qualifier, Destination(Kept.YES, arn.rpartition(":")[2]))
+    elif function.dead_letter.kept is Kept.YES:
+        # Of $LATEST only, which is said as a configuration of that.
+        yield _config(facts, key, LATEST, function.dead_letter)
+        facts.functions[key] = dataclasses.replace(function, dead_letter=NOWHERE)
+
+
+def _config(facts: Facts, key: str, qualifier: str, on_failure: Destination) -> AsyncConfig:
+    return AsyncConfig(key, qualifier, facts.functions[key].source, on_failure=on_failure)
+
+
+def _refused(refusals: Refusals) -> Iterator[UncoveredFunction]:
+    """Yield one line for each action, whatever the number of Regions and functions."""
+    by_action: dict[Action, dict[str, list[str]]] = {}
+    for (action, region), (said, _) in sorted(
+        refusals.items(), key=lambda item: (item[0][0].permission, item[0][1])
+    ):
+        by_action.setdefault(action, {}).setdefault(said, []).append(region)
+    for action, answers in by_action.items():
+        how = " and ".join(f"{one} in {', '.join(regions)}" for one, regions in answers.items())
+        yield UncoveredFunction(
+            logical_id=action.permission,
+            qualifier="",
+            invoked_by=(),
+            reason=f"Not known: {action.tells}. {action.permission} is {how}.",
+            kind=UNKNOWN.id,
+            severity=UNKNOWN.severity,
+        )

@@ -1,0 +1,74 @@
+"""What was found in an account, as the resources of a template for each Region.
+
+CloudFormation's properties are those of the services' own operations but for a few names, so that
+what reads templates reads accounts too: it has one judgement for both.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_FIELDS = 6
+_SERVICE, _REGION, _ACCOUNT = 2, 3, 4
+
+
+@dataclass
+class Inventory:
+    """The resources that were found.
+
+    Attributes:
+        account: The account's id.
+        partition: The ARNs' partition, such as `aws`.
+        regions: The Regions that are looked at.
+        functions: The functions' names by Region.
+        versions: For each Region, function and qualifier, its dead-letter queue's ARN: versions
+            have their own.
+        unknown_configs: Functions whose asynchronous configuration is not known, by Region and
+            name, with the reason.
+    """
+
+    account: str
+    partition: str
+    regions: tuple[str, ...]
+    functions: dict[str, list[str]] = field(default_factory=dict)
+    versions: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    unknown_configs: dict[tuple[str, str], str] = field(default_factory=dict)
+    _resources: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, region: str, id: str, type: str, properties: Mapping[str, Any]) -> None:
+        """Add a resource; may be called from several threads."""
+        with self._lock:
+            resources = self._resources.setdefault(region, {})
+            resources[id] = {"Type": type, "Properties": properties}
+
+    def add_caller(
+        self, id: str, type: str, properties: Mapping[str, Any], *functions: str | None
+    ) -> None:
+        """Add what calls functions, in each Region that they are in.
+
+        A function of another account or Region has a name that may be one of here as well.
+
+        Args:
+            id: The caller's ARN.
+            type: Its type.
+            properties: Its properties.
+            functions: The ARNs that it calls; what is no function's is passed over.
+        """
+        regions = {self.region_of(arn) for arn in functions if arn}
+        for region in sorted(regions - {""}):
+            self.add(region, id, type, properties)
+
+    def region_of(self, arn: str) -> str:
+        """Return the Region of a function by its ARN; nothing if it is not one to look at."""
+        parts = arn.split(":", _FIELDS)
+        if len(parts) <= _FIELDS or parts[_SERVICE] != "lambda" or parts[_ACCOUNT] != self.account:
+            return ""
+        return parts[_REGION] if parts[_REGION] in self.regions else ""
+
+    def resources(self, region: str) -> dict[str, dict[str, Any]]:
+        """Return the resources of a Region, whatever the order in which they were found."""
+        return dict(sorted(self._resources.get(region, {}).items()))

@@ -1,0 +1,134 @@
+"""What commands that report findings have in common: formats, baseline and exit status."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from failure_destinations.check import UncoveredFunction
+from failure_destinations.check.findings import ERROR, SEVERITIES
+
+from .check_formats import FORMATS, Report
+from .errors import CommandError
+
+FOUND = 1
+_NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """How findings are reported.
+
+    Attributes:
+        format: A name of `FORMATS`.
+        fail_on: The least severity for exit status 1, or `never`.
+        baseline: A file of findings that are accepted.
+        write_baseline: Where to write such a file.
+    """
+
+    format: str
+    fail_on: str
+    baseline: Path | None
+    write_baseline: Path | None
+
+    def accepted(self) -> frozenset[str]:
+        """Return the fingerprints of accepted findings.
+
+        Raises:
+            CommandError: The baseline cannot be read.
+        """
+        return frozenset() if self.baseline is None else _read_baseline(self.baseline)
+
+    def writes_baseline(self, findings: Iterable[UncoveredFunction]) -> bool:
+        """Accept all findings of now, if that is what the user wants.
+
+        Raises:
+            CommandError: The baseline cannot be written.
+        """
+        if self.write_baseline is None:
+            return False
+        _write_baseline(self.write_baseline, findings)
+        return True
+
+    def show(self, report: Report) -> None:
+        """Print a report."""
+        click.echo(FORMATS[self.format](report), nl=False)
+
+    def exit(self, report: Report) -> None:
+        """End with status 1 where there is an open finding that is grave enough."""
+        failing = SEVERITIES[: SEVERITIES.index(self.fail_on) + 1] if self.fail_on != _NEVER else ()
+        if any(one.finding.severity in failing for one in report.open):
+            sys.exit(FOUND)
+
+
+def reporting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of reporting, and pass it them as `reporting`."""
+
+    @click.option(
+        "--format",
+        "format_",
+        type=click.Choice(list(FORMATS)),
+        default="text",
+        show_default=True,
+        help="How to write the findings; github means annotations of GitHub Actions.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+    @click.option(
+        "--fail-on",
+        type=click.Choice([*SEVERITIES, _NEVER]),
+        default=ERROR,
+        show_default=True,
+        help="The least severity for exit status 1.",
+    )
+    @click.option(
+        "--baseline",
+        type=click.Path(path_type=Path),
+        help="A file of findings that are accepted.",
+    )
+    @click.option(
+        "--write-baseline",
+        type=click.Path(path_type=Path),
+        help="Accept all findings of now: write them into this file, and exit with 0.",
+    )
+    @functools.wraps(command)
+    def with_reporting(
+        *,
+        format_: str,
+        as_json: bool,
+        fail_on: str,
+        baseline: Path | None,
+        write_baseline: Path | None,
+        **options: Any,
+    ) -> Any:
+        reporting = Reporting("json" if as_json else format_, fail_on, baseline, write_baseline)
+        return command(reporting=reporting, **options)
+
+    return with_reporting
+
+
+def _read_baseline(path: Path) -> frozenset[str]:
+    try:
+        accepted = json.loads(path.read_text(encoding="utf-8"))["accepted"]
+        if isinstance(accepted, list) and all(isinstance(one, str) for one in accepted):
+            return frozenset(accepted)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}: write it with --write-baseline") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise CommandError(f"{path}: is no baseline: write it with --write-baseline")
+
+
+def _write_baseline(path: Path, findings: Iterable[UncoveredFunction]) -> None:
+    accepted = sorted({finding.fingerprint for finding in findings})
+    try:
+        path.write_text(json.dumps({"accepted": accepted}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None
+    click.echo(f"{len(accepted)} findings are accepted in {path}", err=True)
