@@ -36,6 +36,7 @@ bench: .venv/ready ## Compare with the same resources, and the same replay, writ
 	@$(BIN)/python benchmarks/definition.py
 	@$(BIN)/python benchmarks/replay.py
 	@$(BIN)/python benchmarks/check.py
+	@$(BIN)/python benchmarks/audit.py
 	@$(BIN)/python benchmarks/cover.py
 
 api: .venv/ready ## Record the public API, after it has changed

@@ -52,7 +52,7 @@ class PaperAccount:
         session = boto3.Session(
             aws_access_key_id="paper", aws_secret_access_key="paper", region_name=REGION
         )
-        events = session.events  # type: ignore[attr-defined]
+        events: Any = session.events
         events.register("before-parameter-build", self._remember)
         events.register("before-call", self._answer)
         return session
@@ -64,7 +64,7 @@ class PaperAccount:
     def _remember(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         context["asked"] = dict(params)
 
-    def _answer(self, model: Any, context: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+    def _answer(self, model: Any, context: dict[str, Any], **_: Any) -> tuple[Any, Any]:
         parameters = context["asked"]
         with self._lock:
             if self.interrupt_after is not None and len(self.asked) >= self.interrupt_after:
@@ -73,7 +73,7 @@ class PaperAccount:
         if model.name in self.denied:
             self.refuse(model.name, self.error_code)
         answer = self.answers.get(model.name) or getattr(self, model.name, _nothing)
-        parsed = answer(**parameters) if callable(answer) else answer
+        parsed: Any = answer(**parameters) if callable(answer) else answer
         return type("Response", (), {"status_code": 200}), parsed
 
     def refuse(self, operation: str, code: str) -> None:

@@ -25,7 +25,8 @@ def define_app() -> cdk.App:
     """Define the app."""
     app = cdk.App()
     stack = cdk.Stack(app, STACK)
-    channel = FailureChannel(stack, "Failures")
+    # Copies would cover every alias too.
+    channel = FailureChannel(stack, "Failures", keep_copies=False)
     queue = sqs.Queue(stack, "Undelivered")
     hourly = events.Schedule.rate(cdk.Duration.hours(1))
 

@@ -124,7 +124,7 @@ def test_says_in_one_line_what_is_denied(tmp_path: Path) -> None:
         "Not known: which rules there are. events:ListRules is denied in eu-west-1.",
         (
             "Not known: which aliases functions have, and who may call these. "
-            "lambda:ListAliases is denied in eu-west-1."
+            "lambda:ListAliases is denied in eu-west-1 (60 times)."
         ),
     ]
     assert len([one for one in audited.findings if one.kind == "uncovered"]) == 6

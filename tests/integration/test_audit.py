@@ -71,7 +71,7 @@ def test_says_what_the_check_says(
     """The same functions, qualifiers and kinds; and it calls only what its policy allows."""
     session = session_of(localemu)
     called = set()
-    session.events.register(  # type: ignore[attr-defined]
+    session.events.register(
         "before-call", lambda model, **_: called.add((model.service_model.service_name, model.name))
     )
     auditor = Auditor(session, [localemu.region], endpoint_url=localemu.url)

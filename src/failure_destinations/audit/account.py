@@ -53,6 +53,10 @@ class RefusedError(Exception):
     """AWS does not answer one question; others may still be answered."""
 
 
+class StoppedError(Exception):
+    """Nothing more is to be asked."""
+
+
 class Account:
     """An account in some Regions.
 
@@ -70,6 +74,7 @@ class Account:
         self._journal = journal
         self._endpoint_url = endpoint_url
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self._clients: dict[tuple[str, str], Any] = {}
         self._allowed: set[tuple[Action, str]] = set()
         self.refusals: dict[tuple[Action, str], tuple[str, int]] = {}
@@ -91,7 +96,10 @@ class Account:
         Raises:
             RefusedError: AWS does not tell; it is among the refusals.
             ClientError: Nor will it tell the rest: credentials have expired, for example.
+            StoppedError: Nothing more is to be asked.
         """
+        if self._stopped.is_set():
+            raise StoppedError
         key = " ".join((region, action.permission, json.dumps(parameters, sort_keys=True)))
         known = self._journal.take(key)
         if known is None:
@@ -121,6 +129,10 @@ class Account:
             if not token or token in seen:
                 return
             seen.add(token)
+
+    def stop(self) -> None:
+        """Ask nothing more: what runs ends after the answer that it waits for."""
+        self._stopped.set()
 
     def is_refused(self, action: Action, *regions: str) -> bool:
         """Tell whether AWS refused an action in a Region."""

@@ -120,11 +120,12 @@ class Auditor:
         account = Account(self.session, journal, self.endpoint_url)
         inventory = Inventory(self.account, self._partition, tuple(self.regions))
         later: list[Task] = []
-        self._run("listing", list(self._lists(account, inventory, later)))
-        self._run("asking", later)
+        self._run(account, "listing", self._lists(account, inventory, later))
+        self._run(account, "asking", later)
         received: list[Received] = []
         if self.metrics:
             self._run(
+                account,
                 "counting",
                 [
                     partial(read_metrics, account, inventory, region, received)
@@ -157,12 +158,13 @@ class Auditor:
             for reads in CALLERS.values():
                 yield partial(collect, reads(account, inventory, region))
 
-    def _run(self, what: str, tasks: Iterable[Task]) -> None:
+    def _run(self, account: Account, what: str, tasks: Iterable[Task]) -> None:
         tasks = list(tasks)
         run(
             (partial(_unless_refused, task) for task in tasks),
             WORKERS,
             lambda done: self.progress(what, done, len(tasks)),
+            account.stop,
         )
 
     def _client(self, service: str) -> Any:

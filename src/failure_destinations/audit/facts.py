@@ -148,10 +148,11 @@ def _config(facts: Facts, key: str, qualifier: str, on_failure: Destination) -> 
 def _refused(refusals: Refusals) -> Iterator[UncoveredFunction]:
     """Yield one line for each action, whatever the number of Regions and functions."""
     by_action: dict[Action, dict[str, list[str]]] = {}
-    for (action, region), (said, _) in sorted(
+    for (action, region), (said, times) in sorted(
         refusals.items(), key=lambda item: (item[0][0].permission, item[0][1])
     ):
-        by_action.setdefault(action, {}).setdefault(said, []).append(region)
+        where = region if times == 1 else f"{region} ({times:,} times)"
+        by_action.setdefault(action, {}).setdefault(said, []).append(where)
     for action, answers in by_action.items():
         how = " and ".join(f"{one} in {', '.join(regions)}" for one, regions in answers.items())
         yield UncoveredFunction(
