@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -119,9 +120,11 @@ class Auditor:
         """
         account = Account(self.session, journal, self.endpoint_url)
         inventory = Inventory(self.account, self._partition, tuple(self.regions))
-        later: list[Task] = []
+        later: dict[str, list[Task]] = {region: [] for region in ("", *self.regions)}
         self._run(account, "listing", self._lists(account, inventory, later))
-        self._run(account, "asking", later)
+        # By turns, since each Region has limits of its own.
+        by_turns = itertools.chain.from_iterable(itertools.zip_longest(*later.values()))
+        self._run(account, "asking", filter(None, by_turns))
         received: list[Received] = []
         if self.metrics:
             self._run(
@@ -142,21 +145,21 @@ class Auditor:
             is_blind=not inventory.functions and account.is_refused(LIST_FUNCTIONS, *self.regions),
         )
 
-    def _lists(self, account: Account, inventory: Inventory, later: list[Task]) -> Iterator[Task]:
+    def _lists(
+        self, account: Account, inventory: Inventory, later: dict[str, list[Task]]
+    ) -> Iterator[Task]:
         """Yield a task for each list; what is to be asked for each of its items comes later."""
 
-        def collect(tasks: Iterator[Task]) -> None:
+        def collect(tasks: Iterator[Task], region: str) -> None:
             for task in tasks:
-                later.append(task)
+                later[region].append(task)
 
-        yield partial(collect, read_buckets(account, inventory, self._home))
+        yield partial(collect, read_buckets(account, inventory, self._home), "")
         for region in self.regions:
-            yield partial(
-                collect,
-                read_functions(account, inventory, region, all_versions=self.all_versions),
-            )
+            functions = read_functions(account, inventory, region, all_versions=self.all_versions)
+            yield partial(collect, functions, region)
             for reads in CALLERS.values():
-                yield partial(collect, reads(account, inventory, region))
+                yield partial(collect, reads(account, inventory, region), region)
 
     def _run(self, account: Account, what: str, tasks: Iterable[Task]) -> None:
         tasks = list(tasks)
