@@ -214,6 +214,18 @@ def test_versions_have_their_own_dead_letter_queue(
     assert found(audit(account, tmp_path / "state")) == expected
 
 
+def test_does_not_judge_an_alias_that_it_cannot_see(tmp_path: Path) -> None:
+    """Its version may have a dead-letter queue, or none."""
+    account = PaperAccount(
+        ListFunctions=functions("orders", DeadLetterConfig={"TargetArn": QUEUE}),
+        ListAliases={"Aliases": []},
+        **targets(f"{function_arn('orders')}:live"),
+    )
+    (finding,) = audit(account, tmp_path / "state").findings
+    assert finding.kind == "unknown"
+    assert "no version or alias live of it was found" in finding.reason
+
+
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
@@ -263,6 +275,7 @@ def test_finds_by_metric_who_calls_unseen(tmp_path: Path) -> None:
     account = PaperAccount(
         ListFunctions=functions("orders", "idle"),
         ListFunctionEventInvokeConfigs={"FunctionEventInvokeConfigs": []},
+        ListAliases={"Aliases": [{"Name": "live", "FunctionVersion": "1"}]},
         GetPolicy={"Policy": "{}"},
         ListMetrics={
             "Metrics": [

@@ -83,8 +83,9 @@ def _facts_of_region(inventory: Inventory, region: str, received: list[Received]
     facts.calls += _received_without_known_caller(facts, region, received, keys)
     called = dict.fromkeys((call.function, call.qualifier) for call in facts.calls)
     for key, qualifier in called:
-        own = inventory.versions.get((region, names[key], qualifier))
-        if own is not None and qualifier != LATEST:
+        is_named = qualifier != LATEST and not qualifier.startswith("?")
+        if is_named and facts.functions[key].judged:
+            own = inventory.versions.get((region, names[key], qualifier))
             facts.configs += _own_dead_letter(facts, key, qualifier, own)
         reason = inventory.unknown_configs.get((region, names[key]))
         if reason is not None:
@@ -126,7 +127,9 @@ def _received_without_known_caller(
             yield Call(key, one.qualifier, source, _ANY_SERVICE)
 
 
-def _own_dead_letter(facts: Facts, key: str, qualifier: str, arn: str) -> Iterator[AsyncConfig]:
+def _own_dead_letter(
+    facts: Facts, key: str, qualifier: str, arn: str | None
+) -> Iterator[AsyncConfig]:
     """Yield what a version or alias has in place of the function's dead-letter queue.
 
     A dead-letter queue is locked in when a version is published.
@@ -135,10 +138,14 @@ def _own_dead_letter(facts: Facts, key: str, qualifier: str, arn: str) -> Iterat
     function = facts.functions[key]
     if arn:
         yield _config(facts, key, qualifier, Destination(Kept.YES, arn.rpartition(":")[2]))
-    elif function.dead_letter.kept is Kept.YES:
+        return
+    if function.dead_letter.kept is Kept.YES:
         # Of $LATEST only, which is said as a configuration of that.
         yield _config(facts, key, LATEST, function.dead_letter)
         facts.functions[key] = dataclasses.replace(function, dead_letter=NOWHERE)
+    if arn is None:
+        why = f"no version or alias {qualifier} of it was found"
+        yield _config(facts, key, qualifier, Destination(Kept.PERHAPS, why=why))
 
 
 def _config(facts: Facts, key: str, qualifier: str, on_failure: Destination) -> AsyncConfig:
