@@ -16,11 +16,13 @@ from uuid import uuid4
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_kms as kms
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
+from constructs import Construct
 
-from failure_destinations import FailureChannel
+from failure_destinations import FailureChannel, FailureReplayer
 from failure_destinations.cli.group import cli
 from failure_destinations.testing import LocalCloud
 
@@ -64,9 +66,9 @@ class Deployed:
             cli, ["doctor", "--stack", STACK, *options], env=environment, catch_exceptions=False
         )
 
-    def problems(self, *options: str) -> list[tuple[str, str, str]]:
+    def problems(self, *options: str, channel: str = "Failures") -> list[tuple[str, str, str]]:
         """Return severity, check and the command that mends it of all that is not well."""
-        result = self.doctor("--json", "--problems", *options)
+        result = self.doctor("--json", "--problems", "--channel", channel, *options)
         found = [json.loads(line) for line in result.stdout.splitlines()]
         bad = {finding["severity"] for finding in found} & {"warning", "error"}
         assert result.exit_code == (1 if bad else 0), result.output
@@ -102,6 +104,11 @@ def deployed(ministack: LocalCloud) -> Deployed:
     stack = cdk.Stack(app, STACK)
     channel = FailureChannel(stack, "Failures", emails=["developer@example.com"])
     channel.notify_failures_of(define_handler(stack, "Orders"), retries=0)
+    other = FailureChannel(
+        Construct(stack, "Inner"), "Other", encryption_key=kms.Key(stack, "Key"), keep_copies=False
+    )
+    other.notify_failures_of(define_handler(stack, "Invoices").add_alias("live"))
+    FailureReplayer(stack, "Replayer", channel=other, enabled=False)
     ministack.deploy(app)
     found = Deployed(ministack)
     found.lambda_.update_function_configuration(
@@ -166,7 +173,10 @@ def test_finds_nothing_to_mend(deployed: Deployed) -> None:
     """A healthy channel with a record and its copy: all is well, exit status 0."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
     deployed.send_record(deployed.queue, "6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
-    result = run_cli(["doctor", "--stack", STACK], clean_environment(**deployed.cloud.environment))
+    result = run_cli(
+        ["doctor", "--stack", STACK, "--channel", "Failures"],
+        clean_environment(**deployed.cloud.environment),
+    )
     assert result.returncode == 0, result.stdout
     lines = result.stdout.splitlines()
     assert lines[0] == "Failures"
@@ -174,6 +184,28 @@ def test_finds_nothing_to_mend(deployed: Deployed) -> None:
     assert severities == [*["ok"] * 7, "info", "ok"]
     assert "the copy has its record" in lines[-1]
     assert result.stderr.splitlines()[-1] == "nothing to mend"
+
+
+def test_looks_at_keys_aliases_and_replayers(deployed: Deployed) -> None:
+    """A channel with a key, an alias on it, and a replayer that was deployed switched off."""
+    # The engine switches it on nonetheless.
+    function = deployed.ids["ReplayerFunction"]
+    listed = deployed.lambda_.list_event_source_mappings(FunctionName=function)
+    (mapping,) = listed["EventSourceMappings"]
+    deployed.lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    found = deployed.problems(channel="Inner/Other")
+    assert [each[:2] for each in found] == [("info", "nobody-subscribed"), ("info", "replayer-off")]
+    result = deployed.doctor("--json", "--channel", "Inner/Other")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    handlers = [each["resource"] for each in lines if each["check"] == "handler"]
+    assert handlers == [f"{deployed.ids['Invoices']}:live"]
+
+
+def test_looks_at_every_channel_of_a_stack(deployed: Deployed) -> None:
+    """Without --channel."""
+    result = deployed.doctor("--json", "--quick")
+    channels = {json.loads(line)["channel"] for line in result.stdout.splitlines()}
+    assert channels == {"Failures", "Inner/Other"}
 
 
 def test_looking_takes_nothing_out(deployed: Deployed) -> None:
