@@ -108,21 +108,21 @@ class Orders:
 
     def runs(self) -> int:
         """Return how often the function ran so far."""
-        return sum(self.cloud.runs("orders").values())
+        return sum(self.cloud.runs("jobs").values())
 
 
 @pytest.fixture(scope="session")
 def orders_function(ministack: LocalCloud) -> str:
     """Create the function, and return its ARN."""
-    ministack.client("iam").create_role(RoleName="orders-role", AssumeRolePolicyDocument="{}")
+    ministack.client("iam").create_role(RoleName="jobs-role", AssumeRolePolicyDocument="{}")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("index.py", HANDLER)
     created = ministack.client("lambda").create_function(
-        FunctionName="orders",
+        FunctionName="jobs",
         Runtime="python3.13",
         Handler="index.handler",
-        Role=f"arn:aws:iam::{ministack.account}:role/orders-role",
+        Role=f"arn:aws:iam::{ministack.account}:role/jobs-role",
         Code={"ZipFile": archive.getvalue()},
     )
     return str(created["FunctionArn"])

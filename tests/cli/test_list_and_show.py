@@ -111,12 +111,12 @@ def test_warns_of_a_function_that_drains_the_queue(orders: Orders) -> None:
     """A look counts as an attempt of it."""
     client = orders.cloud.client("lambda")
     arn = f"arn:aws:sqs:eu-west-1:{orders.cloud.account}:{orders.name}"
-    mapping = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="orders")
+    mapping = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="jobs")
     try:
         listed = orders.cli("list")
     finally:
         client.delete_event_source_mapping(UUID=mapping["UUID"])
-    assert "warning: orders drains this queue" in listed.stderr
+    assert "warning: jobs drains this queue" in listed.stderr
 
 
 def test_gives_messages_back_when_interrupted(

@@ -25,7 +25,7 @@ def test_only_counts_without_yes(orders: Orders) -> None:
     orders.send_text("hello")
     before = orders.runs()
     counted = orders.cli("replay")
-    assert "     2  orders    KeyError" in counted.stdout
+    assert "     2  jobs      KeyError" in counted.stdout
     assert "would replay 2 events; nothing was run or deleted" in counted.stdout
     assert "would leave 1: no failed event" in counted.stdout
     assert counted.returncode == 0
@@ -44,7 +44,7 @@ def test_deletes_what_succeeds_and_nothing_else(orders: Orders, tmp_path: Path) 
     assert "12 succeeded, deleted from the queue\n" in replayed.stdout
     assert "2 failed, still in the queue\n" in replayed.stdout
     assert "1 no failed event, still in the queue\n" in replayed.stdout
-    assert "     2  orders    Runtime.HandlerError: no such order" in replayed.stdout
+    assert "     2  jobs      Runtime.HandlerError: no such order" in replayed.stdout
     assert replayed.returncode == 1
     assert orders.runs() - before == 14
     assert len(orders.bodies()) == 3
@@ -93,7 +93,7 @@ def test_replays_the_right_part(orders: Orders) -> None:
     before = orders.runs()
     replayed = orders.cli("replay", "--yes", "--error-type", "KeyError", "--max", "5",
                           "--since", "2026-11-02", "--until", "2026-11-02T04:00Z",
-                          "--function", "ord*", "--rate", "50")  # fmt: skip
+                          "--function", "job*", "--rate", "50")  # fmt: skip
     assert "5 succeeded" in replayed.stdout
     assert replayed.returncode == 0
     assert orders.runs() - before == 5
@@ -107,7 +107,7 @@ def test_replays_dead_letters_of_a_function_where_told(orders: Orders) -> None:
     left = orders.cli("replay", "--yes")
     assert "1 of a function's dead-letter queue, still in the queue" in left.stdout
     assert left.returncode == 1
-    assert "1 succeeded" in orders.cli("replay", "--yes", "--function-name", "orders").stdout
+    assert "1 succeeded" in orders.cli("replay", "--yes", "--function-name", "jobs").stdout
     assert orders.bodies() == []
 
 
