@@ -34,6 +34,19 @@ def ministack() -> Iterator[LocalCloud]:
         yield cloud
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what shares the faithful engine to one process, which begins with it: it takes long."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("localemu" if _uses_localemu(item) else file))
+    items.sort(key=lambda item: not _uses_localemu(item))
+
+
+def _uses_localemu(item: pytest.Item) -> bool:
+    return "localemu" in getattr(item, "fixturenames", ()) or "[localemu" in item.name
+
+
 _markdown = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS)],
     patterns=["README.md", "docs/*.md"],
