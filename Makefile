@@ -1,5 +1,5 @@
 # `make demo` and `make test` do everything, from a machine with only Python (3.10 or newer) and make.
-.PHONY: help setup demo test soak lint reference bench api dist rehearse release lock clean
+.PHONY: help setup demo test soak lint reference docs diagrams bench api dist rehearse release lock clean
 
 PYTHON = python3
 export PYTHON
@@ -31,6 +31,13 @@ lint: .venv/ready ## Check style and types
 
 reference: .venv/ready ## Write docs/cli.md from the command's help
 	@$(BIN)/python scripts/write_cli_reference.py
+
+docs: .venv/ready ## Build the documentation into dist/docs; a warning is an error
+	@$(BIN)/python -m sphinx -W --keep-going -q -E docs dist/docs
+	@echo dist/docs/index.html
+
+diagrams: .venv/ready ## Draw docs/images from the examples' templates
+	@$(BIN)/python scripts/draw_architecture.py
 
 bench: .venv/ready ## Compare with the same resources, and the same replay, written by hand
 	@$(BIN)/python benchmarks/definition.py

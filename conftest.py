@@ -49,7 +49,7 @@ def _uses_localemu(item: pytest.Item) -> bool:
 
 _markdown = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS)],
-    patterns=["README.md", "docs/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/*/*.md"],
 )
 _docstrings = Sybil(parsers=[DocTestParser()], pattern="src/failure_destinations/*.py")
 pytest_collect_file = (_markdown + _docstrings).pytest()

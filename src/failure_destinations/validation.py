@@ -29,7 +29,7 @@ class FailureDestinationCheck:
     """Fails the synth of an app in which a failure of an asynchronous function would be lost.
 
     It reads the templates of all stacks, those of stages and nested stacks too, and follows
-    references from stack to stack. Register it once, on the app:
+    references from stack to stack. Register it once, on the app::
 
         Validations.of(app).add_plugins(FailureDestinationCheck())
 
@@ -38,7 +38,7 @@ class FailureDestinationCheck:
     from aws-cdk-lib 2.263 on.
     https://docs.aws.amazon.com/cdk/v2/guide/policy-validation-synthesis.html
 
-    Accept a finding on the construct or any scope above it, with the reason:
+    Accept a finding on the construct or any scope above it, with the reason::
 
         Validations.of(function).acknowledge(
             Acknowledgment(id="failure-destinations::uncovered", reason="its events are hints")

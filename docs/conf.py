@@ -1,0 +1,39 @@
+"""How Sphinx makes the site of these pages: `make docs`."""
+
+from __future__ import annotations
+
+import os
+
+from failure_destinations import __version__
+from failure_destinations.testing.node import find_node
+
+# What is imported for the reference starts Node.
+os.environ.setdefault("JSII_NODE", str(find_node()))
+
+project = "failure-destinations"
+author = "failure-destinations contributors"
+copyright = author
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+source_suffix = {".md": "markdown"}
+
+html_theme = "furo"
+html_title = f"failure-destinations {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sphinx = False
+html_copy_source = False
+
+# Pages refer to headings of others by the names that GitHub gives them.
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "separated"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
