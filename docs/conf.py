@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from sphinx.application import Sphinx
+
 from failure_destinations import __version__
 from failure_destinations.testing.node import find_node
 
@@ -18,6 +20,9 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
+# In docstrings `name` is a name, and a link where it has a place in the reference.
+default_role = "py:obj"
+maximum_signature_line_length = 60
 
 html_theme = "furo"
 html_title = f"failure-destinations {release}"
@@ -36,4 +41,17 @@ autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_use_rtype = False
+
+
+def setup(app: Sphinx) -> None:
+    """Prepare docstrings for napoleon."""
+    app.connect("autodoc-process-docstring", _keep_summary, priority=400)
+
+
+def _keep_summary(_app: Sphinx, what: str, *context: object) -> None:
+    """Hide a property's summary from napoleon, which takes what a colon follows for a type."""
+    lines = context[-1]
+    if what == "property" and isinstance(lines, list):
+        lines.insert(0, "")

@@ -29,6 +29,8 @@ PICTURES = {"architecture.svg": "article", "replay.svg": "replay"}
 BOX = (188, 62)
 GAP = (14, 62)
 MARGIN = 12
+# The width of a column that arrows only pass.
+LANE = 24
 
 # On a background of its own, so that it reads on any page; an <img> gets no style from outside.
 STYLE = """
@@ -41,13 +43,13 @@ rect.box { fill: #f6f8fa; stroke: #8c959f; stroke-width: 1.5 }
 rect.queue { fill: #ddf4ff; stroke: #0969da }
 rect.function { fill: #fff1e5; stroke: #bc4c00 }
 path { fill: none; stroke: #57606a; stroke-width: 1.8 }
-path.lost { stroke-dasharray: 6 4 }
+path.broken { stroke-dasharray: 6 4 }
 marker path { fill: #57606a; stroke: none }
 @media (prefers-color-scheme: dark) {
   text, .label { fill: #e6edf3 }
   .facts { fill: #9da7b3 }
-  .label { stroke: #0d1117 }
-  .page { fill: #0d1117 }
+  .label { stroke: #131416 }
+  .page { fill: #131416 }
   rect.box { fill: #161b22; stroke: #6e7681 }
   rect.queue { fill: #0c2d4d; stroke: #58a6ff }
   rect.function { fill: #3b1f0c; stroke: #f0883e }
@@ -70,12 +72,21 @@ class Node:
 
 @dataclass(frozen=True)
 class Arrow:
-    """What goes from one node to another, and whether that is where something was broken."""
+    """What goes from one node to another.
+
+    Attributes:
+        source: Where from.
+        target: Where to.
+        label: What happens.
+        broken: Whether that is so only where another hop is broken.
+        back: Whether it leads back to where the failure was.
+    """
 
     source: str
     target: str
     label: str
-    lost: bool = False
+    broken: bool = False
+    back: bool = False
 
 
 def synthesise(example: str) -> Mapping[str, Any]:
@@ -149,7 +160,9 @@ class Template:
         for id, it in self._properties("AWS::Scheduler::Schedule"):
             target = it["Target"]
             yield Arrow(id, target_of(target["Arn"]), "starts")
-            yield Arrow(id, target_of(target["DeadLetterConfig"]["Arn"]), "cannot start", lost=True)
+            yield Arrow(
+                id, target_of(target["DeadLetterConfig"]["Arn"]), "cannot start", broken=True
+            )
         for _, it in self._properties("AWS::Lambda::EventInvokeConfig"):
             runs = 1 + it["MaximumRetryAttempts"]
             failed = f"fails {runs} times" if runs > 1 else "fails"
@@ -166,7 +179,7 @@ class Template:
             )
             if "RedrivePolicy" in it:
                 dead_letters = target_of(it["RedrivePolicy"]["deadLetterTargetArn"])
-                yield Arrow(topic, dead_letters, "cannot deliver", lost=True)
+                yield Arrow(topic, dead_letters, "cannot deliver", broken=True)
         for _, it in self._properties("AWS::Lambda::EventSourceMapping"):
             function = target_of(it["FunctionName"])
             yield Arrow(target_of(it["EventSourceArn"]), function, "takes")
@@ -183,7 +196,8 @@ class Template:
                 for action in _listed(statement["Action"]):
                     for resource in _listed(statement["Resource"]):
                         if action in labels and target_of(resource) in self.nodes:
-                            yield Arrow(function, target_of(resource), labels[action])
+                            back = action == "lambda:InvokeFunction"
+                            yield Arrow(function, target_of(resource), labels[action], back=back)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -213,7 +227,7 @@ def lay_out(nodes: Sequence[str], arrows: Sequence[Arrow]) -> Layout:
 
     An arrow that passes a layer has a stop there, so that it passes between the boxes.
     """
-    downwards = [arrow for arrow in arrows if arrow.label != "replays"]
+    downwards = [arrow for arrow in arrows if not arrow.back]
     layer = dict.fromkeys(nodes, 0)
     for _ in nodes:
         for arrow in downwards:
@@ -268,17 +282,22 @@ def _cost(place: Mapping[str, int], links: Sequence[tuple[str, str]]) -> float:
 def draw(title: str, template: Template) -> str:
     """Return the picture."""
     layout = lay_out(list(template.nodes), template.arrows)
-    step = (BOX[0] + GAP[0], BOX[1] + GAP[1])
-    width = 2 * MARGIN + layout.columns * step[0] - GAP[0]
-    height = 2 * MARGIN + layout.layers * step[1] - GAP[1]
+    boxed = {column for _, column in layout.places.values()}
+    widths = [BOX[0] if column in boxed else LANE for column in range(layout.columns)]
+    centres = [
+        MARGIN + sum(widths[:column]) + column * GAP[0] + widths[column] / 2
+        for column in range(layout.columns)
+    ]
+    width = 2 * MARGIN + sum(widths) + (layout.columns - 1) * GAP[0]
+    height = 2 * MARGIN + layout.layers * BOX[1] + (layout.layers - 1) * GAP[1]
 
     def centre(spot: tuple[int, int]) -> tuple[float, float]:
-        return MARGIN + BOX[0] / 2 + spot[1] * step[0], MARGIN + BOX[1] / 2 + spot[0] * step[1]
+        return centres[spot[1]], MARGIN + BOX[1] / 2 + spot[0] * (BOX[1] + GAP[1])
 
     lines, labels = [], []
     for arrow, stops in layout.stops.items():
         path, label = _curve([centre(stop) for stop in stops])
-        look = ' class="lost"' if arrow.lost else ""
+        look = ' class="broken"' if arrow.broken else ""
         lines.append(f'<path{look} d="{path}" marker-end="url(#tip)"/>')
         labels.append(f'<text class="label" x="{label[0]:g}" y="{label[1]:g}">{arrow.label}</text>')
     boxes = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ TESTS = Path(__file__).parent
 README = TESTS.parent / "README.md"
 LOSSES = TESTS.parent / "docs" / "losses.md"
 CHECK = TESTS.parent / "docs" / "check.md"
+SAM = TESTS.parent / "docs" / "coming-from" / "sam.md"
 
 ORDERS = """{
  "Resources": {
@@ -86,3 +88,25 @@ def test_shows_a_finding_as_it_prints(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "cdk.out" / "Orders.template.json").write_text(ORDERS)
     printed = CliRunner().invoke(cli, ["check", "cdk.out/Orders.template.json"]).stdout
     assert f"```text\n{printed}```" in README.read_text()
+
+
+@pytest.mark.parametrize(
+    ("index", "kinds"),
+    [(0, ["uncovered", "delivery", "delivery-retries"]), (1, [])],
+    ids=["before", "after"],
+)
+def test_checks_the_sam_templates(tmp_path: Path, index: int, kinds: list[str]) -> None:
+    """The check finds in the page's SAM templates what the page says, and then nothing."""
+    fences = re.findall(r"```yaml\n(.*?)```", SAM.read_text(), re.DOTALL)
+    (tmp_path / "template.yaml").write_text(fences[index])
+    ended = CliRunner().invoke(cli, ["check", str(tmp_path / "template.yaml"), "--json"])
+    assert [finding["kind"] for finding in json.loads(ended.stdout)["findings"]] == kinds
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    """Each file that the README links to or shows is there."""
+    text = README.read_text()
+    linked = re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)|src="([^":]+)"', text)
+    assert [
+        path for pair in linked for path in pair if path and not (README.parent / path).exists()
+    ] == []

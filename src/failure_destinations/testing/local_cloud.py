@@ -68,10 +68,10 @@ class LocalCloud(Observer):
         ImportError: The extra `testing` is not installed.
 
     Example:
-        with LocalCloud() as cloud:
-            outputs = cloud.deploy("examples/article")
-            cloud.invoke(outputs["Article"]["FunctionName"], {"order": 1})
-            print(cloud.messages(outputs["Article"]["QueueUrl"])[0].json())
+        >>> with LocalCloud() as cloud:
+        ...     outputs = cloud.deploy("examples/article")
+        ...     cloud.invoke(outputs["Article"]["FunctionName"], {"order": 1})
+        ...     print(cloud.messages(outputs["Article"]["QueueUrl"])[0].json())
     """
 
     def __init__(

@@ -1,0 +1,50 @@
+"""The pictures in docs/images are those of the examples' templates."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from scripts.draw_architecture import IMAGES, PICTURES, Template, picture, synthesise
+
+article = functools.cache(lambda: synthesise("article"))
+
+
+def without(type: str) -> Mapping[str, Any]:
+    """Return the article's template without its resources of a type."""
+    template = copy.deepcopy(dict(article()))
+    resources = template["Resources"].items()
+    template["Resources"] = {id: each for id, each in resources if each["Type"] != type}
+    return template
+
+
+def names(template: Mapping[str, Any]) -> set[str]:
+    """Return what a picture of the template shows."""
+    return {node.name for node in Template(template).nodes.values()}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_committed_picture_is_fresh(name: str) -> None:
+    """Drawn anew from the example, a picture is what is committed; else: make diagrams."""
+    assert picture(name) == (IMAGES / name).read_text(encoding="utf-8")
+
+
+def test_shows_the_whole_way() -> None:
+    """Each stop of the way of a failure is in the picture."""
+    stops = {"Schedule", "Handler", "Topic", "Queue", "Mailbox", "Copy queue", "Dead-letter queue"}
+    assert names(article()) == stops
+
+
+def test_shows_nothing_that_the_template_lacks() -> None:
+    """Without its subscriptions the topic leads nowhere."""
+    assert {"Queue", "Mailbox"} & names(without("AWS::SNS::Subscription")) == set()
+
+
+def test_tells_the_runs_by_lambdas_retries() -> None:
+    """The handler's failure is labelled with how often it has run by then."""
+    labels = {arrow.label for arrow in Template(article()).arrows}
+    assert "fails 2 times" in labels
