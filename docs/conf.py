@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -46,12 +47,15 @@ napoleon_use_rtype = False
 
 
 def setup(app: Sphinx) -> None:
-    """Prepare docstrings for napoleon."""
-    app.connect("autodoc-process-docstring", _keep_summary, priority=400)
+    """Keep napoleon from properties: it takes what stands before a colon for a type."""
+    written: list[str] = []
 
+    def before(*context: Any) -> None:
+        written[:] = context[-1]
 
-def _keep_summary(_app: Sphinx, what: str, *context: object) -> None:
-    """Hide a property's summary from napoleon, which takes what a colon follows for a type."""
-    lines = context[-1]
-    if what == "property" and isinstance(lines, list):
-        lines.insert(0, "")
+    def after(*context: Any) -> None:
+        if context[1] == "property":
+            context[-1][:] = written
+
+    app.connect("autodoc-process-docstring", before, priority=400)
+    app.connect("autodoc-process-docstring", after, priority=600)
