@@ -19,7 +19,7 @@ demo: .venv/ready ## Lose nothing once: deploy the article's app here, and find 
 	@$(BIN)/python scripts/demo.py
 
 test: .venv/ready ## Run every test but the long ones
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
 
 soak: .venv/ready ## Run the long tests: engines and programs that are killed
 	@$(BIN)/python -m pytest -m soak

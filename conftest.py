@@ -5,11 +5,13 @@ from __future__ import annotations
 import doctest
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 from sybil.parsers.rest import DocTestParser
+from xdist.scheduler import LoadFileScheduling
 
 from failure_destinations.testing import LocalCloud
 from failure_destinations.testing.node import find_node
@@ -34,17 +36,29 @@ def ministack() -> Iterator[LocalCloud]:
         yield cloud
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave what shares the faithful engine to one process, which begins with it: it takes long."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("localemu" if _uses_localemu(item) else file))
-    items.sort(key=lambda item: not _uses_localemu(item))
+    """Begin with what needs the faithful engine: it takes longest."""
+    items.sort(key=lambda item: scope_of(item.nodeid) != "localemu")
 
 
-def _uses_localemu(item: pytest.Item) -> bool:
-    return "localemu" in getattr(item, "fixturenames", ()) or "[localemu" in item.name
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Leave what needs the faithful engine to one process, and of the rest each file."""
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+class Scheduling(LoadFileScheduling):
+    """Hands out what belongs together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
+
+
+def scope_of(nodeid: str) -> str:
+    """Return what a test shares with others that run in the same process."""
+    if nodeid.startswith("tests/integration/") or "[localemu" in nodeid:
+        return "localemu"
+    return nodeid.partition("::")[0]
 
 
 _markdown = Sybil(

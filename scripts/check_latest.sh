@@ -12,4 +12,4 @@ export VIRTUAL_ENV="$environment"
 "$uv" pip list --quiet | grep -E '^(aws-cdk-lib|constructs|jsii|boto3|click|pytest) '
 "$environment/bin/python" --version
 FAILURE_DESTINATIONS_CACHE=$PWD/.cache \
-  "$environment/bin/python" -m pytest -p no:cacheprovider -m "not soak" -n 2 --dist loadgroup "$@"
+  "$environment/bin/python" -m pytest -p no:cacheprovider -m "not soak" -n 2 --dist loadfile "$@"

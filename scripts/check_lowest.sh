@@ -14,4 +14,4 @@ export VIRTUAL_ENV="$environment"
 "$uv" pip list --quiet | grep -E '^(aws-cdk-lib|constructs|jsii|boto3|click|rich|pytest|hypothesis|sybil) '
 "$environment/bin/python" --version
 FAILURE_DESTINATIONS_CACHE=$PWD/.cache \
-  "$environment/bin/python" -m pytest -p no:cacheprovider -m "not soak" -n 2 --dist loadgroup "$@"
+  "$environment/bin/python" -m pytest -p no:cacheprovider -m "not soak" -n 2 --dist loadfile "$@"
