@@ -56,9 +56,9 @@ class FailureDestinationCheck:
 
     def __init__(self, *, fail_on: Iterable[str] = (), show: str = "warning") -> None:
         """Refuse kinds and severities that there are not."""
-        if isinstance(fail_on, str):
+        if isinstance(fail_on, str) or not isinstance(fail_on, Iterable):
             raise ValueError(
-                f"fail_on must be a list of kinds, got {fail_on!r}: write [{fail_on!r}]"
+                f"fail_on must be a list of kinds, got {fail_on!r}: write for example ['delivery']"
             )
         self._fail_on = frozenset(fail_on)
         for kind in sorted(self._fail_on, key=str):

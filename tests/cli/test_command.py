@@ -101,3 +101,33 @@ def test_says_in_a_line_what_is_missing(arguments: list[str], said: str) -> None
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
     assert answer.returncode == 2
+
+
+@pytest.mark.parametrize("url", ["nonsense", "", "ftp://host", "https://"])
+def test_rejects_an_endpoint_that_is_none(url: str) -> None:
+    """A mistyped address is one line, and no traceback of botocore's."""
+    said = run_cli(["list", "--queue", "failures", "--endpoint-url", url])
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr == f"Error: --endpoint-url must be like https://host:port, got {url!r}\n"
+
+
+def test_rejects_a_region_without_a_name() -> None:
+    """An empty variable of a script is a mistake."""
+    said = run_cli(["list", "--queue", "failures", "--region", ""])
+    assert (said.returncode, said.stderr[:34]) == (2, "Error: --region must name a Region")
+
+
+@pytest.mark.parametrize("device", Path("/dev").glob("full"), ids=str)
+def test_says_that_the_disk_is_full(device: Path) -> None:
+    """What cannot be written is one line on stderr, and no success."""
+    template = ROOT / "tests" / "released" / "0.1.0" / "Own.template.json"
+    with device.open("w") as full:
+        said = subprocess.run(
+            [sys.executable, "-m", "failure_destinations", "check", str(template)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            text=True,
+        )
+    assert said.returncode == 2
+    assert said.stderr == "Error: standard output: No space left on device\n"

@@ -15,7 +15,7 @@ from hypothesis import given
 from failure_destinations.cli.backup import Backup, read_backup, read_done
 from failure_destinations.cli.errors import CommandError
 from failure_destinations.cli.filters import Filter, TimeType
-from failure_destinations.cli.people import age, cut, laid_out, size
+from failure_destinations.cli.people import _widths, age, cut, laid_out, size
 from failure_destinations.cli.waiting import Waiting
 
 from ..runtime import messages
@@ -164,3 +164,14 @@ def test_rejects_a_backup_that_cannot_be_written(tmp_path: Path) -> None:
     """One line with the file's name and the reason."""
     with pytest.raises(CommandError, match=r"cannot write .*no/such\.jsonl: No such file"):
         Backup(tmp_path / "no" / "such.jsonl", write_messages=True)
+
+
+@pytest.mark.parametrize(
+    ("available", "widths"),
+    [(200, [8, 40, 60, 4]), (100, [8, 40, 42, 4]), (60, [8, 30, 12, 4]), (20, [8, 12, 12, 4])],
+)
+def test_cuts_errors_first_and_ids_never(available: int, widths: list[int]) -> None:
+    """In a narrow terminal an id can still be read, and given to `show`."""
+    headings = ("ID", "FUNCTION", "ERROR", "SIZE")
+    row = ("d3b07384", "f" * 40, "e" * 60, "25 B")
+    assert _widths(headings, [row], ("ERROR", "FUNCTION"), available) == widths

@@ -6,12 +6,16 @@ imported when it is called.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 
 def main() -> None:
     """Run the command, or say how to install what it needs."""
+    if sys.stdout is None:
+        # Somebody closed it. What is written is lost, as they wanted.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     try:
         from .group import cli  # noqa: PLC0415 - click is an extra
     except ImportError as error:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shlex
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+from .errors import CommandError
+
+_ENDPOINT = re.compile(r"https?://[^\s/]+[^\s]*")
 
 
 class Aws:
@@ -23,6 +28,10 @@ class Aws:
     def __init__(
         self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
     ) -> None:
+        _check_endpoint("--endpoint-url", endpoint_url)
+        _check_endpoint("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT_URL"))
+        if region is not None and not region.strip():
+            raise CommandError("--region must name a Region, got '': leave it out or name one")
         self._profile = profile
         self._region = region
         self._endpoint_url = endpoint_url
@@ -75,6 +84,11 @@ class Aws:
         from failure_destinations.runtime import lambda_client  # noqa: PLC0415
 
         return lambda_client(self.session, connections=connections, endpoint_url=self._endpoint_url)
+
+
+def _check_endpoint(name: str, url: str | None) -> None:
+    if url is not None and _ENDPOINT.fullmatch(url) is None:
+        raise CommandError(f"{name} must be like https://host:port, got {url!r}")
 
 
 def aws_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,3 +28,9 @@ def aws_message(error: Exception) -> str:
     text = " ".join(str(error).split()).rstrip(".")
     way_out = _WAYS_OUT.get(type(error).__name__)
     return f"{text}: {way_out}" if way_out else text
+
+
+def os_message(error: OSError) -> str:
+    """Return what the system refused as one line, with the file."""
+    where = "standard output" if error.filename is None else str(error.filename)
+    return f"{where}: {error.strerror or error}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import Any
 
 import click
@@ -10,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from failure_destinations import __version__
 
-from .errors import CommandError, aws_message, is_of_aws
+from .errors import CommandError, aws_message, is_of_aws, os_message
 
 # Name: module, and what it does. The help of the group does not import them.
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -21,6 +23,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("check_command", "Find asynchronous functions whose failures would be lost."),
     "audit": ("audit_command", "Find the same in an account, without changing anything."),
 }
+
+
+# As shells have it: 128 and the number of SIGINT.
+_INTERRUPTED = 130
 
 
 class _LazyGroup(click.Group):
@@ -50,10 +56,25 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(_INTERRUPTED)
+        except BrokenPipeError:
+            # click ends in silence, as programs do whose reader has gone.
+            raise
+        except OSError as error:
+            _write_no_more(error)
+            raise CommandError(os_message(error)) from error
         except Exception as error:
             if is_of_aws(error):
                 raise CommandError(aws_message(error)) from error
             raise
+
+
+def _write_no_more(error: OSError) -> None:
+    """Lose what standard output cannot take, or Python fails once more when it ends."""
+    if error.filename is None and sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
 _PIPE_WIDTH = 160
+_GAP = 2
+_LEAST_WIDTH = 12
 _KIB = 1024
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -71,7 +73,11 @@ def laid_out(payload: str) -> str:
 
 
 def print_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    shrink: Sequence[str] = ("ERROR", "FUNCTION"),
 ) -> None:
     """Print a table that fits the terminal; in a pipe it has 160 columns.
 
@@ -79,11 +85,14 @@ def print_table(
         headings: The columns' names.
         rows: Their texts.
         right: The columns that are aligned to the right.
+        shrink: The columns whose texts are cut where there is no room, the first one first.
     """
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    widths = _widths(headings, rows, shrink, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(
@@ -93,5 +102,20 @@ def print_table(
             overflow="ellipsis",
         )
     for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
+        table.add_row(*(Text(cut(cell, width)) for cell, width in zip(row, widths, strict=True)))
+    console.print(table)
+
+
+def _widths(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], shrink: Sequence[str], available: int
+) -> list[int]:
+    """Return how wide each column may be."""
+    widths = [max(len(plain(cell)) for cell in column) for column in zip(headings, *rows)]  # noqa: B905
+    excess = sum(widths) + _GAP * (len(widths) - 1) - available
+    for heading in shrink:
+        if excess > 0 and heading in headings:
+            index = headings.index(heading)
+            less = min(excess, max(0, widths[index] - _LEAST_WIDTH))
+            widths[index] -= less
+            excess -= less
+    return widths
