@@ -67,13 +67,16 @@ class FailureReplayer(Construct):
     Defines a Lambda function that takes the events from the channel's queue, invokes what failed
     with the same payload, and waits for it: the invocation is synchronous, so that a second
     failure is answered here and does not go through the failure destination again. What succeeds
-    is deleted. What fails is hidden for `backoff`, then for twice as long, and so on; after
-    `max_attempts` it is parked: sent to `parked_queue` with the reason in its attributes, and only
-    then deleted. An alarm tells when something is parked.
+    is deleted. What fails is hidden for `backoff`, then for twice as long, and so on; what fails
+    when it was received `max_attempts` times is parked: sent to `parked_queue` with the reason in
+    its attributes, and only then deleted. An alarm tells when something is parked.
 
     What is no failed event, or does not hold its payload, is parked at once. What only Lambda could
-    not take, because the function was throttled or not available, is hidden and does not count as
-    a failure. An event that SQS would delete while it is hidden is parked before.
+    not take, because the function was throttled or not available, is hidden for an hour at most, or
+    `backoff` if that is longer, and never parked for that reason alone until it was received 100
+    times more than `max_attempts`. It counts as received all the same, so that the first failure
+    after `max_attempts` throttles parks the event. An event that SQS would delete while it is
+    hidden is parked before.
 
     Every handler that the channel has or gets later is replayed, also those of other stacks: these
     then let the replayer invoke them, so that their stack refers to the replayer's and never the
@@ -117,11 +120,13 @@ class FailureReplayer(Construct):
                 seconds. A queue that was given to the channel must have that itself; a warning
                 names the number.
                 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-            max_attempts: After how many failures of a replay the event is parked. 1 to 100. SQS
-                counts how often a message was received, so that looking at it in the queue counts
-                too; but no event is parked before it failed here once. Default: 3.
-            backoff: How long an event waits after the first failure; each further wait is twice as
-                long, and at most 11 hours. 1 second to 11 hours. Default: 15 minutes.
+            max_attempts: After how many attempts an event that still fails is parked. 1 to 100.
+                SQS counts how often a message was received and nothing else, so that throttles and
+                looking at it in the queue count too; but no event is parked as failed before its
+                handler failed here once. Default: 3.
+            backoff: How long an event waits after the first attempt; each further wait is twice as
+                long, and at most 11 hours, after a throttle at most one. 1 second to 11 hours.
+                Default: 15 minutes.
                 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
             max_concurrency: How many events are replayed at once, by all handlers together.
                 2 to 1,000. Default: 2.

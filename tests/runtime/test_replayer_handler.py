@@ -297,6 +297,25 @@ def test_parks_what_may_not_be_invoked(aws: Aws, code: str, status: int) -> None
     assert attributes["ReplayErrorType"]["StringValue"] == code
 
 
+def test_parks_at_the_first_failure_after_throttles(aws: Aws) -> None:
+    """Each throttle was a receive, too: the handler's first failure is the last attempt."""
+    for received, seconds in ((1, 60), (2, 120)):
+        aws.refuses("TooManyRequestsException", 429)
+        aws.hides(seconds)
+        assert aws.handle(record_of(received=received)) == ["first"]
+    aws.fails()
+    aws.parks()
+    attributes = parked_attributes(aws, record_of(received=3))
+    assert attributes["ReplayReason"]["StringValue"] == "MaxAttempts"
+
+
+def test_waits_an_hour_at_most_for_a_throttle(aws: Aws) -> None:
+    """Once the throttle is over the event does not stay hidden half a day."""
+    aws.refuses("TooManyRequestsException", 429)
+    aws.hides(3600)
+    assert aws.handle(record_of(received=103)) == ["first"]
+
+
 def test_waits_for_a_handler_that_may_still_run(aws: Aws) -> None:
     """Without an answer, the next try comes once the handler must have ended."""
     aws.refuses("ServiceException", 500)
@@ -320,6 +339,21 @@ def test_replays_although_the_retention_is_unknown(aws: Aws) -> None:
     aws._retention_known = True
     aws.hides(60)
     assert aws.handle(record_of()) == ["first"]
+
+
+def test_asks_again_for_a_retention_that_it_was_not_told(aws: Aws) -> None:
+    """One refused question does not let SQS delete events for as long as the process lives."""
+    aws.fails()
+    aws.sqs.add_client_error("get_queue_attributes", "RequestThrottled", "", 403)
+    aws._retention_known = True
+    aws.hides(60)
+    assert aws.handle(record_of()) == ["first"]
+    aws._retention_known = False
+    aws.fails()
+    aws.tells_retention()
+    aws.parks()
+    attributes = parked_attributes(aws, record_of(sent=time.time() - TWO_WEEKS + 900))
+    assert attributes["ReplayReason"]["StringValue"] == "RetentionEnds"
 
 
 def test_keeps_what_cannot_be_parked(aws: Aws) -> None:
@@ -439,5 +473,6 @@ def test_the_wait_has_a_bound() -> None:
         backoff_seconds=39_600,
         handler_seconds=890,
     )
-    failed = Outcome("failed")
-    assert {made._wait(failed, received) for received in (1, 2, 99, 10_000)} == {39_600}
+    throttled = Outcome("not-started", "throttled")
+    for outcome in (Outcome("failed"), throttled):
+        assert {made._wait(outcome, received) for received in (1, 2, 99, 10_000)} == {39_600}

@@ -23,6 +23,8 @@ from .replay import Outcome, lambda_client, replay
 # The longest wait; SQS hides a message 12 hours at most, counted from when Lambda received it.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 MAX_WAIT_SECONDS = 39_600
+# A throttle passes by itself: an event should not be hidden for hours once it has.
+MAX_THROTTLED_SECONDS = 3600
 # What was received more often than attempts explain, because the handler was throttled, somebody
 # looked, or runs were cut off, is tried that often beyond `max_attempts`: not for ever.
 EXTRA_RECEIVES = 100
@@ -74,8 +76,8 @@ class Replayer:
         sqs: A boto3 client of SQS.
         queue_url: Where the messages come from.
         parked_queue_url: Where those go that fail `max_attempts` times.
-        max_attempts: After how many failures a message is parked.
-        backoff_seconds: How long a message waits after its first failure.
+        max_attempts: After how many receives a message is parked that fails then.
+        backoff_seconds: How long a message waits after its first receive.
         handler_seconds: How long an answer of a handler is waited for.
     """
 
@@ -97,6 +99,7 @@ class Replayer:
         self._max_attempts = max_attempts
         self._backoff_seconds = backoff_seconds
         self._handler_seconds = handler_seconds
+        self._known_retention: int | None = None
 
     def finish(self, record: Mapping[str, Any]) -> bool:
         """Replay one record; tell whether its message may be deleted.
@@ -135,8 +138,11 @@ class Replayer:
         return False
 
     def _wait(self, outcome: Outcome, received: int) -> int:
+        longest = MAX_WAIT_SECONDS
+        if outcome.may_try_again:
+            longest = max(self._backoff_seconds, MAX_THROTTLED_SECONDS)
         # Twice as long each time.
-        seconds = min(self._backoff_seconds << min(received - 1, 16), MAX_WAIT_SECONDS)
+        seconds = min(self._backoff_seconds << min(received - 1, 16), longest)
         if outcome.status == "unknown":
             # The handler may still be running.
             return max(seconds, self._handler_seconds)
@@ -183,19 +189,23 @@ class Replayer:
 
     def _expires_within(self, message: Mapping[str, Any], seconds: int) -> bool:
         sent = message["Attributes"].get("SentTimestamp")
-        if sent is None or self._retention_seconds is None:
+        retention = None if sent is None else self._retention_seconds
+        if sent is None or retention is None:
             return False
-        return int(sent) / 1000 + self._retention_seconds < time.time() + seconds
+        return int(sent) / 1000 + retention < time.time() + seconds
 
-    @functools.cached_property
+    @property
     def _retention_seconds(self) -> int | None:
+        if self._known_retention is not None:
+            return self._known_retention
         name = "MessageRetentionPeriod"
         try:
             answer = self._sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=[name])
         except Exception:
             _log.exception("the queue's retention is not known")
             return None
-        return int(answer["Attributes"][name])
+        self._known_retention = int(answer["Attributes"][name])
+        return self._known_retention
 
 
 @functools.cache
