@@ -15,8 +15,10 @@ import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Annotations, Match
 
 from failure_destinations import (
     FailureChannel,
@@ -150,12 +152,15 @@ def test_takes_numbers_known_at_deployment(stack: cdk.Stack, channel: FailureCha
         max_attempts=number.value_as_number,  # type: ignore[arg-type]
         backoff=cdk.Duration.seconds(number.value_as_number),
         max_concurrency=number.value_as_number,  # type: ignore[arg-type]
+        parked_alarm_threshold=number.value_as_number,  # type: ignore[arg-type]
     )
     variables = function_of(stack, replayer)["Environment"]["Variables"]
     _, source = only(stack, "AWS::Lambda::EventSourceMapping")
     value = {"Ref": "Number"}
     assert (variables["MAX_ATTEMPTS"], variables["BACKOFF_SECONDS"]) == (value, value)
     assert source["ScalingConfig"] == {"MaximumConcurrency": value}
+    _, alarm = only(stack, "AWS::CloudWatch::Alarm")
+    assert alarm["Threshold"] == value
 
 
 def test_keeps_parked_events(stack: cdk.Stack, replayer: FailureReplayer) -> None:
@@ -198,6 +203,22 @@ def test_tells_of_parked_events(stack: cdk.Stack, replayer: FailureReplayer) -> 
     assert (alarm["Threshold"], alarm["Statistic"], alarm["Period"]) == (1, "Maximum", 60)
     assert alarm["TreatMissingData"] == "ignore"
     assert "AlarmActions" not in alarm
+
+
+def test_tells_only_of_many_parked_events(app: cdk.App) -> None:
+    """The alarm may wait for more, also that of a monitoring in a stack of its own."""
+    stack, own = stacks_of(app, "Stack", "Own")
+    channel = FailureChannel(stack, "Channel")
+    replayer = FailureReplayer(stack, "Replayer", channel=channel, parked_alarm_threshold=10)
+    FailureMonitoring(own, "Monitoring", channel=channel)
+    alarm = resources_of(stack)[logical_id(stack, replayer.parked_alarm)]["Properties"]
+    assert alarm["Threshold"] == 10
+    (told,) = (
+        alarm["Properties"]["Threshold"]
+        for id, alarm in resources_of(own, "AWS::CloudWatch::Alarm").items()
+        if "ParkedEvents" in id
+    )
+    assert told == 10
 
 
 @pytest.mark.parametrize("first", ["monitoring", "replayer"])
@@ -518,6 +539,92 @@ def test_warns_of_an_imported_queue_that_may_hide_too_briefly(stack: cdk.Stack) 
     assert_warns(stack, "is not known here: set it to 198 seconds")
 
 
+@pytest.mark.parametrize(("max_attempts", "receives"), [(3, 3), (3, 103), (50, 150)])
+def test_warns_of_a_given_queue_that_gives_events_up(
+    stack: cdk.Stack, max_attempts: int, receives: int
+) -> None:
+    """A redrive policy must leave the replayer all the receives that it may need."""
+    queue = queue_with_redrive(stack, receives)
+    channel = FailureChannel(stack, "Channel", queue=queue)
+    FailureReplayer(stack, "Replayer", channel=channel, max_attempts=max_attempts)
+    assert_warns(
+        stack, f"received {receives} times: .*maxReceiveCount of {max_attempts + 101} or more"
+    )
+
+
+def test_warns_of_a_redrive_policy_set_later(stack: cdk.Stack) -> None:
+    """The queue is looked at once the app is complete, also at what is set on its resource."""
+    queue = sqs.Queue(stack, "Queue", visibility_timeout=cdk.Duration.hours(2))
+    FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel", queue=queue))
+    resource: Any = queue.node.default_child
+    resource.redrive_policy = {"deadLetterTargetArn": QUEUE_ARN, "maxReceiveCount": "5"}
+    assert_warns(stack, "received 5 times")
+
+
+def test_accepts_a_redrive_policy_with_receives_to_spare(stack: cdk.Stack) -> None:
+    """The replayer gives an event up before SQS does."""
+    queue = queue_with_redrive(stack, 104)
+    FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel", queue=queue))
+    assert_does_not_warn(stack)
+
+
+def test_warns_of_an_imported_queue_that_may_give_events_up(stack: cdk.Stack) -> None:
+    """Whether an imported queue has a redrive policy is not known."""
+    queue = sqs.Queue.from_queue_arn(stack, "Queue", QUEUE_ARN)
+    FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel", queue=queue))
+    assert_warns(stack, "redrive policy is not known here: .*maxReceiveCount of 104 or more")
+
+
+def queue_with_redrive(stack: cdk.Stack, receives: int) -> sqs.Queue:
+    """Define a queue that gives up a message after some receives."""
+    return sqs.Queue(
+        stack,
+        "Queue",
+        visibility_timeout=cdk.Duration.hours(2),
+        dead_letter_queue=sqs.DeadLetterQueue(
+            queue=sqs.Queue(stack, "GivenUp"), max_receive_count=receives
+        ),
+    )
+
+
+@pytest.mark.parametrize("first", ["replayer", "handler"])
+def test_warns_of_successes_that_a_replay_does_not_tell(
+    stack: cdk.Stack, channel: FailureChannel, first: str
+) -> None:
+    """Lambda sends records of asynchronous runs only, and a replay is none."""
+    if first == "replayer":
+        FailureReplayer(stack, "Replayer", channel=channel)
+    successes = destinations.SqsDestination(sqs.Queue(stack, "Successes"))
+    channel.notify_failures_of(define_handler(stack, "One"), on_success=successes)
+    channel.notify_failures_of(define_handler(stack, "Other"))
+    if first == "handler":
+        FailureReplayer(stack, "Replayer", channel=channel)
+    assert_warns(stack, "Stack/One has on_success, .*synchronous")
+    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("Stack/Other"))
+
+
+def test_warns_of_more_handlers_than_a_policy_holds(
+    stack: cdk.Stack, channel: FailureChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IAM would refuse the policy only at deployment."""
+    monkeypatch.setattr(module, "_MAX_INVOCABLE", 2)
+    FailureReplayer(stack, "Replayer", channel=channel)
+    for id in ("One", "Two", "Three", "Four"):
+        channel.notify_failures_of(define_handler(stack, id))
+    assert_warns(stack, "more than 2 handlers .*10,240 characters")
+
+
+def test_accepts_as_many_handlers_as_a_policy_holds(
+    app: cdk.App, stack: cdk.Stack, channel: FailureChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of another stack do not count."""
+    monkeypatch.setattr(module, "_MAX_INVOCABLE", 1)
+    FailureReplayer(stack, "Replayer", channel=channel)
+    channel.notify_failures_of(define_handler(stack))
+    channel.notify_failures_of(define_handler(cdk.Stack(app, "Handlers")))
+    assert_does_not_warn(stack)
+
+
 def test_lets_others_read_what_is_parked(stack: cdk.Stack, replayer: FailureReplayer) -> None:
     """A role can be let read and delete parked events."""
     operator = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
@@ -647,6 +754,15 @@ def test_rejects_max_concurrency_outside_lambdas_bounds(
     """Lambda's bounds are 2 and 1,000."""
     with refusal("max_concurrency", repr(value)):
         FailureReplayer(stack, "Replayer", channel=channel, max_concurrency=value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1_000_001, True, 1.0, "1", None])
+def test_rejects_a_parked_alarm_threshold_outside_its_bounds(
+    stack: cdk.Stack, channel: FailureChannel, value: Any
+) -> None:
+    """At none the alarm would never be quiet."""
+    with refusal("parked_alarm_threshold", repr(value)):
+        FailureReplayer(stack, "Replayer", channel=channel, parked_alarm_threshold=value)
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, "false"])

@@ -15,7 +15,8 @@ class MonitoringThresholds:
     """When each alarm goes off: at the threshold or above it. None switches an alarm off.
 
     Counts are whole numbers from 1, percentages numbers over 0 up to 100. An alarm that is
-    switched off is not defined, and costs nothing.
+    switched off is not defined, and costs nothing. The alarm about parked events is the
+    replayer's: see `parked_alarm_threshold` of `FailureReplayer`.
 
     Attributes:
         failed_events_waiting: Events in the channel's queue. Default: 1.

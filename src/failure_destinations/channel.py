@@ -213,7 +213,9 @@ class FailureChannel(Construct):
             max_event_age: How long Lambda keeps an event that it cannot run, for example while
                 the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
             on_success: Where Lambda sends the record of each successful run: a standard queue or
-                topic, an event bus or a function. Default: nowhere.
+                topic, an event bus or a function. Not of a replay, which is a synchronous
+                invocation: Lambda sends records of asynchronous ones only. Default: nowhere.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
         Returns:
             The function's asynchronous configuration (`AWS::Lambda::EventInvokeConfig`).

@@ -46,6 +46,8 @@ class AttachedHandler(NamedTuple):
     # be defined there, without the channel's stack referring back.
     scope: Construct
     max_event_age: Duration | None
+    # Whether Lambda sends records of its successes somewhere.
+    tells_success: bool = False
 
 
 class AsyncConfig:
@@ -113,7 +115,8 @@ class AsyncConfig:
         if channel._publishers_use_key or channel.encryption_key is not None:
             # Where CDK writes what the role is granted.
             acknowledge(self._policy or handler.role, DATA_KEYS)
-        channel._handlers.add(AttachedHandler(handler, place, self._max_event_age))
+        tells_success = self._on_success is not None
+        channel._handlers.add(AttachedHandler(handler, place, self._max_event_age, tells_success))
         return config
 
     def _define_beside_handler(self, role: iam.IRole | None, channel: FailureChannel) -> Construct:

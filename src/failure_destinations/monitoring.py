@@ -359,7 +359,7 @@ class FailureMonitoring(Construct):
         )
 
     def _watch_handler(self, attached: AttachedHandler) -> None:
-        handler, scope, max_event_age = attached
+        handler, scope, max_event_age, _ = attached
         path = handler.node.path
         if path in self._watched or scope.node.try_find_child(_ALARMS_ID) is not None:
             raise ValueError(
@@ -457,7 +457,7 @@ class FailureMonitoring(Construct):
         self._define_alarm(
             self,
             "ParkedEvents",
-            1,
+            replayer._parked_alarm_threshold,
             replayer.metric_parked_events,
             replayer._parked_alarm_description,
             missing=_UNTIL_TOLD_OTHERWISE,

@@ -87,7 +87,9 @@ class FailureNotifiedFunction(Construct):
             channel: A channel to share. Default: one of its own, which keeps failed events
                 14 days, and longer than its stack.
             on_success: Where Lambda sends the record of each successful run: a standard queue or
-                topic, an event bus or a function. Default: nowhere.
+                topic, an event bus or a function. Not of a replay, which is a synchronous
+                invocation: Lambda sends records of asynchronous ones only. Default: nowhere.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
             delivery_retries: How often EventBridge Scheduler tries again to hand an event to
                 Lambda's queue, before anything runs: not how often the handler runs. 0 to 185.
                 Default: 185.

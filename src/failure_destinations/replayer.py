@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from ._checks import check_age, check_count, check_environment, is_token
 from ._suppressions import suppress_for_replayer
 from .channel import FailureChannel
 from .handler import AttachedHandler, function_and_qualifier
+from .runtime.replayer import EXTRA_RECEIVES
 
 MAX_ATTEMPTS = 100
 # SQS hides a message 12 hours at most, counted from when Lambda received it.
@@ -40,6 +42,7 @@ MAX_BACKOFF_SECONDS = 39_600
 # https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html
 MIN_CONCURRENCY = 2
 MAX_CONCURRENCY = 1000
+MAX_PARKED_THRESHOLD = 1_000_000
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 _MAX_TIMEOUT_SECONDS = 900
@@ -59,6 +62,10 @@ _MEMORY_MB = 256
 _PACKAGE = Path(__file__).parent
 _CODE = ["*", "!runtime", "!runtime/*.py"]
 _PERMISSION_ID = "ReplayPermission"
+# With names of 64 characters 87 fit into the 10,240 that all policies of a role may have together;
+# a qualifier or another partition takes some more.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+_MAX_INVOCABLE = 80
 
 
 class FailureReplayer(Construct):
@@ -108,6 +115,7 @@ class FailureReplayer(Construct):
         max_concurrency: int = 2,
         enabled: bool = True,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        parked_alarm_threshold: int = 1,
     ) -> None:
         """Define the replayer.
 
@@ -135,6 +143,8 @@ class FailureReplayer(Construct):
                 the channel's queue, until a deployment with True once a bug is fixed.
             removal_policy: What becomes of the parked queue when its stack is deleted. Default: it
                 stays, and the events in it.
+            parked_alarm_threshold: How many events are parked when `parked_alarm` goes off: so many
+                or more. 1 to 1,000,000. Default: 1.
 
         Raises:
             ValueError: An argument is not as described, or the channel has a replayer already.
@@ -154,12 +164,21 @@ class FailureReplayer(Construct):
             "Lambda limits the concurrency of a queue's events within these bounds only",
             MIN_CONCURRENCY,
         )
+        check_count(
+            "parked_alarm_threshold",
+            parked_alarm_threshold,
+            MAX_PARKED_THRESHOLD,
+            "the alarm goes off when so many events are parked",
+            1,
+        )
         _check_enabled(enabled)
         _check_removal_policy(removal_policy)
         super().__init__(scope, id)
         channel._replayer = self
 
         self._channel = channel
+        self._max_attempts = max_attempts
+        self._parked_alarm_threshold = parked_alarm_threshold
         self._parked_queue = sqs.Queue(
             self,
             "ParkedQueue",
@@ -214,10 +233,11 @@ class FailureReplayer(Construct):
         )
         self._parked_alarm = self._define_alarm()
         self._may_invoke: iam.PolicyStatement | None = None
+        self._invocable = 0
         self._longest = _DEFAULT_TIMEOUT_SECONDS
         self._set_timeouts()
         if not self._queue_is_channels:
-            Aspects.of(self).add(_VisibilityCheck(self))
+            Aspects.of(self).add(_GivenQueueCheck(self))
         channel._handlers.follow(self._replay)
         channel._replayers.add(self)
 
@@ -345,7 +365,7 @@ class FailureReplayer(Construct):
             self,
             "ParkedEvents",
             metric=self.metric_parked_events(),
-            threshold=1,
+            threshold=Token.as_number(self._parked_alarm_threshold),
             evaluation_periods=1,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             # A queue that SQS holds for inactive tells no figures; what is in it is there.
@@ -355,7 +375,14 @@ class FailureReplayer(Construct):
 
     def _replay(self, attached: AttachedHandler) -> None:
         """Let the function invoke a handler, and give it the time that the handler has."""
-        handler, scope, _ = attached
+        handler, scope, _, tells_success = attached
+        if tells_success:
+            Annotations.of(self).add_warning_v2(
+                "failure-destinations:replay-without-success",
+                f"{handler.node.path} has on_success, and Lambda sends no record there of what is "
+                "replayed: a replay is a synchronous invocation. Let the handler itself tell "
+                "whoever must know of each success, or acknowledge this.",
+            )
         stack = Stack.of(scope)
         # A channel's stack cannot refer to this one, which refers to the queue.
         if stack is Stack.of(self) or stack is Stack.of(self._channel):
@@ -372,6 +399,15 @@ class FailureReplayer(Construct):
         self._set_timeouts()
 
     def _let_invoke(self, handler: lambda_.IFunction) -> None:
+        self._invocable += 1
+        if self._invocable == _MAX_INVOCABLE + 1:
+            Annotations.of(self).add_warning_v2(
+                "failure-destinations:many-handlers",
+                f"more than {_MAX_INVOCABLE} handlers are in the replayer's policy, and IAM "
+                "refuses what is over 10,240 characters: that is about 87 handlers with names of "
+                "64 characters. Define further ones in a stack of their own, which lets the "
+                "replayer in by a permission there, or give them another channel and replayer.",
+            )
         # The ARN that is called: a permission for a function says nothing of its aliases.
         # https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
         if self._may_invoke is not None:
@@ -395,16 +431,19 @@ class FailureReplayer(Construct):
 
 
 @jsii.implements(IAspect)
-class _VisibilityCheck:
-    """Warns of a given queue once all handlers are known."""
+class _GivenQueueCheck:
+    """Warns of a given queue once all handlers, and the queue's own settings, are known."""
 
     def __init__(self, replayer: FailureReplayer) -> None:
         self._replayer = replayer
 
     def visit(self, node: IConstruct) -> None:
         """Look at the queue when it is the replayer's turn."""
-        if node is not self._replayer:
-            return
+        if node is self._replayer:
+            self._check_visibility()
+            self._check_redrive()
+
+    def _check_visibility(self) -> None:
         timeout = self._replayer._timeout
         needed = timeout * _VISIBILITY_FACTOR
         queue = self._replayer._channel.queue
@@ -419,6 +458,32 @@ class _VisibilityCheck:
             f"event is replayed again while it is being replayed; under {timeout} seconds Lambda "
             "refuses it.",
         )
+
+    def _check_redrive(self) -> None:
+        queue = self._replayer._channel.queue
+        attempts = self._replayer._max_attempts
+        receives = (MAX_ATTEMPTS if is_token(attempts) else attempts) + EXTRA_RECEIVES
+        if not isinstance(queue, sqs.Queue):
+            got = "whether it has a redrive policy is not known here"
+        else:
+            limit = _redrive_limit(queue)
+            if limit is None or limit > receives:
+                return
+            got = f"its redrive policy moves what was received {limit} times"
+        Annotations.of(self._replayer).add_warning_v2(
+            "failure-destinations:queue-redrive",
+            f"queue {queue.node.path} was given to the channel, and {got}: let it have none, or "
+            f"one with a maxReceiveCount of {receives + 1} or more, or SQS takes events away that "
+            "wait for their replay, and nobody is told that they were given up.",
+        )
+
+
+def _redrive_limit(queue: sqs.Queue) -> int | None:
+    """Return how often SQS hands out a message of a queue, or None without a limit known here."""
+    policy = Stack.of(queue).resolve(cast(sqs.CfnQueue, queue.node.default_child).redrive_policy)
+    # CloudFormation takes it as a text, too.
+    limit = str(policy.get("maxReceiveCount")) if isinstance(policy, Mapping) else ""
+    return int(limit) if limit.isdecimal() else None
 
 
 def _known_visibility(queue: sqs.IQueue) -> float | None:
