@@ -34,7 +34,7 @@ class LocalEmu(Engine):
             "version, and stack traces show paths of this machine."
         ),
         "Functions in other languages and container images do not run.",
-        "E-mail subscriptions are confirmed at once, and mails lose the subject they had.",
+        "E-mail subscriptions stay unconfirmed, but mails are sent, without the subject they had.",
         "Destinations that do not exist, and retry counts over 2, are accepted.",
         "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
         "A function that a queue starts runs one batch at a time, whatever its concurrency.",
