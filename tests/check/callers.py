@@ -19,7 +19,7 @@ FUNCTION: dict[str, Any] = {
 }
 
 
-def role(*services: str, policies: list[Any] | None = None) -> dict[str, Any]:
+def role(*services: Any, policies: list[Any] | None = None) -> dict[str, Any]:
     """Return a role that services assume."""
     properties: dict[str, Any] = {
         "AssumeRolePolicyDocument": {
@@ -91,7 +91,7 @@ def universal_schedule(function: Any) -> Resources:
     return schedule(arn, Input=body)
 
 
-def role_of_schedules(function: Any) -> Resources:
+def role_of_schedules(function: Any, principal: Any = "scheduler.amazonaws.com") -> Resources:
     """A role for schedules that are made at run time."""
     policy = {
         "PolicyName": "Invoke",
@@ -102,7 +102,7 @@ def role_of_schedules(function: Any) -> Resources:
             ],
         },
     }
-    return {"Caller": role("scheduler.amazonaws.com", policies=[policy])}
+    return {"Caller": role(principal, policies=[policy])}
 
 
 def pipe(function: Any) -> Resources:
@@ -490,15 +490,21 @@ def resolver(function: Any) -> Resources:
     }
 
 
-def state_machine(function: Any) -> Resources:
+def state_machine(
+    function: Any, arguments: str = "Parameters", type: str = "Event", **task: Any
+) -> Resources:
     """A task of Step Functions that goes on."""
     task = {
         "Type": "Task",
         "Resource": "arn:${AWS::Partition}:states:::lambda:invoke",
-        "Parameters": {"FunctionName": "${Name}", "InvocationType": "Event"},
+        arguments: {"FunctionName": "${Name}", "InvocationType": type},
         "End": True,
+        **task,
     }
-    definition = json.dumps({"StartAt": "Tell", "States": {"Tell": task}})
+    language = "JSONata" if arguments == "Arguments" else "JSONPath"
+    definition = json.dumps(
+        {"QueryLanguage": language, "StartAt": "Tell", "States": {"Tell": task}}
+    )
     return {
         "Caller": one(
             "AWS::StepFunctions::StateMachine",
@@ -508,6 +514,11 @@ def state_machine(function: Any) -> Resources:
             },
         )
     }
+
+
+def jsonata_state_machine(function: Any) -> Resources:
+    """The same in JSONata, which writes a text as an expression too."""
+    return state_machine(function, "Arguments", "{% 'Event' %}")
 
 
 def destination(function: Any) -> Resources:
@@ -537,7 +548,7 @@ def failure_destination(function: Any) -> Resources:
     return resources
 
 
-def permission(function: Any, principal: str = "s3.amazonaws.com", **more: Any) -> Resources:
+def permission(function: Any, principal: Any = "s3.amazonaws.com", **more: Any) -> Resources:
     """A permission for a service."""
     return {
         "Caller": one(
@@ -557,6 +568,11 @@ def permission_with_source(function: Any) -> Resources:
     return permission(
         function, "events.amazonaws.com", SourceArn="arn:aws:events:eu-west-1:111122223333:rule/r"
     )
+
+
+def permission_with_suffix(function: Any) -> Resources:
+    """A permission whose principal ends as the partition decides."""
+    return permission(function, {"Fn::Sub": "s3.${AWS::URLSuffix}"})
 
 
 def trigger(function: Any) -> Resources:
@@ -648,6 +664,7 @@ CALLERS: list[Callable[[Any], Resources]] = [
     failure_destination,
     permission,
     permission_with_source,
+    permission_with_suffix,
     trigger,
 ]
 

@@ -90,7 +90,7 @@ def synchronous(name: str, resources: Resources) -> Any:
 @pytest.mark.parametrize(
     "resources",
     [
-        synchronous(principal, callers.permission(ARN, principal))
+        synchronous(str(principal), callers.permission(ARN, principal))
         for principal in (
             "apigateway.amazonaws.com",
             "elasticloadbalancing.amazonaws.com",
@@ -107,6 +107,12 @@ def synchronous(name: str, resources: Resources) -> Any:
             "transfer.amazonaws.com",
             "edgelambda.amazonaws.com",
             "111122223333",
+            "AROAEXAMPLEEXAMPLE123",
+            {"Ref": "AWS::AccountId"},
+            {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"},
+            {"Fn::GetAtt": ["Role", "Arn"]},
+            {"Fn::Join": ["", ["states.", {"Ref": "AWS::Region"}, ".amazonaws.com"]]},
+            {"Fn::Sub": "apigateway.${AWS::URLSuffix}"},
             "arn:aws:iam::111122223333:role/caller",
         )
     ]
@@ -189,6 +195,126 @@ def synchronous(name: str, resources: Resources) -> Any:
 def test_accuses_nobody_whose_caller_waits(resources: Resources) -> None:
     """A synchronous caller gets the error itself."""
     assert find_uncovered_functions(template(resources)) == []
+
+
+SUFFIX = {"Ref": "AWS::URLSuffix"}
+REGION = {"Ref": "AWS::Region"}
+AWS_S3 = {"Fn::Join": ["", ["s3.", SUFFIX]]}
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        AWS_S3,
+        "s3.amazonaws.com.cn",
+        {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"},
+        {"Fn::Join": [".", ["sns", REGION, "amazonaws.com"]]},
+        "sns.us-gov-west-1.amazonaws.com",
+        {"Fn::Sub": "events.${Suffix}"},
+        {"Fn::Sub": "logs.${Where}.amazonaws.com"},
+        {"Fn::If": ["IsApi", "apigateway.amazonaws.com", AWS_S3]},
+        {"Fn::FindInMap": ["Principals", {"Ref": "AWS::Partition"}, "Bucket"]},
+    ],
+)
+def test_knows_a_service_however_its_principal_is_written(principal: Any) -> None:
+    """What differs by partition, Region or stage leaves the service what it is."""
+    parameters = {"Suffix": {"Type": "String"}, "Where": {"Type": "String"}}
+    principals = {"aws": {"Bucket": "s3.amazonaws.com"}, "aws-cn": {"Bucket": "s3.amazonaws.com"}}
+    checked = template(
+        callers.permission(ARN, principal),
+        Parameters=parameters,
+        Mappings={"Principals": principals},
+    )
+    assert [one.kind for one in errors(checked)] == ["uncovered"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"Ref": "Topic"},
+        {"Fn::GetAtt": ["LogGroup", "Arn"]},
+        {"Fn::Sub": "arn:${AWS::Partition}:s3:::${AWS::StackName}"},
+        {"Fn::Sub": "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:a"},
+    ],
+)
+@pytest.mark.parametrize("principal", ["*", {"Ref": "Principal"}])
+def test_knows_the_service_by_the_source_of_a_permission(principal: Any, source: Any) -> None:
+    """A permission for everybody is for the service of its source."""
+    checked = template(
+        callers.permission(ARN, principal, SourceArn=source),
+        {"LogGroup": {"Type": "AWS::Logs::LogGroup"}},
+        Parameters={"Principal": {"Type": "String"}},
+    )
+    assert [one.kind for one in errors(checked)] == ["uncovered"]
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        callers.permission(ARN, "*"),
+        callers.permission(ARN, {"Ref": "Given"}),
+        callers.permission(ARN, "new-service"),
+        callers.permission(ARN, {"Fn::Sub": "new-service.${AWS::URLSuffix}"}),
+        callers.permission(ARN, {"Fn::Sub": "${Given}.amazonaws.com"}),
+        callers.permission(ARN, "*", SourceArn={"Ref": "Given"}),
+    ],
+)
+def test_tells_that_the_service_of_a_permission_is_not_known(permission: Resources) -> None:
+    """A principal that is neither a known service nor somebody's identity leaves it open."""
+    checked = template(permission, Parameters={"Given": {"Type": "String"}})
+    assert [one.kind for one in find_uncovered_functions(checked)] == ["unknown"]
+
+
+def test_knows_a_permission_whose_action_is_given() -> None:
+    """What a service may do with a function is to call it."""
+    checked = template(
+        callers.permission(ARN, Action={"Ref": "Action"}), Parameters={"Action": {"Type": "String"}}
+    )
+    assert [one.kind for one in errors(checked)] == ["uncovered"]
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        {"Fn::Sub": "scheduler.${AWS::URLSuffix}"},
+        {"Fn::Join": [".", ["scheduler", SUFFIX]]},
+        "scheduler.amazonaws.com.cn",
+        {"Fn::If": ["IsChina", "scheduler.amazonaws.com.cn", "scheduler.amazonaws.com"]},
+    ],
+)
+def test_knows_a_role_of_scheduler_however_it_is_written(principal: Any) -> None:
+    """Who assumes a role may be written in as many ways."""
+    (finding,) = errors(template(callers.role_of_schedules(ARN, principal)))
+    assert finding.invoked_by == ("Caller",)
+
+
+ALLOWED = {
+    "Statement": [{"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": ARN}],
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "policy"),
+    [
+        ({}, callers.one("AWS::IAM::Policy", {"Roles": [{"Ref": "Caller"}]})),
+        ({}, callers.one("AWS::IAM::ManagedPolicy", {"Roles": [{"Ref": "Caller"}]})),
+        ({}, callers.one("AWS::IAM::RolePolicy", {"RoleName": {"Ref": "Caller"}})),
+        ({"RoleName": "r"}, callers.one("AWS::IAM::RolePolicy", {"RoleName": "r"})),
+        (
+            {"ManagedPolicyArns": [{"Ref": "Policy"}]},
+            callers.one("AWS::IAM::ManagedPolicy", {}),
+        ),
+    ],
+)
+def test_knows_the_policies_of_a_role_of_scheduler(
+    role: dict[str, Any], policy: dict[str, Any]
+) -> None:
+    """A policy may be joined to its role from either side."""
+    caller = callers.role("scheduler.amazonaws.com")
+    caller["Properties"] |= role
+    policy = {**policy, "Properties": {"PolicyDocument": ALLOWED, **policy["Properties"]}}
+    (finding,) = errors(template({"Caller": caller, "Policy": policy}))
+    assert finding.invoked_by == ("Caller",)
 
 
 def test_finds_a_configuration_without_a_destination() -> None:

@@ -54,6 +54,10 @@ class Marks:
         """Return the marks in a text."""
         return [self._marks[int(index)] for index in _MARK.findall(text)]
 
+    def start(self, text: str) -> str:
+        """Return a text up to its first mark."""
+        return text.partition(_BEGIN)[0]
+
     def only(self, text: str) -> Mark | None:
         """Return the mark that is all of a text, or None."""
         found = _MARK.fullmatch(text)

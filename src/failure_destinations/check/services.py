@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html and the servic
 
 from __future__ import annotations
 
+import re
+
 from .model import Waits
 
 # Queued by Lambda: the service hears that it was queued, and of nothing else.
@@ -62,14 +64,30 @@ _SYNCHRONOUS = frozenset(
 )
 
 
+_SUFFIXES = (
+    ".amazonaws.com.cn",
+    ".amazonaws.com",
+    ".amazonaws.eu",
+    ".amazon.com",
+    ".aws.internal",
+    ".c2s.ic.gov",
+    ".sc2s.sgov.gov",
+    # As the resolver leaves what the partition decides.
+    ".${urlsuffix}",
+)
+# Once, each Region had its own: logs.eu-west-1.amazonaws.com.
+_REGION = re.compile(r"\.([a-z]+(-[a-z]+)+-[0-9]+|\$\{region\})$")
+
+
 def service_of(principal: str) -> str:
-    """Return the service of a principal: `events` of `events.amazonaws.com`."""
-    name = principal.lower()
-    for suffix in (".amazonaws.com.cn", ".amazonaws.com", ".amazon.com", ".aws.internal"):
+    """Return the service of a principal: `events` of `events.amazonaws.com`.
+
+    One whose end is not known is given as far as it is: `events.`.
+    """
+    name = principal.lower().rstrip(".")
+    for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
-    # Once, each Region had its own: logs.eu-west-1.amazonaws.com.
-    first, _, rest = name.partition(".")
-    return first if first == "logs" or (first in _ASYNCHRONOUS and "-" in rest) else name
+    return _REGION.sub("", name)
 
 
 def waits(service: str) -> Waits:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..model import Waits
 from ..reader import Resource
 from ..services import service_of, waits
-from ..values import items, members
+from ..values import items, mapping, members
 
 _INVOKE = ("lambda:invokefunction", "lambda:invoke*", "lambda:*", "*")
 _ARN_FIELDS = 6
+# AWS::service::resource
+_TYPE_NAMES = 3
+# Accounts, ARNs, and the ids of users and roles.
+_IDENTITY = re.compile(r"[0-9]+$|\$\{AccountId\}$|arn:|A[A-Z0-9]{15,}$")
+# Where the principal is not what ARNs or types have.
+_PRINCIPALS = {
+    "cloudwatch": "lambda.alarms.cloudwatch",
+    "cognito": "cognito-idp",
+    "execute-api": "apigateway",
+}
 
 
 def read_permission(resource: Resource) -> None:
@@ -19,7 +30,8 @@ def read_permission(resource: Resource) -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
     """
     properties = resource.properties
-    if not resource.is_text(properties.get("Action"), *_INVOKE):
+    actions = resource.known_texts(properties.get("Action"))
+    if all(one.lower() not in _INVOKE and resource.marks.is_known(one) for one in actions):
         return
     sources = [
         text for item in items(properties.get("SourceArn")) for text in resource.known_texts(item)
@@ -38,22 +50,47 @@ def read_permission(resource: Resource) -> None:
 def _services(resource: Resource, sources: list[str]) -> Iterator[tuple[str, Waits]]:
     for value in members(resource.properties, "Principal"):
         for principal in resource.known_texts(value):
-            if "amazon" in principal and not resource.marks.of(principal):
-                service = service_of(principal)
+            if _is_identity(resource, principal):
+                continue
+            service = service_of(resource.marks.start(principal))
+            is_whole = principal != "*" and not resource.marks.of(principal)
+            if is_whole or waits(service) is not Waits.UNKNOWN:
                 yield service, waits(service)
-            elif principal == "*" or resource.marks.of(principal):
-                # Its source may tell which service it is for.
-                found = [service for text in sources if (service := _service_of_arn(text))]
-                for service in found:
-                    yield service, waits(service)
-                if not found:
-                    yield resource.marks.readable(principal), Waits.UNKNOWN
+            else:
+                yield from _services_of_sources(resource, principal, sources)
 
 
-def _service_of_arn(text: str) -> str:
+def _is_identity(resource: Resource, principal: str) -> bool:
+    """Tell whether a principal is an account, or someone in one, and so no service."""
+    mark = resource.marks.only(principal)
+    if mark is not None and mark.kind == "attribute":
+        type = mapping(mark.scope.resources.get(mark.what)).get("Type")
+        return isinstance(type, str) and type.startswith("AWS::IAM::")
+    return _IDENTITY.match(principal) is not None
+
+
+def _services_of_sources(
+    resource: Resource, principal: str, sources: list[str]
+) -> Iterator[tuple[str, Waits]]:
+    """Yield the services that a principal stands for which names none: its source may tell."""
+    for service in [_service_of_source(resource, text) for text in sources] or [""]:
+        if service:
+            yield service, waits(service)
+        else:
+            yield resource.marks.readable(principal), Waits.UNKNOWN
+
+
+def _service_of_source(resource: Resource, text: str) -> str:
     parts = text.split(":", _ARN_FIELDS - 1)
-    known = parts[0] == "arn" and len(parts) == _ARN_FIELDS
-    return parts[2] if known and waits(parts[2]) is not Waits.UNKNOWN else ""
+    service = parts[2] if parts[0] == "arn" and len(parts) == _ARN_FIELDS else ""
+    mark = resource.marks.only(text)
+    if mark is not None and mark.kind == "attribute":
+        # The ARN of a log group, say.
+        type = mapping(mark.scope.resources.get(mark.what)).get("Type")
+        names = type.split("::") if isinstance(type, str) else []
+        service = names[1].lower() if len(names) == _TYPE_NAMES and names[0] == "AWS" else ""
+    service = _PRINCIPALS.get(service, service)
+    return service if waits(service) is not Waits.UNKNOWN else ""
 
 
 def _permitted(resource: Resource, sources: list[str]) -> str:

@@ -7,10 +7,16 @@ from typing import Any
 
 from ..reader import Resource
 from ..references import is_arn_of
+from ..services import service_of
 from ..values import items, mapping, member, members
 
-_SCHEDULER = "scheduler.amazonaws.com"
-_INVOKE = ("lambda:invokefunction", "lambda:invoke*", "lambda:*")
+_INVOKE = ("lambda:invokefunction", "lambda:invoke*", "lambda:*", "*")
+# With what names their roles.
+_POLICIES = (
+    ("AWS::IAM::Policy", "Roles"),
+    ("AWS::IAM::ManagedPolicy", "Roles"),
+    ("AWS::IAM::RolePolicy", "RoleName"),
+)
 
 
 def read_role(resource: Resource) -> None:
@@ -21,9 +27,18 @@ def read_role(resource: Resource) -> None:
     if not _is_assumed_by_scheduler(resource):
         return
     documents = list(members(resource.properties, "Policies", "PolicyDocument"))
-    for type in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
-        for properties in resource.index(type, "Roles").get(resource.name, ()):
-            documents += members(properties, "PolicyDocument")
+    names = [resource.name, *resource.known_texts(resource.properties.get("RoleName"))]
+    for type, roles in _POLICIES:
+        policies = resource.index(type, roles)
+        for name in names:
+            for properties in policies.get(name, ()):
+                documents += members(properties, "PolicyDocument")
+    for value in members(resource.properties, "ManagedPolicyArns"):
+        for text in resource.known_texts(value):
+            mark = resource.marks.only(text)
+            if mark is not None:
+                definition = mark.scope.resources.get(mark.what)
+                documents += members(definition, "Properties", "PolicyDocument")
     for statement in _allowed(resource, documents):
         for value in items(mapping(statement).get("Resource")):
             for text in resource.known_texts(value):
@@ -36,7 +51,11 @@ def _is_assumed_by_scheduler(resource: Resource) -> bool:
     trusted = members(
         resource.properties, "AssumeRolePolicyDocument", "Statement", "Principal", "Service"
     )
-    return any(resource.is_text(service, _SCHEDULER) for service in trusted)
+    return any(
+        service_of(resource.marks.start(text)) == "scheduler"
+        for service in trusted
+        for text in resource.known_texts(service)
+    )
 
 
 def _allowed(resource: Resource, documents: list[Any]) -> Iterator[Any]:
