@@ -660,6 +660,7 @@ CALLERS: list[Callable[[Any], Resources]] = [
     resolver,
     channel_flow,
     state_machine,
+    jsonata_state_machine,
     destination,
     failure_destination,
     permission,

@@ -317,6 +317,115 @@ def test_knows_the_policies_of_a_role_of_scheduler(
     assert finding.invoked_by == ("Caller",)
 
 
+@pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param(callers.state_machine(ARN, type="${Type}"), id="parameter"),
+        pytest.param(callers.state_machine(ARN, "Arguments", "{% $type %}"), id="JSONata"),
+        pytest.param(
+            callers.state_machine(
+                ARN, Parameters={"FunctionName": "${Name}", "InvocationType.$": "$.type"}
+            ),
+            id="path",
+        ),
+        pytest.param(
+            callers.state_machine(
+                ARN, Parameters={"FunctionName.$": "$.name", "InvocationType": "Event"}
+            ),
+            id="function by path",
+        ),
+        pytest.param(
+            callers.state_machine(
+                ARN,
+                "Arguments",
+                Arguments={"FunctionName": "{% $name %}", "InvocationType": "{% 'Event' %}"},
+            ),
+            id="function in JSONata",
+        ),
+        pytest.param(
+            callers.state_machine(ARN, "Arguments", Arguments="{% $states.input %}"),
+            id="all in JSONata",
+        ),
+        pytest.param(
+            {
+                "Caller": callers.one(
+                    "AWS::StepFunctions::StateMachine",
+                    {
+                        "RoleArn": callers.ROLE_ARN,
+                        "DefinitionS3Location": {"Bucket": "bucket", "Key": "definition.json"},
+                    },
+                )
+            },
+            id="definition in S3",
+        ),
+        pytest.param(
+            {
+                "Caller": callers.one(
+                    "AWS::StepFunctions::StateMachine",
+                    {"RoleArn": callers.ROLE_ARN, "DefinitionString": {"Ref": "Type"}},
+                )
+            },
+            id="definition as parameter",
+        ),
+        pytest.param(
+            {
+                "Caller": callers.one(
+                    "AWS::Pipes::Pipe",
+                    {
+                        "Target": ARN,
+                        "TargetParameters": {
+                            "LambdaFunctionParameters": {"InvocationType": {"Ref": "Type"}}
+                        },
+                    },
+                )
+            },
+            id="pipe",
+        ),
+        pytest.param(
+            callers.schedule(
+                "arn:aws:scheduler:::aws-sdk:lambda:invoke",
+                Input={"Fn::Sub": '{"FunctionName": "${Function}", "InvocationType": "${Type}"}'},
+            ),
+            id="universal schedule",
+        ),
+    ],
+)
+def test_tells_that_it_is_not_known_whether_a_caller_waits(resources: Resources) -> None:
+    """What only the deployment or an execution decides is neither an error nor nothing."""
+    checked = template(resources, Parameters={"Type": {"Type": "String"}})
+    assert [one.kind for one in find_uncovered_functions(checked)] == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"Parameters": {"FunctionName.$": "$.name"}},
+        {"Parameters": {"FunctionName": "${Name}", "InvocationType": "RequestResponse"}},
+        {"Arguments": {"FunctionName": "${Name}", "InvocationType": "{% 'RequestResponse' %}"}},
+    ],
+)
+def test_accuses_no_task_that_waits(task: dict[str, Any]) -> None:
+    """A task that waits fails the execution, whichever function it calls."""
+    (arguments,) = task
+    assert find_uncovered_functions(template(callers.state_machine(ARN, arguments, **task))) == []
+
+
+def test_finds_a_task_by_any_branch_of_its_substitution() -> None:
+    """A substitution under a condition may make a task go on."""
+    definition = callers.state_machine(ARN)["Caller"]["Properties"]["DefinitionString"]
+    text = definition["Fn::Sub"][0].replace("${AWS::Partition}", "aws").replace("Event", "${Type}")
+    properties = {
+        "DefinitionString": text,
+        "DefinitionSubstitutions": {
+            "Name": ARN,
+            "Type": {"Fn::If": ["IsSlow", "RequestResponse", "Event"]},
+        },
+    }
+    machine = callers.one("AWS::StepFunctions::StateMachine", properties)
+    (finding,) = errors(template({"Caller": machine}))
+    assert finding.invoked_by == ("Caller",)
+
+
 def test_finds_a_configuration_without_a_destination() -> None:
     """Who configures asynchronous calls has some."""
     (finding,) = errors(template(config(destination="", MaximumRetryAttempts=0)))

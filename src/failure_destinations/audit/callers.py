@@ -252,7 +252,10 @@ def _read_state_machine(account: Account, inventory: Inventory, region: str, arn
 def _definition(answer: Any) -> str:
     text = str(answer.get("definition") or "")
     # The others only wait, and some are large.
-    return text if "Event" in text or "Async" in text else ""
+    return text if any(word in text for word in _MAY_GO_ON) else ""
+
+
+_MAY_GO_ON = ("Event", "Async", "InvocationType", '"Arguments": "{%', '"Arguments":"{%')
 
 
 def _is_function(arn: str | None) -> bool:

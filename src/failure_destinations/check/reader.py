@@ -94,6 +94,13 @@ class Resource:
         """Tell whether a value is one of some texts, whatever the case, in any branch."""
         return any(text is not None and text.lower() in expected for text in self.texts(value))
 
+    def waits(self, texts: list[str], asynchronous: str) -> Waits:
+        """Tell by the texts of its invocation type whether a call waits: without one it does."""
+        if any(text.lower() == asynchronous for text in texts):
+            return Waits.NO
+        known = all(self.marks.is_known(text) for text in texts)
+        return Waits.YES if known else Waits.UNKNOWN
+
     @property
     def name(self) -> str:
         """The text that stands for this resource's name."""

@@ -168,7 +168,7 @@ def _coverage(
             group,
             UNKNOWN,
             f"It is called by {_list(sources)}, and whether that waits for the answer is not "
-            "documented. If it does not, failures are lost.",
+            "known. If it does not, failures are lost.",
             sources,
             attach(group.function, group.qualifier),
         )

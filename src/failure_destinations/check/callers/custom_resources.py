@@ -30,8 +30,11 @@ def read_trigger(resource: Resource) -> None:
     https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.triggers-readme.html
     """
     read(resource)
-    if resource.is_text(resource.properties.get("InvocationType"), "event"):
-        resource.calls(resource.properties.get("HandlerArn"), "triggers", only_arns=True)
+    type = resource.properties.get("InvocationType")
+    waits = resource.waits(resource.known_texts(type), "event")
+    if waits is not Waits.YES:
+        handler = resource.properties.get("HandlerArn")
+        resource.calls(handler, "triggers", waits=waits, only_arns=True)
 
 
 CALLERS = {

@@ -69,12 +69,16 @@ def _read_universal(
         except (ValueError, RecursionError):
             resource.leaves_open("It calls a function that its Input does not tell")
             continue
-        name, type = request.get("FunctionName"), request.get("InvocationType")
-        if isinstance(name, str) and (type == "Event" or operation.lower().endswith("async")):
+        name, waits = request.get("FunctionName"), Waits.NO
+        if not operation.lower().endswith("async"):
+            type = request.get("InvocationType")
+            waits = resource.waits([type] if isinstance(type, str) else [], "event")
+        if isinstance(name, str) and waits is not Waits.YES:
             qualifier = request.get("Qualifier")
             resource.calls_text(
                 name,
                 "scheduler",
+                waits=waits,
                 dead_letter=dead_letter,
                 delivery_retries=retries,
                 qualifier=qualifier if isinstance(qualifier, str) else "",
@@ -88,8 +92,9 @@ def read_pipe(resource: Resource) -> None:
     """
     parameters = resource.properties.get("TargetParameters")
     for type in members(parameters, "LambdaFunctionParameters", "InvocationType"):
-        if resource.is_text(type, "fire_and_forget"):
-            resource.calls(resource.properties.get("Target"), "pipes", only_arns=True)
+        waits = resource.waits(resource.known_texts(type), "fire_and_forget")
+        if waits is not Waits.YES:
+            resource.calls(resource.properties.get("Target"), "pipes", waits=waits, only_arns=True)
 
 
 def read_subscriber(resource: Resource) -> None:

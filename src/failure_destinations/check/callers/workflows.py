@@ -4,42 +4,60 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..marks import Mark
 from ..model import Waits
 from ..reader import Resource
-from ..values import items, mapping
+from ..values import items, mapping, members
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 _TASK = re.compile(r":states:[^:]*:[^:]*:(lambda|aws-sdk:lambda):invoke(Async)?(\.|$)", re.I)
 
 _PLACEHOLDER = re.compile(r"\$\{([^${}]*)\}")
+# https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+_JSONATA = re.compile(r"\s*\{%(.*)%\}\s*", re.S)
+_JSONATA_TEXT = re.compile(r"""\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*""")
 
 
 def read_state_machine(resource: Resource) -> None:
     """Read a state machine's tasks: they wait, unless the invocation type is `Event`."""
-    for definition in items(resource.properties.get("DefinitionString")):
+    properties = resource.properties
+    for definition in items(properties.get("DefinitionString")):
         for text in resource.known_texts(definition):
-            if "invoke" not in text:
-                continue
-            try:
-                parsed = json.loads(_substituted(resource, text))
-            except (ValueError, RecursionError):
-                resource.leaves_open("It may call functions: its definition cannot be read")
-                continue
-            _read(resource, parsed, _as_is)
-    _read(resource, resource.properties.get("Definition"), resource.known_texts)
+            _read_text(resource, text)
+    _read(resource, properties.get("Definition"), resource.known_texts)
+    for _ in items(properties.get("DefinitionS3Location")):
+        resource.leaves_open("It may call functions: its definition is in S3")
 
 
-def _substituted(resource: Resource, text: str) -> str:
-    values = mapping(resource.properties.get("DefinitionSubstitutions"))
+def _read_text(resource: Resource, text: str) -> None:
+    mark = resource.marks.only(text)
+    if mark is not None:
+        resource.leaves_open(f"It may call functions: its definition, {mark.what}, is not known")
+    if "invoke" not in text:
+        return
+    for substituted in _substituted(resource, text):
+        try:
+            parsed = json.loads(substituted)
+        except (ValueError, RecursionError):
+            resource.leaves_open("It may call functions: its definition cannot be read")
+            continue
+        _read(resource, parsed, _as_is)
 
-    def substitute(placeholder: re.Match[str]) -> str:
-        texts = resource.known_texts(values.get(placeholder.group(1)))
-        return json.dumps(texts[0])[1:-1] if texts else placeholder.group()
 
-    return _PLACEHOLDER.sub(substitute, text) if values else text
+def _substituted(resource: Resource, text: str) -> Iterator[str]:
+    """Yield a definition as often as each text of each substitution stands in it once."""
+    substitutions = mapping(resource.properties.get("DefinitionSubstitutions"))
+    texts = {name: resource.known_texts(value) for name, value in substitutions.items()}
+    for i in range(max(map(len, texts.values()), default=0) or 1):
+
+        def substitute(placeholder: re.Match[str], i: int = i) -> str:
+            found = texts.get(placeholder.group(1))
+            return json.dumps(found[i % len(found)])[1:-1] if found else placeholder.group()
+
+        yield _PLACEHOLDER.sub(substitute, text) if texts else text
 
 
 def _as_is(value: Any) -> list[str]:
@@ -57,15 +75,37 @@ def _read(resource: Resource, definition: Any, texts: Callable[[Any], list[str]]
 def _read_task(
     resource: Resource, state: Mapping[str, Any], task: str, texts: Callable[[Any], list[str]]
 ) -> None:
-    for name in ("Parameters", "Arguments"):
-        arguments = mapping(state.get(name))
-        type = texts(arguments.get("InvocationType"))
-        if not task.lower().endswith("async") and "Event" not in type:
+    found = [one for name in ("Parameters", "Arguments") for one in members(state, name)]
+    # Without any, the state's input is what Lambda gets.
+    for arguments in found or [None]:
+        type = _argument(resource, arguments, "InvocationType", texts)
+        is_async = task.lower().endswith("async")
+        waits = Waits.NO if is_async else resource.waits(type, "event")
+        if waits is Waits.YES:
             continue
-        waits = Waits.FOR_CALLBACK if "waitForTaskToken" in task else Waits.NO
-        qualifier = next(iter(texts(arguments.get("Qualifier"))), "")
-        for function in texts(arguments.get("FunctionName")):
+        if "waitForTaskToken" in task:
+            waits = Waits.FOR_CALLBACK
+        qualifier = next(iter(_argument(resource, arguments, "Qualifier", texts)), "")
+        for function in _argument(resource, arguments, "FunctionName", texts):
             resource.calls_text(function, "states", waits=waits, qualifier=qualifier)
+
+
+def _argument(
+    resource: Resource, arguments: Any, name: str, texts: Callable[[Any], list[str]]
+) -> list[str]:
+    """Return what an argument may be, with a mark for what only an execution tells."""
+    at_run_time = resource.marks.text(Mark("unknown", resource.scope, f"the {name} of a task"))
+    if not isinstance(arguments, Mapping) or f"{name}.$" in arguments:
+        return [at_run_time]
+    found = []
+    for text in texts(arguments.get(name)):
+        jsonata = _JSONATA.fullmatch(text)
+        literal = _JSONATA_TEXT.fullmatch(jsonata.group(1)) if jsonata else None
+        if literal is not None:
+            found.append(literal.group(1) or literal.group(2) or "")
+        else:
+            found.append(at_run_time if jsonata else text)
+    return found
 
 
 CALLERS = {"AWS::StepFunctions::StateMachine": read_state_machine}
