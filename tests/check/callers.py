@@ -406,7 +406,7 @@ def composite_alarm(function: Any) -> Resources:
     }
 
 
-def asynchronous_method(function: Any) -> Resources:
+def asynchronous_method(function: Any, type: Any = "'Event'") -> Resources:
     """A method of an API that does not wait."""
     uri = {
         "Fn::Sub": [
@@ -427,9 +427,7 @@ def asynchronous_method(function: Any) -> Resources:
                     "Type": "AWS",
                     "IntegrationHttpMethod": "POST",
                     "Uri": uri,
-                    "RequestParameters": {
-                        "integration.request.header.X-Amz-Invocation-Type": "'Event'"
-                    },
+                    "RequestParameters": {"integration.request.header.X-Amz-Invocation-Type": type},
                 },
             },
         ),
@@ -452,11 +450,11 @@ def _data_source(function: Any) -> Resources:
     }
 
 
-def channel_namespace(function: Any) -> Resources:
+def channel_namespace(function: Any, type: Any = "EVENT") -> Resources:
     """A channel of AppSync Events that does not wait."""
     handler = {
         "Behavior": "DIRECT",
-        "Integration": {"DataSourceName": "functions", "LambdaConfig": {"InvokeType": "EVENT"}},
+        "Integration": {"DataSourceName": "functions", "LambdaConfig": {"InvokeType": type}},
     }
     return {
         **_data_source(function),
@@ -592,7 +590,7 @@ def trigger(function: Any) -> Resources:
     }
 
 
-def subscriber(function: Any) -> Resources:
+def subscriber(function: Any, type: Any = "EVENT") -> Resources:
     """A subscriber of an event bus."""
     return {
         "Caller": one(
@@ -603,7 +601,7 @@ def subscriber(function: Any) -> Resources:
                 "InvokeConfiguration": {
                     "TargetArn": function,
                     "RoleArn": ROLE_ARN,
-                    "LambdaParameters": {"InvocationType": "EVENT"},
+                    "LambdaParameters": {"InvocationType": type},
                 },
             },
         )

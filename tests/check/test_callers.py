@@ -367,6 +367,8 @@ def test_knows_the_policies_of_a_role_of_scheduler(
             },
             id="definition as parameter",
         ),
+        pytest.param(callers.receipt_rule(ARN, InvocationType={"Ref": "Type"}), id="mail"),
+        pytest.param(callers.channel_namespace(ARN, {"Ref": "Type"}), id="channel"),
         pytest.param(
             {
                 "Caller": callers.one(
@@ -394,6 +396,40 @@ def test_tells_that_it_is_not_known_whether_a_caller_waits(resources: Resources)
     """What only the deployment or an execution decides is neither an error nor nothing."""
     checked = template(resources, Parameters={"Type": {"Type": "String"}})
     assert [one.kind for one in find_uncovered_functions(checked)] == ["unknown"]
+
+
+EITHER = {"Fn::If": ["Waits", "RequestResponse", "Event"]}
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param(callers.receipt_rule(ARN, InvocationType=EITHER), id="mail"),
+        pytest.param(
+            callers.asynchronous_method(ARN, {"Fn::If": ["Waits", "'RequestResponse'", "'Event'"]}),
+            id="API",
+        ),
+        pytest.param(
+            callers.subscriber(ARN, {"Fn::If": ["Waits", "REQUEST_RESPONSE", "EVENT"]}),
+            id="subscriber",
+        ),
+        pytest.param(
+            callers.channel_namespace(ARN, {"Fn::If": ["Waits", "REQUEST_RESPONSE", "EVENT"]}),
+            id="channel",
+        ),
+        pytest.param(
+            callers.resolver({"Fn::If": ["Other", "arn:aws:lambda:::function:a", ARN]}),
+            id="data source of either function",
+        ),
+        pytest.param(
+            callers.subscription(ARN, Protocol={"Ref": "Type"}), id="protocol as parameter"
+        ),
+    ],
+)
+def test_finds_who_goes_on_in_one_branch(resources: Resources) -> None:
+    """A caller that waits under a condition only, goes on without it."""
+    checked = template(resources, Parameters={"Type": {"Type": "String"}})
+    assert [one.kind for one in errors(checked)] == ["uncovered"]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,20 @@ class Resource:
         """Tell whether a value is one of some texts, whatever the case, in any branch."""
         return any(text is not None and text.lower() in expected for text in self.texts(value))
 
+    def is_always(self, value: Any, *expected: str) -> bool:
+        """Tell whether a value is one of some texts, whatever the case, in every branch."""
+        return all(text is not None and text.lower() in expected for text in self.texts(value))
+
+    def waits_only_if(self, type: Any, synchronous: str) -> Waits:
+        """Tell by its invocation type whether a call waits: without one it does not."""
+        if self.is_always(type, synchronous):
+            return Waits.YES
+        goes_on = any(
+            text is None or (self.marks.is_known(text) and text.lower() != synchronous)
+            for text in self.texts(type)
+        )
+        return Waits.NO if goes_on else Waits.UNKNOWN
+
     def waits(self, texts: list[str], asynchronous: str) -> Waits:
         """Tell by the texts of its invocation type whether a call waits: without one it does."""
         if any(text.lower() == asynchronous for text in texts):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..model import Waits
 from ..reader import Resource
 from ..values import items, mapping, member, members
 
@@ -40,7 +41,7 @@ def _read(resource: Resource, integration: Any, uri: str, parameters: str) -> No
         for header, value in mapping(member(one, parameters)).items():
             if isinstance(header, str) and header.lower() == _HEADER:
                 # Where the client sends the type, it may be `Event`.
-                if resource.is_text(value, "'requestresponse'", "'dryrun'"):
+                if resource.is_always(value, "'requestresponse'", "'dryrun'"):
                     continue
                 for text in resource.known_texts(one.get(uri)):
                     function = _URI.search(text)
@@ -55,9 +56,12 @@ def read_channel_namespace(resource: Resource) -> None:
     """
     for handler in ("OnPublish", "OnSubscribe"):
         for integration in members(resource.properties, "HandlerConfigs", handler, "Integration"):
-            type = member(integration, "LambdaConfig", "InvokeType")
-            if resource.is_text(type, "event") or (type is None and _is_event_in_code(resource)):
-                _call_data_source(resource, mapping(integration).get("DataSourceName"))
+            type = mapping(member(integration, "LambdaConfig")).get("InvokeType")
+            waits = resource.waits(resource.known_texts(type), "event")
+            if type is None and _is_event_in_code(resource):
+                waits = Waits.NO
+            if waits is not Waits.YES:
+                _call_data_source(resource, mapping(integration).get("DataSourceName"), waits)
 
 
 def read_resolver(resource: Resource) -> None:
@@ -74,10 +78,11 @@ def _is_event_in_code(resource: Resource) -> bool:
     )
 
 
-def _call_data_source(resource: Resource, name: Any) -> None:
+def _call_data_source(resource: Resource, name: Any, waits: Waits = Waits.NO) -> None:
     for text in resource.known_texts(name):
         for properties in _data_sources(resource, text):
-            resource.calls(member(properties, "LambdaConfig", "LambdaFunctionArn"), "appsync")
+            for function in members(properties, "LambdaConfig", "LambdaFunctionArn"):
+                resource.calls(function, "appsync", waits=waits)
 
 
 def _data_sources(resource: Resource, name: str) -> list[Mapping[str, Any]]:

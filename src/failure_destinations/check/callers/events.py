@@ -102,8 +102,8 @@ def read_subscriber(resource: Resource) -> None:
     on_failure = resource.properties.get("OnFailureConfiguration")
     for invoke in items(resource.properties.get("InvokeConfiguration")):
         parameters = member(invoke, "LambdaParameters")
-        type = member(parameters, "InvocationType")
-        if resource.is_text(type, "request_response"):
+        type = mapping(parameters).get("InvocationType")
+        if resource.is_always(type, "request_response"):
             continue
         waits = Waits.NO if resource.is_text(type, "event") else Waits.UNKNOWN
         qualifier = member(parameters, "Qualifier")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..model import Waits
 from ..reader import Resource
 from ..values import mapping, members
 
@@ -14,7 +13,7 @@ def read_receipt_rule(resource: Resource) -> None:
     """
     for action in members(resource.properties, "Rule", "Actions", "LambdaAction"):
         type = mapping(action).get("InvocationType")
-        waits = Waits.YES if resource.is_text(type, "requestresponse") else Waits.NO
+        waits = resource.waits_only_if(type, "requestresponse")
         resource.calls(mapping(action).get("FunctionArn"), "ses", waits=waits)
 
 
@@ -22,7 +21,7 @@ def read_mail_manager_rules(resource: Resource) -> None:
     """Read the rules of Mail Manager, each of which says whether it waits."""
     for action in members(resource.properties, "Rules", "Actions", "InvokeLambda"):
         type = mapping(action).get("InvocationType")
-        waits = Waits.YES if resource.is_text(type, "request_response") else Waits.NO
+        waits = resource.waits_only_if(type, "request_response")
         resource.calls(mapping(action).get("FunctionArn"), "ses", waits=waits)
 
 

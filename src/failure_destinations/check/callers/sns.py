@@ -27,8 +27,17 @@ def read_topic(resource: Resource) -> None:
 
 
 def _read(resource: Resource, subscription: Mapping[str, Any], dead_letter: Destination) -> None:
-    if resource.is_text(subscription.get("Protocol"), "lambda"):
-        resource.calls(subscription.get("Endpoint"), "sns", dead_letter=dead_letter)
+    protocols = resource.known_texts(subscription.get("Protocol"))
+    is_sure = any(text.lower() == "lambda" for text in protocols)
+    if is_sure or not all(resource.marks.is_known(text) for text in protocols):
+        resource.calls(
+            subscription.get("Endpoint"),
+            "sns",
+            # Whatever the protocol is called, an endpoint that is a function is called by it.
+            only_arns=not is_sure,
+            is_sure=False,
+            dead_letter=dead_letter,
+        )
 
 
 def _dead_letter(resource: Resource) -> Destination:
