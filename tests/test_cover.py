@@ -199,6 +199,24 @@ def test_adds_the_destination_to_a_configuration_without_one(
     }
 
 
+def test_leaves_what_an_override_sets(app: cdk.App, stack: cdk.Stack) -> None:
+    """Destination and dead-letter queue by add_property_override are somebody's choice, too."""
+    theirs = sqs.Queue(stack, "Theirs").queue_arn
+    handler = define_handler(stack, retry_attempts=0)
+    config = handler.node.find_child("EventInvokeConfig").node.default_child
+    assert isinstance(config, lambda_.CfnEventInvokeConfig)
+    config.add_property_override("DestinationConfig.OnFailure.Destination", theirs)
+    function = handler.node.default_child
+    assert isinstance(function, lambda_.CfnFunction)
+    function.add_property_override("DeadLetterConfig.TargetArn", theirs)
+    FailureChannel(stack, "Channel").cover(app)
+    call_by_rule(stack, "Rule", handler)
+    arn = stack.resolve(theirs)
+    assert configured(stack) == {key(stack, handler): arn}
+    properties = resources_of(stack)[logical_id(stack, handler)]["Properties"]
+    assert properties["DeadLetterConfig"] == {"TargetArn": arn}
+
+
 @pytest.mark.parametrize("configured_before", [False, True])
 def test_defines_the_same_as_attaching_by_hand(configured_before: bool) -> None:
     """What cover attaches may publish, keeps copies and is watched."""
@@ -241,6 +259,21 @@ def test_warns_of_a_function_of_another_region(app: cdk.App) -> None:
     app.synth()
     assert list(configured(stack)) == [key(stack, handlers[0])]
     assert_warns(far, "must be in the same Region")
+
+
+def test_warns_of_destinations_chosen_at_deployment(app: cdk.App, stack: cdk.Stack) -> None:
+    """Nothing can be added to what a condition chooses."""
+    careful = cdk.CfnCondition(stack, "Careful", expression=cdk.Fn.condition_equals("a", "b"))
+    handler = define_handler(stack, retry_attempts=0)
+    config = handler.node.find_child("EventInvokeConfig").node.default_child
+    assert isinstance(config, lambda_.CfnEventInvokeConfig)
+    chosen = cdk.Fn.condition_if(careful.logical_id, {"OnSuccess": {}}, cdk.Aws.NO_VALUE)
+    config.destination_config = chosen
+    FailureChannel(stack, "Channel").cover(app)
+    call_by_rule(stack, "Rule", handler)
+    (resource,) = resources_of(stack, CONFIG).values()
+    assert resource["Properties"]["DestinationConfig"] == stack.resolve(chosen)
+    assert_warns(stack, "destinations that are known")
 
 
 def test_leaves_a_function_without_a_construct(app: cdk.App, stack: cdk.Stack) -> None:

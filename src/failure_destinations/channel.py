@@ -239,7 +239,8 @@ class FailureChannel(Construct):
         seen, also after this call. Functions with a failure destination or dead-letter queue are
         left as they are, and so are those whose finding is acknowledged with
         `Validations.of(…).acknowledge(…)`. A function whose asynchronous configuration has no
-        failure destination keeps it, and gets one. What cannot be attached, such as a `CfnFunction`
+        failure destination keeps it, and gets one. What is set with `add_property_override` is not
+        seen, and stays: a destination or dead-letter queue set so gets the failures. What cannot be attached, such as a `CfnFunction`
         without a construct around it, is left to the check.
 
         Args:

@@ -197,8 +197,22 @@ def add_failure_destination(
     channel: FailureChannel, handler: lambda_.IFunction, config: lambda_.CfnEventInvokeConfig
 ) -> None:
     """Give a handler's asynchronous configuration, which is somebody else's, the destination."""
+    settings: Any = config.destination_config
+    if not isinstance(
+        settings, (lambda_.CfnEventInvokeConfig.DestinationConfigProperty, type(None))
+    ):
+        raise ValueError(
+            f"handler must have destinations that are known, got {config.node.path!r} with a value "
+            "chosen at deployment: set its failure destination where it is defined"
+        )
     channel.topic.grant_publish(handler)
-    config.add_property_override("DestinationConfig.OnFailure.Destination", channel.topic.topic_arn)
+    # As a property, since an override of the user's, which nothing here can see, comes before it.
+    config.destination_config = lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+        on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(
+            destination=channel.topic.topic_arn
+        ),
+        on_success=None if settings is None else settings.on_success,
+    )
     config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
     place = cast(Construct, handler)
     if channel.copy_queue is not None:
