@@ -310,6 +310,25 @@ def test_rejects_a_handler_of_two_channels_of_other_stacks(app: cdk.App) -> None
         FailureNotifiedFunction(cdk.Stack(app, "Other"), "Notified", handler=handler)
 
 
+@pytest.mark.parametrize(
+    ("kind", "theirs"),
+    [
+        ("Region", {"account": "111122223333", "region": "us-east-1"}),
+        ("account", {"account": "444455556666", "region": "eu-west-1"}),
+    ],
+)
+def test_rejects_a_handler_of_a_stack_of_another_environment(
+    app: cdk.App, kind: str, theirs: dict[str, str]
+) -> None:
+    """Lambda sends failures to topics of its own account and Region only."""
+    here = cdk.Environment(account="111122223333", region="eu-west-1")
+    channel = FailureChannel(cdk.Stack(app, "Here", env=here), "Channel")
+    handler = define_handler(cdk.Stack(app, "There", env=cdk.Environment(**theirs)))
+    with refusal("handler", "'There/Handler'") as refused:
+        channel.notify_failures_of(handler)
+    assert f"the same {kind}" in str(refused.value)
+
+
 @pytest.mark.parametrize("how", ["arn", "name", "alias"])
 def test_rejects_an_imported_handler_without_role(stack: cdk.Stack, how: str) -> None:
     """Without its role nobody can let the function publish."""

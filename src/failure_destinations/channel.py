@@ -115,6 +115,7 @@ class FailureChannel(Construct):
             if given is not None:
                 check_environment(name, given, Stack.of(scope))
         super().__init__(scope, id)
+        self._stack = scope if isinstance(scope, Stack) else Stack.of(scope)
 
         # FailureMonitoring follows these, whether it is defined before or after what it watches.
         self._handlers = Register[AttachedHandler]()
@@ -139,7 +140,7 @@ class FailureChannel(Construct):
         else:
             self._queue = queue
             self._use_queue(queue)
-            self._queue_subscription = self._subscribe_queue(beside=queue.stack is Stack.of(self))
+            self._queue_subscription = self._subscribe_queue(beside=queue.stack is self._stack)
         self._copy_queue: sqs.Queue | None = None
         if keep_copies:
             self._copy_queue = self._define_queue("CopyQueue", retention, removal_policy)
@@ -150,7 +151,7 @@ class FailureChannel(Construct):
             self.add_subscription(subscription)
         suppress_for_channel(
             self,
-            scope if isinstance(scope, Stack) else Stack.of(scope),
+            self._stack,
             queues=[
                 each
                 for each in (self._queue, self._dead_letter_queue, self._copy_queue)
@@ -221,8 +222,8 @@ class FailureChannel(Construct):
             The function's asynchronous configuration (`AWS::Lambda::EventInvokeConfig`).
 
         Raises:
-            ValueError: The handler already has an asynchronous configuration or is imported
-                without a role, or an argument is not as described.
+            ValueError: The handler already has an asynchronous configuration, is imported without
+                a role or is of another account or Region, or an argument is not as described.
         """
         config = AsyncConfig(
             handler, retries=retries, max_event_age=max_event_age, on_success=on_success
@@ -240,8 +241,8 @@ class FailureChannel(Construct):
         left as they are, and so are those whose finding is acknowledged with
         `Validations.of(…).acknowledge(…)`. A function whose asynchronous configuration has no
         failure destination keeps it, and gets one. What is set with `add_property_override` is not
-        seen, and stays: a destination or dead-letter queue set so gets the failures. What cannot be attached, such as a `CfnFunction`
-        without a construct around it, is left to the check.
+        seen, and stays: a destination or dead-letter queue set so gets the failures. What cannot
+        be attached, such as a `CfnFunction` without a construct around it, is left to the check.
 
         Args:
             scope: The app, a stage, a stack or any construct of the channel's app or stage.

@@ -88,8 +88,8 @@ class AsyncConfig:
         place = cast(Construct, handler)
         if scope is not None and stack is not scope_stack:
             place = scope
-        if not isinstance(handler, lambda_.Function) or place is scope:
-            check_environment("handler", handler, Stack.of(channel))
+        if not isinstance(handler, lambda_.Function) or stack is not channel._stack:
+            check_environment("handler", handler, channel._stack)
         # Most functions have the role that CDK defines for them.
         own_role = self._node.try_find_child(_ROLE_ID) is not None
         role = None if own_role else cast(iam.IRole, handler.role)
