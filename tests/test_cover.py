@@ -261,6 +261,32 @@ def test_warns_of_a_function_of_another_region(app: cdk.App) -> None:
     assert_warns(far, "must be in the same Region")
 
 
+@pytest.mark.parametrize("how", ["reference", "output", "dependency", "another stack between"])
+def test_warns_of_a_function_of_a_stack_deployed_before(
+    app: cdk.App, stack: cdk.Stack, how: str
+) -> None:
+    """It could not refer to the channel without a cycle; the others are attached all the same."""
+    before, after = cdk.Stack(app, "Before"), cdk.Stack(app, "After")
+    early, late = define_handler(before, "Early"), define_handler(after, "Late")
+    call_by_rule(before, "Rule", early)
+    call_by_rule(after, "Rule", late)
+    if how == "reference":
+        sqs.Queue(stack, "Queue", queue_name=early.function_name)
+    elif how == "output":
+        cdk.CfnOutput(stack, "Name", value=early.function_name)
+    elif how == "dependency":
+        stack.add_dependency(before)
+    else:
+        between = cdk.Stack(app, "Between")
+        queue = sqs.Queue(between, "Queue", queue_name=early.function_name)
+        cdk.CfnOutput(stack, "Name", value=queue.queue_name)
+    FailureChannel(stack, "Channel").cover(app)
+    app.synth()
+    assert configured(before) == {}
+    assert_warns(before, "deployed before the channel's")
+    assert list(configured(after)) == [key(after, late)]
+
+
 def test_warns_of_destinations_chosen_at_deployment(app: cdk.App, stack: cdk.Stack) -> None:
     """Nothing can be added to what a condition chooses."""
     careful = cdk.CfnCondition(stack, "Careful", expression=cdk.Fn.condition_equals("a", "b"))

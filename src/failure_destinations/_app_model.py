@@ -109,7 +109,7 @@ class AppModel:
 
 def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnResource]]]:
     """Yield the stacks of a stage, nested stacks too, each with its own resources."""
-    for stack in _stacks(stage):
+    for stack in outermost_stacks(stage):
         constructs = stack.node.find_all()
         owner = dict.fromkeys(map(ref, constructs), ref(stack))
         # An outer stack comes before those nested in it.
@@ -127,13 +127,13 @@ def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnResource]]]:
             )
 
 
-def _stacks(construct: IConstruct) -> Iterator[Stack]:
+def outermost_stacks(construct: IConstruct) -> Iterator[Stack]:
     """Yield the outermost stacks of a stage, but for those of stages in it."""
     for child in construct.node.children:
         if isinstance(child, Stack):
             yield child
         elif not isinstance(child, Stage):
-            yield from _stacks(child)
+            yield from outermost_stacks(child)
 
 
 def _import_across(templates: dict[str, dict[str, Any]]) -> None:
@@ -148,10 +148,10 @@ def _import_across(templates: dict[str, dict[str, Any]]) -> None:
             return [imported(item, here) for item in value]
         if not isinstance(value, dict):
             return value
-        referred = _referred(value)
-        if referred is None or referred in here or referred not in owners:
+        id = referred(value)
+        if id is None or id in here or id not in owners:
             return {key: imported(item, here) for key, item in value.items()}
-        owner = owners[referred]
+        owner = owners[id]
         export = f"{owner}:{json.dumps(value, sort_keys=True)}"
         templates[owner]["Outputs"][export] = {"Value": value, "Export": {"Name": export}}
         return {"Fn::ImportValue": export}
@@ -161,7 +161,7 @@ def _import_across(templates: dict[str, dict[str, Any]]) -> None:
             definition["Properties"] = imported(definition["Properties"], template["Resources"])
 
 
-def _referred(value: Any) -> str | None:
+def referred(value: Any) -> str | None:
     """Return the logical id that a `Ref` or `Fn::GetAtt` is to, None of anything else."""
     if not isinstance(value, dict) or len(value) != 1:
         return None
@@ -172,7 +172,7 @@ def _referred(value: Any) -> str | None:
 
 
 def _refers_to(value: Any, logical_id: str) -> bool:
-    return _referred(value) == logical_id
+    return referred(value) == logical_id
 
 
 def _as_written(value: Any) -> Any:

@@ -242,7 +242,9 @@ class FailureChannel(Construct):
         `Validations.of(…).acknowledge(…)`. A function whose asynchronous configuration has no
         failure destination keeps it, and gets one. What is set with `add_property_override` is not
         seen, and stays: a destination or dead-letter queue set so gets the failures. What cannot
-        be attached, such as a `CfnFunction` without a construct around it, is left to the check.
+        be attached is left to the check: a `CfnFunction` without a construct around it, and, with
+        a warning, a function of another account or Region or of a stack that the channel's stack
+        refers to, which could not refer back. A channel in a stack of its own covers every stack.
 
         Args:
             scope: The app, a stage, a stack or any construct of the channel's app or stage.

@@ -8,15 +8,17 @@ and looks at the app by itself.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import jsii
-from aws_cdk import Annotations, Aspects, Duration, IAspect, Stack
+from aws_cdk import Annotations, Aspects, Duration, IAspect
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
 from ._app_model import AppModel, ref, stage_of
 from ._checks import check_environment, has_member
+from ._stack_order import StackOrder, outermost
 from .check.findings import OTHER_QUALIFIER, UNCOVERED
 from .handler import AsyncConfig, add_failure_destination
 
@@ -82,13 +84,28 @@ class _Cover:
     def _attach(
         self, handler: lambda_.IFunction, config: lambda_.CfnEventInvokeConfig | None
     ) -> None:
-        check_environment("handler", handler, Stack.of(self._channel))
+        check_environment("handler", handler, self._channel._stack)
+        self._check_order(handler)
         if config is not None:
             add_failure_destination(self._channel, handler, config)
             return
         AsyncConfig(
             handler, retries=self._retries, max_event_age=self._max_event_age, on_success=None
         ).define(self._channel)
+
+    def _check_order(self, handler: lambda_.IFunction) -> None:
+        """Refuse a handler that cannot refer to the channel, before CDK ends with a cycle."""
+        stack = outermost(handler.stack)
+        if stack is not outermost(self._channel._stack) and ref(stack) in self._before:
+            raise ValueError(
+                "handler must not be of a stack that is deployed before the channel's, got "
+                f"{handler.node.path!r}, whose stack the channel's refers to or depends on: define "
+                "the channel in a stack of its own"
+            )
+
+    @functools.cached_property
+    def _before(self) -> set[str]:
+        return StackOrder(self._channel).before(self._channel._stack)
 
 
 def _id_of(scope: IConstruct) -> str:

@@ -1,0 +1,84 @@
+"""Tells which stacks are deployed before a stack, while CDK does not know it yet."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from aws_cdk import CfnElement, CfnOutput, CfnResource, Stack
+from constructs import IConstruct
+
+from ._app_model import outermost_stacks, ref, referred, stage_of
+
+
+class StackOrder:
+    """What the stacks of an app say of their order: dependencies, and references to one another.
+
+    Stacks stand for those nested in them. What `add_property_override` and its like refer to, and
+    dependencies between single constructs, are not seen.
+    """
+
+    def __init__(self, construct: IConstruct) -> None:
+        """Look at the app, or the stage of it, that a construct is in."""
+        self._stacks = {ref(stack): stack for stack in outermost_stacks(stage_of(construct))}
+
+    def before(self, stack: Stack) -> set[str]:
+        """Return the stacks that are deployed before a stack, as `ref` names them."""
+        found: set[str] = set()
+        waiting = [outermost(stack)]
+        while waiting:
+            for each in self._directly_before(waiting.pop()):
+                if ref(each) not in found:
+                    found.add(ref(each))
+                    waiting.append(each)
+        return found
+
+    def _directly_before(self, stack: Stack) -> Iterator[Stack]:
+        yield from map(outermost, stack.dependencies)
+        for id in _referred_ids(stack) - _ids(stack):
+            owners = self._owners.get(id, [])
+            if len(owners) > 1:
+                # The same constructs in two Regions have the same logical ids.
+                owners = [each for each in owners if each.environment == stack.environment]
+            yield from owners
+
+    @functools.cached_property
+    def _owners(self) -> dict[str, list[Stack]]:
+        owners: dict[str, list[Stack]] = {}
+        for stack in self._stacks.values():
+            for id in _ids(stack):
+                owners.setdefault(id, []).append(stack)
+        return owners
+
+
+def outermost(stack: Stack) -> Stack:
+    """Return the stack that a nested stack is deployed with, and any other as it is."""
+    while (parent := stack.nested_stack_parent) is not None:
+        stack = parent
+    return stack
+
+
+def _ids(stack: Stack) -> set[str]:
+    ids = [each.logical_id for each in stack.node.find_all() if isinstance(each, CfnElement)]
+    return set(stack.resolve(ids))
+
+
+def _referred_ids(stack: Stack) -> set[str]:
+    constructs = stack.node.find_all()
+    values: list[Any] = [
+        each._cfn_properties for each in constructs if isinstance(each, CfnResource)
+    ]
+    values += [each.value for each in constructs if isinstance(each, CfnOutput)]
+    return {id for id in _references(stack.resolve(values)) if not id.startswith("AWS::")}
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, dict):
+        if (id := referred(value)) is not None:
+            yield id
+        for item in value.values():
+            yield from _references(item)
