@@ -383,6 +383,15 @@ def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
     assert_warns(stack, "encryption_key is imported")
 
 
+def test_warns_of_an_imported_key_of_a_queue(stack: cdk.Stack) -> None:
+    """The same goes for the key of a queue that is there already."""
+    key = kms.Key.from_key_arn(
+        stack, "Key", "arn:aws:kms:eu-west-1:111122223333:key/12345678-1234-1234-1234-123456789012"
+    )
+    FailureChannel(stack, "Channel", queue=sqs.Queue(stack, "Queue", encryption_master_key=key))
+    assert_warns(stack, "key of queue is imported")
+
+
 def test_grants_consuming_failures(stack: cdk.Stack) -> None:
     """Whoever is granted may read and delete in every queue, and nothing more."""
     channel = FailureChannel(stack, "Channel")

@@ -346,8 +346,15 @@ class FailureChannel(Construct):
                 "sns.amazonaws.com use sqs:SendMessage in it, and its key if it has one, or no "
                 "failed event reaches it.",
             )
-        if queue.encryption_master_key is not None:
-            let_use_key(queue.encryption_master_key, _sns_service())
+        key = queue.encryption_master_key
+        added = key is None or let_use_key(key, _sns_service())
+        if not added and isinstance(queue, sqs.Queue):
+            self._warn(
+                "imported-queue-key",
+                "the key of queue is imported, so that its policy cannot be changed here: let "
+                "sns.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no failed "
+                "event reaches the queue.",
+            )
 
     def _subscribe_queue(self, *, beside: bool) -> sns.Subscription:
         """Let the topic send to the queue, and subscribe it.
