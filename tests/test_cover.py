@@ -8,6 +8,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -18,6 +19,7 @@ from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Annotations, Match
 from constructs import Construct
 
 from failure_destinations import FailureChannel, FailureMonitoring
@@ -285,6 +287,22 @@ def test_warns_of_a_function_of_a_stack_deployed_before(
     assert configured(before) == {}
     assert_warns(before, "deployed before the channel's")
     assert list(configured(after)) == [key(after, late)]
+
+
+@pytest.mark.parametrize("configured_before", [False, True])
+def test_warns_of_a_role_that_cannot_be_changed(
+    app: cdk.App, stack: cdk.Stack, configured_before: bool
+) -> None:
+    """Lambda may refuse its destination, so that it does not count as attached."""
+    role = iam.Role.from_role_arn(
+        stack, "Fixed", "arn:aws:iam::111122223333:role/fixed", mutable=False
+    )
+    settings: dict[str, Any] = {"retry_attempts": 0} if configured_before else {}
+    FailureChannel(stack, "Channel").cover(app)
+    call_by_rule(stack, "Rule", define_handler(stack, role=role, **settings))
+    assert len(configured(stack)) == 1
+    assert_warns(stack, "role cannot be changed here: let it use sns:Publish")
+    Annotations.from_stack(stack).has_no_info("*", Match.string_like_regexp("cover attached"))
 
 
 def test_warns_of_destinations_chosen_at_deployment(app: cdk.App, stack: cdk.Stack) -> None:

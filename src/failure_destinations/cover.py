@@ -67,14 +67,15 @@ class _Cover:
             if model.is_acknowledged(handler, finding.kind):
                 continue
             try:
-                self._attach(handler, model.config_of(finding))
+                may_publish = self._attach(handler, model.config_of(finding))
             except ValueError as error:
                 # It stays uncovered, and the check says so.
                 Annotations.of(handler).add_warning_v2(
                     "failure-destinations:not-covered", f"cover could not attach it: {error}"
                 )
             else:
-                attached.append(handler.node.path)
+                if may_publish:
+                    attached.append(handler.node.path)
         if attached:
             Annotations.of(self._place).add_info_v2(
                 "failure-destinations:covered",
@@ -83,15 +84,17 @@ class _Cover:
 
     def _attach(
         self, handler: lambda_.IFunction, config: lambda_.CfnEventInvokeConfig | None
-    ) -> None:
+    ) -> bool:
+        """Attach a handler, and tell whether it may publish."""
         check_environment("handler", handler, self._channel._stack)
         self._check_order(handler)
         if config is not None:
-            add_failure_destination(self._channel, handler, config)
-            return
-        AsyncConfig(
+            return add_failure_destination(self._channel, handler, config)
+        settings = AsyncConfig(
             handler, retries=self._retries, max_event_age=self._max_event_age, on_success=None
-        ).define(self._channel)
+        )
+        settings.define(self._channel)
+        return settings.may_publish
 
     def _check_order(self, handler: lambda_.IFunction) -> None:
         """Refuse a handler that cannot refer to the channel, before CDK ends with a cycle."""

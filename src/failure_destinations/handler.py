@@ -70,6 +70,7 @@ class AsyncConfig:
         self._max_event_age = max_event_age
         self._on_success = on_success
         self._policy: iam.Policy | None = None
+        self.may_publish = True
 
     def define(
         self,
@@ -140,8 +141,7 @@ class AsyncConfig:
                 # Lambda refuses a destination that the role may not publish to. A function waits
                 # for the policies of its role; what is imported does not.
                 config.node.add_dependency(role)
-            if not isinstance(role, iam.Role):
-                _warn_of_fixed(role, handler, channel)
+            self.may_publish = _may_publish(role, handler, channel)
         return config
 
     def _define_in(self, scope: Construct, role: iam.IRole, channel: FailureChannel) -> Construct:
@@ -195,8 +195,12 @@ class AsyncConfig:
 
 def add_failure_destination(
     channel: FailureChannel, handler: lambda_.IFunction, config: lambda_.CfnEventInvokeConfig
-) -> None:
-    """Give a handler's asynchronous configuration, which is somebody else's, the destination."""
+) -> bool:
+    """Give a handler's asynchronous configuration, which is somebody else's, the destination.
+
+    Returns:
+        Whether the handler may publish: else there is a warning.
+    """
     settings: Any = config.destination_config
     if not isinstance(
         settings, (lambda_.CfnEventInvokeConfig.DestinationConfigProperty, type(None))
@@ -214,6 +218,8 @@ def add_failure_destination(
         on_success=None if settings is None else settings.on_success,
     )
     config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
+    role = handler.role
+    may_publish = role is None or _may_publish(role, handler, channel)
     place = cast(Construct, handler)
     if channel.copy_queue is not None:
         function, _ = function_and_qualifier(handler)
@@ -221,16 +227,17 @@ def add_failure_destination(
             channel,
             channel.copy_queue,
             function,
-            handler.role,
+            role,
             node=function.node,
             place=place,
             policy=None,
         )
     if channel._publishers_use_key or channel.encryption_key is not None:
-        acknowledge(handler.role, DATA_KEYS)
+        acknowledge(role, DATA_KEYS)
     seconds = config.maximum_event_age_in_seconds
     age = None if seconds is None else Duration.seconds(seconds)
     channel._handlers.add(AttachedHandler(handler, place, age))
+    return may_publish
 
 
 def check_settings(retries: int, max_event_age: Duration | None) -> None:
@@ -286,17 +293,21 @@ def _check_success(config: lambda_.CfnEventInvokeConfig, channel: FailureChannel
         )
 
 
-def _warn_of_fixed(role: iam.IRole, handler: lambda_.IFunction, channel: FailureChannel) -> None:
-    """Warn of a role that no policy can be added to: CDK drops what it is granted in silence."""
+def _may_publish(role: iam.IRole, handler: lambda_.IFunction, channel: FailureChannel) -> bool:
+    """Tell whether a role may publish, or warn: CDK drops what it is granted in silence."""
+    if isinstance(role, iam.Role):
+        return True
     statement = iam.PolicyStatement(actions=["sns:Publish"], resources=[channel.topic.topic_arn])
     added = role.add_to_principal_policy(statement)
-    if not isinstance(added.policy_dependable, iam.Policy):
-        Annotations.of(cast(Construct, handler)).add_warning_v2(
-            "failure-destinations:fixed-role",
-            "the handler's role cannot be changed here: let it use sns:Publish on the channel's "
-            "topic, and kms:Decrypt and kms:GenerateDataKey* on the topic's key if it has one, or "
-            "Lambda refuses the destination.",
-        )
+    if isinstance(added.policy_dependable, iam.Policy):
+        return True
+    Annotations.of(cast(Construct, handler)).add_warning_v2(
+        "failure-destinations:fixed-role",
+        "the handler's role cannot be changed here: let it use sns:Publish on the channel's "
+        "topic, and kms:Decrypt and kms:GenerateDataKey* on the topic's key if it has one, or "
+        "Lambda refuses the destination.",
+    )
+    return False
 
 
 def check_is_function(handler: Any) -> None:
