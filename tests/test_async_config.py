@@ -6,12 +6,14 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_nodejs as nodejs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.aws_events_targets import LambdaFunction
 
 from failure_destinations import FailureChannel, FailureNotifiedFunction
 
@@ -343,3 +345,40 @@ def test_serves_a_handler_of_a_nested_stack(stack: cdk.Stack) -> None:
     nested = cdk.NestedStack(stack, "Nested")
     FailureNotifiedFunction(stack, "Notified", handler=define_handler(nested))
     assert len(resources_of(stack, CONFIG)) == 1
+
+
+@pytest.mark.parametrize("what", ["function", "alias", "function of an alias"])
+@pytest.mark.parametrize("by", ["notify", "cover"])
+def test_follows_the_condition_of_the_handler(
+    app: cdk.App, stack: cdk.Stack, what: str, by: str
+) -> None:
+    """Where the condition is false, nothing refers to a function that is not there."""
+    channel = FailureChannel(stack, "Channel")
+    function = define_handler(stack)
+    handler: lambda_.IFunction = function if what == "function" else function.add_alias("live")
+    if by == "notify":
+        channel.notify_failures_of(handler)
+    else:
+        channel.cover(app)
+        targets = [LambdaFunction(handler)]
+        schedule = events.Schedule.rate(cdk.Duration.minutes(1))
+        events.Rule(stack, "Rule", schedule=schedule, targets=targets)  # type: ignore[arg-type]
+    wanted = cdk.CfnCondition(stack, "Wanted", expression=cdk.Fn.condition_equals("a", "b"))
+    resource = (handler if what == "alias" else function).node.default_child
+    assert isinstance(resource, cdk.CfnResource)
+    resource.cfn_options.condition = wanted
+    (config,) = resources_of(stack, CONFIG).values()
+    assert config["Condition"] == "Wanted"
+
+
+def test_has_no_condition_of_another_stack(app: cdk.App) -> None:
+    """A template knows its own conditions only."""
+    handlers, stack = cdk.Stack(app, "Handlers"), cdk.Stack(app, "Stack")
+    handler = define_handler(handlers)
+    wanted = cdk.CfnCondition(handlers, "Wanted", expression=cdk.Fn.condition_equals("a", "b"))
+    resource = handler.node.default_child
+    assert isinstance(resource, cdk.CfnResource)
+    resource.cfn_options.condition = wanted
+    FailureNotifiedFunction(stack, "Notified", handler=handler)
+    (config,) = resources_of(stack, CONFIG).values()
+    assert "Condition" not in config

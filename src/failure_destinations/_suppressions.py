@@ -9,7 +9,7 @@ calls to Node than its queues do, and templates alone need them.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 import jsii
@@ -219,6 +219,7 @@ def suppress_for_channel(
     queues: Iterable[sqs.IQueue],
     topic: sns.ITopic | None,
     encrypted: bool,
+    also: Callable[[], None],
 ) -> None:
     """Write at synthesis what a channel's resources are to be excused for.
 
@@ -228,6 +229,7 @@ def suppress_for_channel(
         queues: The queues that it defines.
         topic: The topic that it defines, if it does.
         encrypted: Whether they have a KMS key.
+        also: What else the channel does then.
     """
     pending = _PENDING.get(stack)
     if pending is None:
@@ -235,7 +237,7 @@ def suppress_for_channel(
         # An aspect is called back for each construct below: here is none.
         Aspects.of(Construct(channel, "Suppressions")).add(cast(IAspect, pending))
     unencrypted = _Unencrypted((), None) if encrypted else _Unencrypted(tuple(queues), topic)
-    pending.channels.append((channel, unencrypted))
+    pending.channels.append((channel, unencrypted, also))
 
 
 def _resource(construct: Any) -> CfnResource:
@@ -251,19 +253,20 @@ class _Unencrypted(NamedTuple):
 
 @jsii.implements(IAspect)
 class _AtSynthesis:
-    """Writes the suppressions of all channels of a stack, once."""
+    """Writes the suppressions of all channels of a stack, and what else they do, once."""
 
     def __init__(self) -> None:
-        self.channels: list[tuple[Construct, _Unencrypted]] = []
+        self.channels: list[tuple[Construct, _Unencrypted, Callable[[], None]]] = []
 
     def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - the interface of an aspect
         while self.channels:
-            channel, unencrypted = self.channels.pop()
+            channel, unencrypted, also = self.channels.pop()
             acknowledge(channel, QUEUE_HAS_NO_DLQ, QUEUE_HAS_NO_REDRIVE)
             for queue in unencrypted.queues:
                 skip(queue, QUEUE_HAS_NO_KEY)
             if unencrypted.topic is not None:
                 skip(unencrypted.topic, TOPIC_HAS_NO_KEY)
+            also()
 
 
 _PENDING: weakref.WeakKeyDictionary[Stack, _AtSynthesis] = weakref.WeakKeyDictionary()

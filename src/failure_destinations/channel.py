@@ -26,6 +26,7 @@ from ._checks import (
     has_member,
     is_token,
 )
+from ._conditions import copy_condition
 from ._register import Register
 from ._suppressions import suppress_for_channel
 from .handler import AsyncConfig, AttachedHandler, check_settings
@@ -119,6 +120,8 @@ class FailureChannel(Construct):
 
         # FailureMonitoring follows these, whether it is defined before or after what it watches.
         self._handlers = Register[AttachedHandler]()
+        # Asynchronous configurations that are to follow the conditions of their handlers.
+        self._configs: list[tuple[lambda_.IFunction, Construct]] = []
         self._schedules = Register[scheduler.ISchedule]()
         self._mailboxes = Register[str]()
         self._monitoring: Construct | None = None
@@ -159,6 +162,7 @@ class FailureChannel(Construct):
             ],
             topic=self._topic if topic is None else None,
             encrypted=encryption_key is not None,
+            also=self._follow_conditions,
         )
 
     @property
@@ -397,6 +401,11 @@ class FailureChannel(Construct):
         )
         self._mailboxes.add(address)
         return subscription
+
+    def _follow_conditions(self) -> None:
+        """Copy conditions when the app is synthesised: people set them once all is defined."""
+        while self._configs:
+            copy_condition(*self._configs.pop())
 
     def _warn(self, name: str, text: str) -> None:
         Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)

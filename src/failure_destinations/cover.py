@@ -76,6 +76,7 @@ class _Cover:
             else:
                 if may_publish:
                     attached.append(handler.node.path)
+        self._channel._follow_conditions()
         if attached:
             Annotations.of(self._place).add_info_v2(
                 "failure-destinations:covered",

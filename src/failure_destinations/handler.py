@@ -116,6 +116,7 @@ class AsyncConfig:
         if channel._publishers_use_key or channel.encryption_key is not None:
             # Where CDK writes what the role is granted.
             acknowledge(self._policy or handler.role, DATA_KEYS)
+        channel._configs.append((handler, config))
         tells_success = self._on_success is not None
         channel._handlers.add(AttachedHandler(handler, place, self._max_event_age, tells_success))
         return config
@@ -234,6 +235,7 @@ def add_failure_destination(
         )
     if channel._publishers_use_key or channel.encryption_key is not None:
         acknowledge(role, DATA_KEYS)
+    channel._configs.append((handler, config))
     seconds = config.maximum_event_age_in_seconds
     age = None if seconds is None else Duration.seconds(seconds)
     channel._handlers.add(AttachedHandler(handler, place, age))
