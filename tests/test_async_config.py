@@ -362,7 +362,7 @@ def test_follows_the_condition_of_the_handler(
         channel.cover(app)
         targets = [LambdaFunction(handler)]
         schedule = events.Schedule.rate(cdk.Duration.minutes(1))
-        events.Rule(stack, "Rule", schedule=schedule, targets=targets)  # type: ignore[arg-type]
+        events.Rule(stack, "Rule", schedule=schedule, targets=targets)
     wanted = cdk.CfnCondition(stack, "Wanted", expression=cdk.Fn.condition_equals("a", "b"))
     resource = (handler if what == "alias" else function).node.default_child
     assert isinstance(resource, cdk.CfnResource)
