@@ -22,7 +22,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Annotations, Match
 from constructs import Construct
 
-from failure_destinations import FailureChannel, FailureMonitoring
+from failure_destinations import FailureChannel, FailureMonitoring, FailureReplayer
 
 from .conftest import define_handler
 from .templates import assert_warns, logical_id, resources_of
@@ -238,6 +238,17 @@ def test_defines_the_same_as_attaching_by_hand(configured_before: bool) -> None:
         return resources_of(stack)
 
     assert resources(by_cover=True) == resources(by_cover=False)
+
+
+def test_warns_of_replays_that_tell_no_success(app: cdk.App, stack: cdk.Stack) -> None:
+    """A replayer knows the success destination of a configuration that cover added to."""
+    successes = destinations.SqsDestination(sqs.Queue(stack, "Successes"))
+    handler = define_handler(stack, on_success=successes)
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    FailureReplayer(stack, "Replayer", channel=channel)
+    call_by_rule(stack, "Rule", handler)
+    assert_warns(stack, "Stack/Handler has on_success")
 
 
 def test_sets_retries_and_age(app: cdk.App, stack: cdk.Stack, handler: lambda_.Function) -> None:

@@ -238,7 +238,8 @@ def add_failure_destination(
     channel._configs.append((handler, config))
     seconds = config.maximum_event_age_in_seconds
     age = None if seconds is None else Duration.seconds(seconds)
-    channel._handlers.add(AttachedHandler(handler, place, age))
+    tells_success = settings is not None and settings.on_success is not None
+    channel._handlers.add(AttachedHandler(handler, place, age, tells_success))
     return may_publish
 
 
