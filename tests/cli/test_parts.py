@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from datetime import datetime, timedelta, timezone
@@ -91,6 +92,27 @@ def test_chooses_dead_letters_by_the_function_they_will_go_to() -> None:
     letter = Waiting.of(messages.stored("function-dlq"))
     assert not Filter(functions=("orders",)).matches(letter)
     assert Filter(functions=("orders",), default_function="orders").matches(letter)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("orders", False),
+        ("orders:live", False),
+        ("111122223333:function:orders", False),
+        ("arn:aws:lambda:eu-west-1:111122223333:function:orders:live", False),
+        ("invoices", True),
+        (None, False),
+    ],
+)
+def test_tells_whose_copy_it_is(name: str | None, other: bool) -> None:
+    """By the function that SQS says sent it, in whichever form the other is named."""
+    letter = Waiting.of(messages.stored("function-dlq"))
+    assert letter.event is not None
+    copy = dataclasses.replace(letter.event, sender="orders")
+    assert Filter(default_function=name).is_of_another(copy) == other
+    assert not Filter(default_function=name, any_sender=True).is_of_another(copy)
+    assert not Filter(default_function=name).is_of_another(letter.event)
 
 
 @pytest.mark.parametrize(

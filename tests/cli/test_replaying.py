@@ -54,6 +54,16 @@ def waiting(request_id: str = "1", payload: str = "{}", receives: str = "1") -> 
     return Waiting.of(messages.message(body, ApproximateReceiveCount=receives))
 
 
+def copy(sender: str) -> Waiting:
+    """Return what a function's dead-letter queue got of one of its events."""
+    message = messages.message(
+        "{}",
+        {**messages.FUNCTION_DLQ, "RequestID": sender},
+        SenderId=f"AROAEXAMPLEROLEIDXYZ1:{sender}",
+    )
+    return Waiting.of(message)
+
+
 def run(
     source: Memory,
     invoke: Callable[[FailedEvent], Outcome],
@@ -153,6 +163,15 @@ def test_spares_what_was_not_chosen() -> None:
     assert tally.stopped is not None
     assert "received 2 of 3 times" in tally.stopped
     assert tally.not_meant == 1
+
+
+@pytest.mark.parametrize(("any_sender", "runs"), [(False, 1), (True, 2)])
+def test_gives_a_function_its_own_copies(any_sender: bool, runs: int) -> None:
+    """The copies of a channel's other functions stay, unless somebody says otherwise."""
+    copies = [copy("orders"), copy("invoices")]
+    chosen = Filter(default_function="orders:live", any_sender=any_sender)
+    tally = run(Memory(copies), lambda _: OK, chosen=chosen)
+    assert (tally.succeeded, tally.of_others) == (runs, 2 - runs)
 
 
 def test_tells_what_was_done_when_the_queue_is_lost() -> None:

@@ -12,9 +12,13 @@ from typing import Any
 
 import click
 
+from failure_destinations.runtime import FailedEvent
+
 from .waiting import Waiting
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+_BASE_NAME = re.compile(r"(?:(?:arn:[^:]*:lambda:[^:]*:)?\d{12}:function:)?([^:]+)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # What a table shows; two of 100,000 messages share it once in a million queues.
 MIN_ID = 8
@@ -71,6 +75,7 @@ class Filter:
         until: Not after.
         ids: Beginnings of message or request ids; none means all.
         default_function: The function of events that do not name theirs.
+        any_sender: Whether that is so for events that another function sent, too.
     """
 
     functions: tuple[str, ...] = ()
@@ -79,6 +84,7 @@ class Filter:
     until: datetime | None = None
     ids: tuple[str, ...] = ()
     default_function: str | None = None
+    any_sender: bool = False
 
     @property
     def any(self) -> bool:
@@ -101,6 +107,16 @@ class Filter:
             and (self.until is None or (time is not None and time <= self.until))
             and (not self.ids or any(waiting.matches_id(id) for id in self.ids))
         )
+
+    def is_of_another(self, event: FailedEvent) -> bool:
+        """Tell whether an event that does not name its function was sent by another than ours.
+
+        The copies of all functions of a channel are in one queue.
+        """
+        if event.function is not None or event.sender is None or self.any_sender:
+            return False
+        name = _BASE_NAME.match(self.default_function or "")
+        return name is not None and name[1] != event.sender
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:

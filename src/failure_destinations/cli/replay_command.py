@@ -19,7 +19,7 @@ from .errors import CommandError
 from .filters import Filter, filter_options
 from .list_command import warn_of
 from .looking import looking
-from .people import cut, plural, print_table
+from .people import cut, plain, plural, print_table
 from .queues import Choice, queue_options
 from .replaying import Replaying, Tally
 from .sources import FileSource, QueueSource, Source
@@ -77,6 +77,11 @@ Examples:
     metavar="NAME",
     help="What to invoke for events from a function's dead-letter queue, which do not name it.",
 )
+@click.option(
+    "--any-sender",
+    is_flag=True,
+    help="Give --function-name also what SQS says another function sent.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
 @aws_options
 @click.pass_context
@@ -94,6 +99,7 @@ def command(
     backup: Path | None,
     from_backup: Path | None,
     function_name: str | None,
+    any_sender: bool,
     as_json: bool,
 ) -> None:
     """Run failed events again, and delete from the queue what succeeds.
@@ -106,7 +112,8 @@ def command(
     An event that was delivered twice is run once. After a lost answer nobody knows whether the
     handler ran: that counts as failed, and handlers should be idempotent anyway. The channel's
     copies (--from copies) stay when their events are replayed from the main queue: choose among
-    them by id or time, and name the function, which they do not.
+    them by id or time, and name the function, which they do not. What SQS says another function
+    sent is left, unless --any-sender is given.
 
     Ctrl-C takes no new events, waits for those that run, and says what was done; a second one
     gives up at once.
@@ -127,7 +134,7 @@ def command(
             "a copy stays when its event is replayed from the main queue: to run nothing twice, "
             "choose those that never arrived there with --id, --since or --until"
         )
-    chosen = dataclasses.replace(chosen, default_function=function_name)
+    chosen = dataclasses.replace(chosen, default_function=function_name, any_sender=any_sender)
     if not yes:
         with _seen(aws, choice, from_backup) as seen:
             _print_dry_run(seen, chosen, at_most, as_json=as_json)
@@ -201,38 +208,48 @@ def _broken(lines: list[int]) -> list[str]:
 def _print_dry_run(
     seen: Iterator[Waiting], chosen: Filter, at_most: int | None, *, as_json: bool
 ) -> None:
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
     stay: Counter[str] = Counter()
     for waiting in seen:
         event = waiting.event
+        sent_by = _sent_by(event.sender if event else None)
         if event is None:
             stay["no failed event"] += 1
         elif not chosen.matches(waiting):
             stay["not chosen"] += 1
         elif event.function is None and chosen.default_function is None:
-            stay["of a function's dead-letter queue, without --function-name"] += 1
+            stay[f"of a function's dead-letter queue{sent_by}, without --function-name"] += 1
+        elif chosen.is_of_another(event):
+            stay[f"for another function{sent_by}, without --any-sender"] += 1
         elif event.obstacle is not None:
             stay[event.obstacle] += 1
         else:
             function = event.called or chosen.default_function or "?"
-            counts[function, event.error_type or "?"] += 1
+            counts[function, event.error_type or "?", event.sender or ""] += 1
         if at_most is not None and counts.total() >= at_most:
             break
     if as_json:
         events = [
-            {"function": function, "error_type": error, "count": count}
-            for (function, error), count in counts.most_common()
+            {"function": function, "error_type": error, "sender": sender or None, "count": count}
+            for (function, error, sender), count in counts.most_common()
         ]
         click.echo(json.dumps({"would_replay": events, "would_stay": dict(stay)}))
         return
     if counts:
-        rows = [(f"{count:,}", *names) for names, count in counts.most_common()]
+        rows = [
+            (f"{count:,}", function + _sent_by(sender), error)
+            for (function, error, sender), count in counts.most_common()
+        ]
         print_table(("EVENTS", "FUNCTION", "ERROR"), rows, right=("EVENTS",))
     click.echo(f"would replay {plural(counts.total(), 'event')}; nothing was run or deleted")
     for reason, count in stay.items():
         click.echo(f"would leave {count:,}: {reason}")
     if counts:
         click.echo("to replay them: the same command with --yes")
+
+
+def _sent_by(sender: str | None) -> str:
+    return f", sent by {plain(sender)}" if sender else ""
 
 
 def _print_tally(tally: Tally, broken: list[int], *, as_json: bool, from_file: bool) -> None:
@@ -259,6 +276,7 @@ def _print_tally(tally: Tally, broken: list[int], *, as_json: bool, from_file: b
         (tally.without_function, f"of a function's dead-letter queue{stay}: pass --function-name"),
         (tally.no_events, f"no failed event{stay}"),
         (tally.not_meant, f"not chosen{stay}"),
+        (tally.of_others, f"sent by another function{stay}: --any-sender replays them too"),
         (tally.duplicates, "delivered twice, not run twice"),
         (tally.done_before, "not run, having succeeded in an earlier run"),
         (tally.at_limit, "to be moved to the queue's own dead-letter queue by the next receive"),

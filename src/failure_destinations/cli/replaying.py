@@ -46,6 +46,7 @@ class Tally:
         no_events: Messages that are no failed event, which stay.
         without_function: Events that do not name their function, which stay.
         not_meant: Events that the filters exclude, which stay.
+        of_others: Events that another function sent than the one they would go to, which stay.
         done_before: Events that succeeded in an earlier run, by what it noted beside its backup.
         at_limit: Messages that stay and that SQS moves away with the next receive.
         interrupted: Whether somebody stopped the run.
@@ -60,6 +61,7 @@ class Tally:
     no_events: int = 0
     without_function: int = 0
     not_meant: int = 0
+    of_others: int = 0
     done_before: int = 0
     at_limit: int = 0
     interrupted: bool = False
@@ -174,6 +176,9 @@ class Replaying:
                 self._spare(waiting)
             elif event.function is None and self._chosen.default_function is None:
                 self.tally.without_function += 1
+            elif self._chosen.is_of_another(event):
+                self.tally.of_others += 1
+                self._spare(waiting)
             else:
                 if self._is_first(waiting):
                     meant.append(waiting)
