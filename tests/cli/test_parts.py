@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from failure_destinations.cli.waiting import Waiting
 
 from ..runtime import messages
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
 ALIAS = Waiting.of(messages.stored("destination-alias"))
+YESTERDAY = '{"Body": "", "Attributes": {"SentTimestamp": "yesterday"}}'
 RECORDED = datetime(2026, 11, 2, 3, 3, 11, 412000, timezone.utc)
 
 
@@ -172,7 +175,9 @@ def test_adds_to_a_backup_after_a_broken_line(tmp_path: Path) -> None:
     assert read_done(path) == {ALIAS.key}
 
 
-@pytest.mark.parametrize("line", ["[]", "{}", '{"Body": 1}', '{"Body": "", "Attributes": 1}', "["])
+@pytest.mark.parametrize(
+    "line", ["[]", "{}", '{"Body": 1}', '{"Body": "", "Attributes": 1}', "[", YESTERDAY]
+)
 def test_rejects_lines_that_hold_no_message(tmp_path: Path, line: str) -> None:
     """They are told by number, and what follows is read."""
     path = tmp_path / "events.jsonl"
@@ -184,7 +189,7 @@ def test_rejects_lines_that_hold_no_message(tmp_path: Path, line: str) -> None:
 
 def test_rejects_a_backup_that_cannot_be_written(tmp_path: Path) -> None:
     """One line with the file's name and the reason."""
-    with pytest.raises(CommandError, match=r"cannot write .*no/such\.jsonl: No such file"):
+    with pytest.raises(CommandError, match=r"cannot write .*no/such\.jsonl\.done: No such file"):
         Backup(tmp_path / "no" / "such.jsonl", write_messages=True)
 
 
@@ -197,3 +202,36 @@ def test_cuts_errors_first_and_ids_never(available: int, widths: list[int]) -> N
     headings = ("ID", "FUNCTION", "ERROR", "SIZE")
     row = ("d3b07384", "f" * 40, "e" * 60, "25 B")
     assert _widths(headings, [row], ("ERROR", "FUNCTION"), available) == widths
+
+
+def test_rejects_notes_that_cannot_be_read(tmp_path: Path) -> None:
+    """A folder in the place of what is done is one line."""
+    (tmp_path / "events.jsonl.done").mkdir()
+    with pytest.raises(CommandError, match=r"cannot read .*events\.jsonl\.done: Is a directory"):
+        read_done(tmp_path / "events.jsonl")
+
+
+@posix
+def test_rejects_a_second_run_with_the_same_backup(tmp_path: Path) -> None:
+    """Both would run every event; once the first has ended, another may."""
+    path = tmp_path / "events.jsonl"
+    first = Backup(path, write_messages=False)
+    with pytest.raises(CommandError, match="another run is replaying with"):
+        Backup(path, write_messages=False)
+    first.close()
+    Backup(path, write_messages=False).close()
+
+
+@posix
+def test_warns_of_a_backup_that_others_may_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that was there before keeps its mode; a new one is the user's alone."""
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    old.touch()
+    old.chmod(0o644)
+    for path in (old, new):
+        Backup(path, write_messages=True).close()
+    warned = capsys.readouterr().err
+    assert "(mode 0644), and payloads may be confidential: chmod 600" in warned
+    assert "new.jsonl" not in warned

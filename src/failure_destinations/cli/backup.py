@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+import click
+
 from .errors import CommandError
 from .waiting import Waiting
+
+if sys.platform != "win32":
+    import fcntl
 
 _DONE_SUFFIX = ".done"
 # Payloads may be confidential.
@@ -28,13 +36,18 @@ class Backup:
         write_messages: Whether messages are added too, not only keys of what is done.
 
     Raises:
-        CommandError: It cannot be written.
+        CommandError: It cannot be written, or another run is writing it.
     """
 
     def __init__(self, path: Path, *, write_messages: bool) -> None:
         self._lock = threading.Lock()
-        self._messages = _append_to(path) if write_messages else None
         self._done = _append_to(done_file(path))
+        if not _locked(self._done):
+            self._done.close()
+            raise CommandError(f"another run is replaying with {path}: wait until it has ended")
+        self._messages = _append_to(path) if write_messages else None
+        if self._messages is not None:
+            _warn_of_readers(path)
 
     def add(self, messages: Sequence[Waiting]) -> None:
         """Write messages, before anything happens to them."""
@@ -63,15 +76,20 @@ def read_done(path: Path) -> set[bytes]:
 
     Args:
         path: The backup.
+
+    Raises:
+        CommandError: They cannot be read.
     """
     keys: set[bytes] = set()
-    if done_file(path).exists():
+    try:
         with done_file(path).open(encoding="ascii", errors="replace") as file:
             for line in file:
-                try:
+                with suppress(ValueError):
                     keys.add(bytes.fromhex(line.strip()))
-                except ValueError:
-                    continue
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise CommandError(f"cannot read {done_file(path)}: {error.strerror}") from None
     return keys
 
 
@@ -90,11 +108,11 @@ def read_backup(path: Path, broken: list[int]) -> Iterator[Waiting]:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue
-                message = _message(line)
-                if message is None:
+                waiting = _waiting(line)
+                if waiting is None:
                     broken.append(number)
                 else:
-                    yield Waiting.of(message)
+                    yield waiting
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
 
@@ -103,6 +121,19 @@ def _line(waiting: Waiting) -> str:
     kept = {key: value for key, value in waiting.message.items() if key != "ReceiptHandle"}
     # Binary attributes, which none of AWS's messages has.
     return f"{json.dumps(kept, default=lambda value: value.hex())}\n"
+
+
+def _waiting(line: str) -> Waiting | None:
+    message = _message(line)
+    if message is None:
+        return None
+    waiting = Waiting.of(message)
+    try:
+        # What SQS writes are numbers, and what a person changed may be anything.
+        _ = waiting.time, waiting.receives
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return waiting
 
 
 def _message(line: str) -> dict[str, Any] | None:
@@ -131,6 +162,29 @@ def _append_to(path: Path) -> TextIO:
     except OSError as error:
         raise CommandError(f"cannot write {path}: {error.strerror}") from None
     return file
+
+
+def _locked(file: TextIO) -> bool:
+    """Tell whether this process alone has the file, as long as it is open."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # A file system without locks.
+            return True
+    return True
+
+
+def _warn_of_readers(path: Path) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if sys.platform != "win32" and mode & ~_MODE:
+        click.echo(
+            f"warning: others may read {path} (mode {mode:04o}), and payloads may be confidential: "
+            f"chmod 600 {path}",
+            err=True,
+        )
 
 
 def _write(file: TextIO, lines: Sequence[str]) -> None:
