@@ -75,7 +75,7 @@ def test_stops_looking_before_a_message_is_moved_away(orders: Orders) -> None:
     """Once a message has one receive left, that is not spent on the others as well."""
     limit_receives(orders, 2)
     orders.send(*["1"] * 12)
-    listed = orders.cli("list", "--json")
+    listed = orders.cli("list", "--json", "--spend-receives")
     assert "stopped looking: a message was received 1 of 2 times" in listed.stderr
     messages = orders.cloud.messages(orders.url, count=12)
     counts = [int(m.attributes.get("ApproximateReceiveCount", 0)) for m in messages]
@@ -86,7 +86,7 @@ def test_does_not_look_where_one_look_is_the_limit(orders: Orders) -> None:
     """With one receive allowed it receives nothing, and says why."""
     limit_receives(orders, 1)
     orders.send("1")
-    listed = orders.cli("list")
+    listed = orders.cli("list", "--spend-receives")
     assert "looking would be that one" in listed.stderr
     (message,) = orders.cloud.messages(orders.url)
     assert message.attributes.get("ApproximateReceiveCount", "0") == "0"

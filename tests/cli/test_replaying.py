@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -28,6 +31,9 @@ class Memory:
         self.limit = limit
         self.deleted: list[Waiting] = []
         self.kept: list[Waiting] = []
+        self.may_run: list[Waiting] = []
+        self.ended_early: str | None = None
+        self.ours = True
         self.closed = False
         self._batches = batches
 
@@ -39,9 +45,14 @@ class Memory:
         """Remember it."""
         self.deleted.append(_waiting)
 
-    def keep(self, messages: Sequence[Waiting]) -> None:
+    def holds(self, _waiting: Waiting) -> bool:
+        """Tell what was set."""
+        return self.ours
+
+    def keep(self, messages: Sequence[Waiting], *, may_run: bool = False) -> None:
         """Remember them."""
         self.kept += messages
+        self.may_run += messages if may_run else []
 
     def close(self) -> None:
         """Remember that."""
@@ -92,12 +103,12 @@ def test_tries_again_what_was_throttled(monkeypatch: pytest.MonkeyPatch) -> None
 def test_does_not_try_again_what_may_have_run() -> None:
     """After a lost answer it is left for a person to decide, and said so."""
     outcomes = iter([Outcome("unknown", None, "ReadTimeoutError")])
-    source = Memory([waiting()])
+    source = Memory([waiting()], [waiting()])
     tally = run(source, lambda _: next(outcomes))
     assert list(tally.errors) == [
         ("nightly-report", "no answer, it may have run: ReadTimeoutError")
     ]
-    assert (source.deleted, len(source.kept)) == ([], 1)
+    assert (source.deleted, len(source.may_run), len(source.kept)) == ([], 2, 2)
     assert not tally.all_succeeded
 
 
@@ -187,6 +198,41 @@ def test_tells_what_was_done_when_the_queue_is_lost() -> None:
     assert tally.stopped is not None
     assert "expired" in tally.stopped
     assert not tally.all_succeeded
+
+
+def test_runs_nothing_that_others_may_have() -> None:
+    """After a sleep, say, what waited in hand is in the queue again: the run ends."""
+    source = Memory([waiting()])
+    source.ours = False
+    tally = run(source, lambda _: OK)
+    assert (tally.succeeded, source.deleted) == (0, [])
+    assert tally.stopped is not None
+    assert "was the machine asleep" in tally.stopped
+
+
+def test_says_that_there_may_be_more() -> None:
+    """What is in hand is run all the same, and the run has not succeeded."""
+    source = Memory([waiting()])
+    source.ended_early = "there may be more"
+    tally = run(source, lambda _: OK)
+    assert (tally.succeeded, tally.stopped) == (1, "there may be more")
+    assert not tally.all_succeeded
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGHUP")
+def test_finishes_what_runs_when_the_terminal_is_closed() -> None:
+    """Also where the signal comes twice, as from a shell and the terminal."""
+    source = Memory([waiting("1")], [waiting("2")])
+
+    def hang_up(_event: FailedEvent) -> Outcome:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        return OK
+
+    tally = run(source, hang_up, concurrency=1)
+    assert tally.interrupted
+    assert tally.succeeded >= 1
+    assert not tally.failed
 
 
 def test_says_what_succeeded_and_could_not_be_deleted() -> None:

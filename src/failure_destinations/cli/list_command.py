@@ -45,11 +45,14 @@ Examples:
 def command(*, aws: Aws, choice: Choice, chosen: Filter, at_most: int, as_json: bool) -> None:
     """Show the failed events that wait in a queue.
 
-    Nothing is deleted, and each message is given back at the end. A look counts as a receive:
-    where the queue moves messages away after a number of receives, it ends before the last one.
-    What is no failed event is shown as what it is.
+    Nothing is deleted, and each message is given back at the end. What is no failed event is shown
+    as what it is.
+
+    A look counts as a receive. Where the queue moves a message away after a number of them, it
+    needs --spend-receives: SQS shows how many are left only with one more, so that some messages
+    may be moved. The look ends once one is seen that has a single receive left.
     """
-    queue = choice.find(aws)
+    queue = choice.find_to_look(aws)
     warn_of(queue)
     warnings: list[str] = []
     with looking(aws.client("sqs"), queue, warnings) as seen:

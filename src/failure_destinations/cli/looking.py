@@ -23,6 +23,9 @@ _MAX_HIDDEN_SECONDS = 12 * 3600 - 600
 _MIN_HIDDEN_SECONDS = 60
 _SLOWEST_PER_SECOND = 50
 _RELEASERS = 8
+# About 120,000 at once, SQS says; then it answers as if the queue were empty.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+_MANY_IN_FLIGHT = 110_000
 
 
 class Held:
@@ -77,8 +80,10 @@ def _chunks(lines: Iterator[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int) -> None:
+def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int) -> set[int]:
     """Hide up to ten messages for so long; those that are gone are no error.
+
+    Returns the places of those that are hidden now.
 
     Args:
         sqs: A boto3 client.
@@ -86,13 +91,14 @@ def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int)
         receipts: Their receipt handles.
         seconds: How long, from now.
     """
-    sqs.change_message_visibility_batch(
+    answer = sqs.change_message_visibility_batch(
         QueueUrl=url,
         Entries=[
             {"Id": str(index), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
             for index, receipt in enumerate(receipts)
         ],
     )
+    return {int(done["Id"]) for done in answer.get("Successful", ())}
 
 
 def receive(sqs: Any, url: str, hidden_seconds: int, count: int = BATCH) -> list[Waiting]:
@@ -113,6 +119,20 @@ def receive(sqs: Any, url: str, hidden_seconds: int, count: int = BATCH) -> list
         MessageAttributeNames=["All"],
     )
     return [Waiting.of(message) for message in answer.get("Messages", ())]
+
+
+def may_hide_more(in_flight: int) -> str | None:
+    """Return why an empty answer does not mean an empty queue; None if it does.
+
+    Args:
+        in_flight: About how many messages are hidden, by whomever.
+    """
+    if in_flight < _MANY_IN_FLIGHT:
+        return None
+    return (
+        f"about {in_flight:,} messages are in hand, and SQS hands out no more than about 120,000 "
+        "at once: there may be more"
+    )
 
 
 class Emptiness:
@@ -141,7 +161,7 @@ def looking(
     """See each message of a queue once, and give all back at the end, whatever happens.
 
     Every look counts as a receive. Where SQS moves a message away after so many, the look ends
-    before the last one, which is left to whoever works on the queue.
+    once it meets a message with one left; how many the others have left, SQS does not show.
 
     Args:
         sqs: A boto3 client.
@@ -189,6 +209,8 @@ def _look(
         progress.advance(len(batch))
         most = max((waiting.receives for waiting in batch), default=0)
         ends = emptiness.after(len(batch))
+        if ends and (more := may_hide_more(held.count + queue.hidden)):
+            warn.append(more)
         if limit is not None and most >= limit - 1:
             ends = True
             warn.append(

@@ -13,6 +13,7 @@ import click
 from .aws import Aws
 from .channels import Channel, choose_channel, find_channels, queue_url
 from .errors import CommandError
+from .people import plural
 
 _ATTRIBUTES = [
     "QueueArn",
@@ -60,12 +61,14 @@ class Choice:
         channel: Path of the channel below the stack.
         queue: Name, URL or ARN of the queue, instead of a stack.
         part: Which queue of the channel: `main`, `dead-letter` or `copies`.
+        spend_receives: Whether a queue that counts receives may be looked into.
     """
 
     stack: str | None
     channel: str | None
     queue: str | None
     part: str
+    spend_receives: bool = False
 
     @property
     def given(self) -> bool:
@@ -82,6 +85,23 @@ class Choice:
         sqs = aws.client("sqs")
         url = self._of_channel(aws) if self.queue is None else _named(sqs, self.queue)
         return _described(aws, sqs, url)
+
+    def find_to_look(self, aws: Aws) -> Queue:
+        """Return the queue, unless it counts receives and nobody said that they may be spent.
+
+        How many a message has left shows only with one more, which may be one too many.
+
+        Raises:
+            CommandError: It is not named, not there, or moves messages away.
+        """
+        queue = self.find(aws)
+        if queue.max_receives is not None and not self.spend_receives:
+            raise CommandError(
+                f"{queue.name} moves a message to its dead-letter queue after "
+                f"{plural(queue.max_receives, 'receive')}, and a look is one: to look all the "
+                "same, pass --spend-receives"
+            )
+        return queue
 
     def _check(self) -> None:
         if self.queue is None:
@@ -121,11 +141,22 @@ def queue_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="Which queue of the channel.",
     )
+    @click.option(
+        "--spend-receives",
+        is_flag=True,
+        help="Look also where the queue moves a message away after so many receives.",
+    )
     @functools.wraps(command)
     def with_choice(
-        *, stack: str | None, channel: str | None, queue: str | None, part: str, **options: Any
+        *,
+        stack: str | None,
+        channel: str | None,
+        queue: str | None,
+        part: str,
+        spend_receives: bool,
+        **options: Any,
     ) -> Any:
-        return command(choice=Choice(stack, channel, queue, part), **options)
+        return command(choice=Choice(stack, channel, queue, part, spend_receives), **options)
 
     return with_choice
 

@@ -110,7 +110,16 @@ def command(
     succeeded. What fails stays in the queue, and so does what is no failed event.
 
     An event that was delivered twice is run once. After a lost answer nobody knows whether the
-    handler ran: that counts as failed, and handlers should be idempotent anyway. The channel's
+    handler ran: that counts as failed, and stays hidden for 15 minutes, while it may still run;
+    handlers should be idempotent anyway. A replay runs no on_success destination: Lambda calls
+    those of asynchronous invocations alone.
+
+    Where the queue moves a message away after a number of receives, counting and choosing need
+    --spend-receives: both receive messages that are not replayed, and may have some moved. SQS
+    hands out about 120,000 messages at once: where so many stay, a run ends early, says so, and
+    can be repeated once they are less.
+
+    The channel's
     copies (--from copies) stay when their events are replayed from the main queue: choose among
     them by id or time, and name the function, which they do not. What SQS says another function
     sent is left, unless --any-sender is given.
@@ -144,7 +153,7 @@ def command(
     def invoke(event: FailedEvent) -> Outcome:
         return replay(event, client, function_name if event.function is None else None)
 
-    source = _source(aws, choice, from_backup, concurrency)
+    source = _source(aws, choice, chosen, from_backup, concurrency)
     path = from_backup or backup
     notes = None if path is None else Backup(path, write_messages=from_backup is None)
     run = Replaying(
@@ -167,10 +176,13 @@ def command(
     context.exit(0 if tally.all_succeeded and not broken else 1)
 
 
-def _source(aws: Aws, choice: Choice, from_backup: Path | None, concurrency: int) -> Source:
+def _source(
+    aws: Aws, choice: Choice, chosen: Filter, from_backup: Path | None, concurrency: int
+) -> Source:
     if from_backup is not None:
         return FileSource(from_backup)
-    queue = choice.find(aws)
+    # Receiving is what a replay is for, but not of what was not chosen.
+    queue = choice.find_to_look(aws) if chosen.any else choice.find(aws)
     if queue.consumers:
         click.echo(
             f"warning: {', '.join(queue.consumers)} drains this queue too: each event goes to "
@@ -190,7 +202,7 @@ def _seen(aws: Aws, choice: Choice, from_backup: Path | None) -> Iterator[Iterat
         yield (one for one in read_backup(from_backup, lines) if one.key not in done)
         warnings += _broken(lines)
     else:
-        queue = choice.find(aws)
+        queue = choice.find_to_look(aws)
         warn_of(queue)
         with looking(aws.client("sqs"), queue, warnings) as seen:
             yield seen

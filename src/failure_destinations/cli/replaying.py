@@ -116,6 +116,7 @@ class Replaying:
         self._known: dict[bytes, bool] = {}
         # Those in hand lead to their second deliveries.
         self._in_hand: dict[bytes, list[Waiting]] = {}
+        self._may_run: set[bytes] = set()
         self._active = 0
         self._stop = threading.Event()
         self._next_start = 0.0
@@ -158,6 +159,8 @@ class Replaying:
                         self._left -= 1
                 if self._stop.is_set() or self._left == 0:
                     return
+            # What is in hand already is still to be run.
+            self.tally.stopped = self.tally.stopped or self._source.ended_early
         except Exception as error:
             # What was done by then is to be told.
             if not self._known or not (isinstance(error, CommandError) or is_of_aws(error)):
@@ -209,7 +212,7 @@ class Replaying:
         if succeeded:
             self._delete(waiting)
         else:
-            self._keep([waiting])
+            self._keep([waiting], may_run=key in self._may_run)
         return False
 
     def _spare(self, waiting: Waiting) -> None:
@@ -238,7 +241,7 @@ class Replaying:
         try:
             event = waiting.event
             # What is not started when somebody stops the run is given back at the end.
-            if event is not None and not self._stop.is_set():
+            if event is not None and not self._stop.is_set() and self._holds(waiting):
                 with self._lock:
                     self._active += 1
                 self._conclude(waiting, event, self._outcome(event))
@@ -251,6 +254,16 @@ class Replaying:
         finally:
             self._slots.release()
 
+    def _holds(self, waiting: Waiting) -> bool:
+        """Tell whether it is still ours; stop where it is not, as others may run it by now."""
+        if self._source.holds(waiting):
+            return True
+        self._halt(
+            "events in hand can no longer be hidden from others: was the machine asleep, and is "
+            "sqs:ChangeMessageVisibility allowed? What was not started waits in the queue"
+        )
+        return False
+
     def _outcome(self, event: FailedEvent) -> Outcome:
         wait = _FIRST_WAIT_SECONDS
         for _ in range(_TRIES - 1):
@@ -262,11 +275,12 @@ class Replaying:
         return self._invoke(event)
 
     def _conclude(self, waiting: Waiting, event: FailedEvent, outcome: Outcome) -> None:
+        may_run = outcome.status == "unknown"
         if outcome.succeeded:
             self._note_done(waiting)
             self._delete(waiting)
         else:
-            self._keep([waiting])
+            self._keep([waiting], may_run=may_run)
         with self._lock:
             if outcome.succeeded:
                 self.tally.succeeded += 1
@@ -274,13 +288,15 @@ class Replaying:
             else:
                 self.tally.failed += 1
                 self._count_error(event, outcome)
+            if may_run:
+                self._may_run.add(waiting.key)
             duplicates = self._in_hand.pop(waiting.key, [])
             failed = self.tally.failed
         for duplicate in duplicates:
             if outcome.succeeded:
                 self._delete(duplicate)
             else:
-                self._keep([duplicate])
+                self._keep([duplicate], may_run=may_run)
         self._progress.advance(note=f"{failed:,} failed" if failed else "")
 
     def _note_done(self, waiting: Waiting) -> None:
@@ -318,13 +334,13 @@ class Replaying:
             # What runs and cannot be deleted would run again the next time.
             self._halt("messages cannot be deleted")
 
-    def _keep(self, messages: list[Waiting]) -> None:
+    def _keep(self, messages: list[Waiting], *, may_run: bool = False) -> None:
         limit = self._source.limit
         if limit is not None:
             with self._lock:
                 self.tally.at_limit += sum(one.receives >= limit for one in messages)
         try:
-            self._source.keep(messages)
+            self._source.keep(messages, may_run=may_run)
         except Exception as error:
             # Hidden for two minutes, they are known when they come again.
             if not is_of_aws(error):
@@ -333,9 +349,12 @@ class Replaying:
     @contextmanager
     def _stopping(self) -> Iterator[None]:
         """Let the first Ctrl-C stop taking new ones, and the second give up."""
+        # Windows has none.
+        hangup = getattr(signal, "SIGHUP", None)
 
-        def stop(_number: int, _frame: Any) -> None:
-            if self.tally.interrupted:
+        def stop(number: int, _frame: Any) -> None:
+            # A terminal that is closed may send two at once, which is nobody's second thought.
+            if self.tally.interrupted and number != hangup:
                 # Threads that wait for a handler would keep the process for up to 15 minutes.
                 running = self._active
                 message = (
@@ -348,7 +367,11 @@ class Replaying:
             self.tally.interrupted = True
             self._stop.set()
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        # nohup has it ignored.
+        if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+            numbers.append(hangup)
+        before = {number: signal.signal(number, stop) for number in numbers}
         try:
             yield
         finally:

@@ -32,7 +32,7 @@ def command(*, aws: Aws, choice: Choice, id: str, raw: bool, as_json: bool) -> N
     ID is the id of its message or request, or the first 8 characters, as `list` shows them. The
     message stays in the queue; looking for it counts as a receive.
     """
-    queue = choice.find(aws)
+    queue = choice.find_to_look(aws)
     warn_of(queue)
     waiting = find_one(aws, queue, id)
     event = waiting.event

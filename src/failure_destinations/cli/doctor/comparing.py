@@ -92,6 +92,9 @@ class _Look:
             return
         if found.hidden:
             self._gaps.append(f"{found.hidden:,} messages of {found.name} cannot be seen now")
+        if found.max_receives is not None:
+            self._gaps.append(f"{found.name} moves messages away after a number of looks")
+            return
         if not found.waiting:
             return
         count = 0
