@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from failure_destinations.cli import looking, sources
+from failure_destinations.cli import looking
 from failure_destinations.cli.queues import Queue
 from failure_destinations.cli.sources import QueueSource
 
@@ -78,8 +79,8 @@ def test_holds_nothing_that_was_hidden_too_long_ago(
     """Others may have it by now, so that it is not given back either."""
     ((message,),) = source.batches()
     assert source.holds(message)
-    now = sources.time.time()
-    monkeypatch.setattr(sources.time, "time", lambda: now + 121)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 121)
     assert not source.holds(message)
     source.close()
     assert sqs.hidden == []
@@ -88,10 +89,10 @@ def test_holds_nothing_that_was_hidden_too_long_ago(
 def test_holds_on_by_the_heartbeat(source: QueueSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each beat hides it for two minutes more."""
     ((message,),) = source.batches()
-    now = sources.time.time()
-    monkeypatch.setattr(sources.time, "time", lambda: now + 60)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 60)
     source._hide_in_hand()
-    monkeypatch.setattr(sources.time, "time", lambda: now + 150)
+    monkeypatch.setattr(time, "time", lambda: now + 150)
     assert source.holds(message)
 
 
