@@ -19,7 +19,8 @@ def compare(aws: Aws, channel: Channel, looks: Looks, at_most: int) -> Channel:
     """Return a channel with what a look into its queues shows.
 
     Where there are no copies, nothing is looked into. A queue that a function drains is not
-    looked into either: the look would count as one of its attempts.
+    looked into either: the look would count as one of its attempts; nor is one that moves messages
+    away after a number of receives.
 
     Args:
         aws: Where it is.
@@ -92,10 +93,10 @@ class _Look:
             return
         if found.hidden:
             self._gaps.append(f"{found.hidden:,} messages of {found.name} cannot be seen now")
+        if not found.waiting:
+            return
         if found.max_receives is not None:
             self._gaps.append(f"{found.name} moves messages away after a number of looks")
-            return
-        if not found.waiting:
             return
         count = 0
         with looking(self._aws.client("sqs"), found, self._gaps, at_most=self._at_most) as messages:
