@@ -69,9 +69,12 @@ class HandlerProcess:
         """Whether the process is gone."""
         if self._process.returncode is None and hasattr(os, "waitid"):
             # The watcher, which waits for the end, may not have been told of it yet.
-            with contextlib.suppress(ChildProcessError):
+            try:
                 flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
                 return os.waitid(os.P_PID, self._process.pid, flags) is not None
+            except ChildProcessError:
+                # It is just being told.
+                return True
         return self._process.returncode is not None
 
     def next_event(self, timeout_seconds: float) -> ProcessEvent | None:
