@@ -22,7 +22,12 @@ from aws_cdk.aws_sns_subscriptions import SqsSubscription
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from failure_destinations import FailureChannel, FailureNotifiedFunction
+from failure_destinations import (
+    FailureChannel,
+    FailureMonitoring,
+    FailureNotifiedFunction,
+    FailureReplayer,
+)
 
 from .conftest import define_handler
 from .templates import resources_of
@@ -663,3 +668,30 @@ def test_defines_nothing_when_a_bound_destination_is_refused(
     with refusal("on_success"):
         channel.notify_failures_of(handler, on_success=fifo)
     channel.notify_failures_of(handler)
+
+
+@pytest.mark.parametrize("scope", [None, "Stack", cdk.App()], ids=["None", "name", "app"])
+@pytest.mark.parametrize(
+    "define",
+    [
+        lambda scope, _stack: FailureChannel(scope, "Channel"),
+        lambda scope, stack: FailureNotifiedFunction(scope, "N", handler=define_handler(stack)),
+        lambda scope, stack: FailureMonitoring(scope, "M", channel=FailureChannel(stack, "C")),
+        lambda scope, stack: FailureReplayer(scope, "R", channel=FailureChannel(stack, "C")),
+    ],
+    ids=["channel", "notified function", "monitoring", "replayer"],
+)
+def test_rejects_a_scope_that_is_in_no_stack(stack: cdk.Stack, define: Any, scope: Any) -> None:
+    """No resource can be defined in an app, or in something that is no construct."""
+    with refusal("scope", repr(scope)):
+        define(scope, stack)
+
+
+@pytest.mark.parametrize("grantee", [None, "operator-role", 1])
+def test_rejects_a_grantee_that_nothing_can_be_granted_to(stack: cdk.Stack, grantee: Any) -> None:
+    """A role's name is not the role."""
+    channel = FailureChannel(stack, "Channel")
+    replayer = FailureReplayer(stack, "Replayer", channel=channel)
+    for grant in (channel.grant_consume_failures, replayer.grant_consume_parked):
+        with refusal("grantee", repr(grantee)):
+            grant(grantee)

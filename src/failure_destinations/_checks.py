@@ -7,7 +7,7 @@ import re
 from collections.abc import Container, Iterable, Set
 from typing import Any
 
-from aws_cdk import Duration, Reference, Stack, Token, Tokenization
+from aws_cdk import Duration, Reference, Stack, Stage, Token, Tokenization
 
 # How CDK writes what is only known at deployment into strings and numbers.
 _ENCODED_TEXT = re.compile(r"\$\{Token\[[a-zA-Z0-9:._-]+\]\}")
@@ -38,6 +38,24 @@ def has_member(value: object, member: str) -> bool:
     what is imported have members of their own only.
     """
     return not isinstance(value, type) and (hasattr(type(value), member) or hasattr(value, member))
+
+
+def check_scope(scope: Any) -> None:
+    """Refuse what no resource can be defined in."""
+    if not has_member(scope, "node") or isinstance(scope, Stage):
+        raise ValueError(
+            f"scope must be a stack or a construct in one, got {scope!r}: "
+            "define Stack(app, …) and pass that"
+        )
+
+
+def check_grantee(grantee: Any) -> None:
+    """Refuse what nothing can be granted to."""
+    if not has_member(grantee, "grant_principal"):
+        raise ValueError(
+            f"grantee must be a role, user, group or function, got {grantee!r}: "
+            "pass the construct, or Role.from_role_name(…) for one that is already there"
+        )
 
 
 def fifo_name(arn: str) -> str | None:

@@ -21,6 +21,8 @@ from ._checks import (
     check_address,
     check_age,
     check_environment,
+    check_grantee,
+    check_scope,
     checked_emails,
     fifo_name,
     has_member,
@@ -96,6 +98,7 @@ class FailureChannel(Construct):
         Raises:
             ValueError: An argument is not as described; the message names it and the way out.
         """
+        check_scope(scope)
         addresses = checked_emails(emails)
         _check_subscriptions(subscriptions)
         _check_topic(topic)
@@ -305,6 +308,7 @@ class FailureChannel(Construct):
         Args:
             grantee: A role, user, group or function.
         """
+        check_grantee(grantee)
         grant = self._queue.grant_consume_messages(grantee).combine(
             self._dead_letter_queue.grant_consume_messages(grantee)
         )

@@ -80,7 +80,7 @@ class _Cover:
         if attached:
             Annotations.of(self._place).add_info_v2(
                 "failure-destinations:covered",
-                f"cover attached {len(attached)} functions: {', '.join(attached)}",
+                f"cover attached {len(attached)} of the app's functions: {', '.join(attached)}",
             )
 
     def _attach(

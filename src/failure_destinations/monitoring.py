@@ -17,7 +17,7 @@ from constructs import Construct
 
 from . import metrics
 from ._alarm_topic import check_alarm_topic, define_alarm_topic, use_alarm_topic
-from ._checks import check_age, has_member, is_token
+from ._checks import check_age, check_scope, has_member, is_token
 from ._dashboard import FailureDashboard
 from ._thresholds import MonitoringThresholds
 from .channel import (
@@ -117,6 +117,7 @@ class FailureMonitoring(Construct):
             ValueError: An argument is not as described, the channel has a monitoring already, or
                 a handler or schedule of it cannot be watched.
         """
+        check_scope(scope)
         _check_channel(channel)
         check_alarm_topic(alarm_topic, channel)
         self._thresholds = _checked_thresholds(thresholds)

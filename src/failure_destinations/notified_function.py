@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from ._checks import checked_emails
+from ._checks import check_scope, checked_emails
 from .channel import FailureChannel
 from .handler import AsyncConfig
 from .schedule import Delivery
@@ -102,6 +102,7 @@ class FailureNotifiedFunction(Construct):
                 without a role, arguments exclude each other, or one is not as described; the
                 message names it and the way out.
         """
+        check_scope(scope)
         _check_channel(channel, emails)
         addresses = checked_emails(emails)
         delivery = _delivery(

@@ -29,7 +29,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
 from . import metrics
-from ._checks import check_age, check_count, check_environment, is_token
+from ._checks import check_age, check_count, check_environment, check_grantee, check_scope, is_token
 from ._suppressions import suppress_for_replayer
 from .channel import FailureChannel
 from .handler import AttachedHandler, function_and_qualifier
@@ -149,6 +149,7 @@ class FailureReplayer(Construct):
         Raises:
             ValueError: An argument is not as described, or the channel has a replayer already.
         """
+        check_scope(scope)
         _check_channel(channel)
         check_environment(
             "channel", channel.queue, Stack.of(scope), "the replayer", "define the replayer there"
@@ -280,6 +281,7 @@ class FailureReplayer(Construct):
         Args:
             grantee: A role, user, group or function.
         """
+        check_grantee(grantee)
         return self._parked_queue.grant_consume_messages(grantee)
 
     def metric_parked_events(self, **options: Any) -> cloudwatch.Metric:

@@ -117,7 +117,7 @@ def test_rejects_a_region_without_a_name() -> None:
     assert (said.returncode, said.stderr[:34]) == (2, "Error: --region must name a Region")
 
 
-@pytest.mark.parametrize("device", Path("/dev").glob("full"), ids=str)
+@pytest.mark.parametrize("device", list(Path("/dev").glob("full")), ids=str)
 def test_says_that_the_disk_is_full(device: Path) -> None:
     """What cannot be written is one line on stderr, and no success."""
     template = ROOT / "tests" / "released" / "0.1.0" / "Own.template.json"

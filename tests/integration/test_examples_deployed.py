@@ -16,7 +16,11 @@ from failure_destinations.testing import LocalCloud
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/app.py"))
+# One in every run, and all of them in the long tests.
+EXAMPLES = [
+    pytest.param(path.parent, marks=[] if path.parent.name == "article" else [pytest.mark.soak])
+    for path in sorted(ROOT.glob("examples/*/app.py"))
+]
 KEPT = ("AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Lambda::Function")
 
 
