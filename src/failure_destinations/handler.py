@@ -202,7 +202,11 @@ def add_failure_destination(
     Returns:
         Whether the handler may publish: else there is a warning.
     """
-    settings: Any = config.destination_config
+    try:
+        settings: Any = config.destination_config
+    except RuntimeError:
+        # What is chosen at deployment cannot be handed to Python by older versions of CDK.
+        settings = object()
     if not isinstance(
         settings, (lambda_.CfnEventInvokeConfig.DestinationConfigProperty, type(None))
     ):
