@@ -70,14 +70,27 @@ class AppModel:
         return None
 
     def config_of(self, finding: UncoveredFunction) -> lambda_.CfnEventInvokeConfig | None:
-        """Return the asynchronous configuration that there is for what a finding is about."""
+        """Return the asynchronous configuration that there is for what a finding is about.
+
+        Raises:
+            ValueError: Its destinations are chosen at deployment. They are seen here only: older
+                versions of CDK cannot hand such a value to Python, nor take it back.
+        """
         for config in self._facts.configs:
             function = self._facts.functions[config.function].source
             if (function.stack, function.logical_id) == (finding.stack, finding.logical_id) and (
                 config.qualifier == finding.qualifier
             ):
-                key = (config.source.stack, config.source.logical_id)
-                return cast(lambda_.CfnEventInvokeConfig, self._resources[key])
+                stack, id = config.source.stack, config.source.logical_id
+                resource = cast(lambda_.CfnEventInvokeConfig, self._resources[stack, id])
+                properties = self._templates[stack]["Resources"][id]["Properties"]
+                if not {"OnFailure", "OnSuccess"} >= set(properties.get("DestinationConfig") or {}):
+                    raise ValueError(
+                        "handler must have destinations that are known, got "
+                        f"{resource.node.path!r} with a value chosen at deployment: set its "
+                        "failure destination where it is defined"
+                    )
+                return resource
         return None
 
     def is_acknowledged(self, construct: IConstruct, kind: str) -> bool:

@@ -202,18 +202,7 @@ def add_failure_destination(
     Returns:
         Whether the handler may publish: else there is a warning.
     """
-    try:
-        settings: Any = config.destination_config
-    except RuntimeError:
-        # What is chosen at deployment cannot be handed to Python by older versions of CDK.
-        settings = object()
-    if not isinstance(
-        settings, (lambda_.CfnEventInvokeConfig.DestinationConfigProperty, type(None))
-    ):
-        raise ValueError(
-            f"handler must have destinations that are known, got {config.node.path!r} with a value "
-            "chosen at deployment: set its failure destination where it is defined"
-        )
+    settings: Any = config.destination_config
     channel.topic.grant_publish(handler)
     # As a property, since an override of the user's, which nothing here can see, comes before it.
     config.destination_config = lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
