@@ -54,7 +54,7 @@ def define_app() -> cdk.App:
         channel=channel,
     )
     FailureMonitoring(shared, "Monitoring", channel=channel)
-    FailureReplayer(shared, "Replayer", channel=channel)
+    FailureReplayer(shared, "Replayer", channel=channel, enabled=False)
     key = kms.Key(encrypted, "Key", enable_key_rotation=True)
     FailureChannel(encrypted, "Failures", emails=emails, encryption_key=key).notify_failures_of(
         _function(encrypted, "Payment")

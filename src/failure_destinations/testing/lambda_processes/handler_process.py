@@ -39,6 +39,10 @@ class ProcessExited:
 ProcessEvent = RuntimeEvent | ProcessExited
 
 
+# Zombie and dead, as /proc has them.
+_GONE = ("Z", "X")
+
+
 class HandlerProcess:
     """A runtime's process in a process group of its own.
 
@@ -67,14 +71,13 @@ class HandlerProcess:
     @property
     def has_ended(self) -> bool:
         """Whether the process is gone."""
-        if self._process.returncode is None and hasattr(os, "waitid"):
-            # The watcher, which waits for the end, may not have been told of it yet.
+        if self._process.returncode is None and sys.platform == "linux":
+            # The watcher, which waits for the end, is told only when the last thread is gone.
             try:
-                flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-                return os.waitid(os.P_PID, self._process.pid, flags) is not None
-            except ChildProcessError:
-                # It is just being told.
+                stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+            except OSError:
                 return True
+            return stat.rpartition(")")[2].split()[0] in _GONE
         return self._process.returncode is not None
 
     def next_event(self, timeout_seconds: float) -> ProcessEvent | None:
