@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -219,7 +218,6 @@ def test_says_that_there_may_be_more() -> None:
     assert not tally.all_succeeded
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGHUP")
 def test_finishes_what_runs_when_the_terminal_is_closed() -> None:
     """Also where the signal comes twice, as from a shell and the terminal."""
     source = Memory([waiting("1")], [waiting("2")])
