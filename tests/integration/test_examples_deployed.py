@@ -98,6 +98,7 @@ def test_deploys_updates_and_is_destroyed(
     assert sqs.get_queue_attributes(QueueUrl=outputs["QueueUrl"])["ResponseMetadata"]
 
 
+@pytest.mark.soak
 def test_typescript_handler_fails_into_the_queue(localemu: LocalCloud) -> None:
     """The article's TypeScript handler, bundled by esbuild, fails for good sooner or later."""
     example = ROOT / "examples" / "typescript_handler"

@@ -221,6 +221,7 @@ def test_users_aws_settings_do_not_matter(
     assert ministack.client("sts") is ministack.client("sts")
 
 
+@pytest.mark.soak
 def test_context_and_parameters_reach_the_app(ministack: LocalCloud, failing_app: Path) -> None:
     """Context names another stack, a parameter sets a property, and destroy deletes both."""
     context = {"name": "Second"}
@@ -249,6 +250,7 @@ def test_an_app_object_is_synthesised_in_process(cloud: LocalCloud, tmp_path: Pa
     cloud.destroy(app, stacks=["Wanted"])
 
 
+@pytest.mark.soak
 def test_progress_tells_what_takes_long(failing_app: Path) -> None:
     """Starting and deploying say what they do and how long it took."""
     lines: list[str] = []

@@ -18,7 +18,7 @@ import pytest
 
 from failure_destinations.testing import LocalCloud, LocalCloudError, running_engine
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.soak]
 
 # A program with a Lambda function's process under way, which then ends as its arguments say.
 PROGRAM = """\
