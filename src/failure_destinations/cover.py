@@ -62,7 +62,10 @@ class _Cover:
             if finding.kind not in _MENDED:
                 continue
             handler = model.handler_of(finding)
-            if handler is None or not f"{handler.node.path}/".startswith(below):
+            if handler is None:
+                continue
+            path = handler.node.path
+            if not f"{path}/".startswith(below):
                 continue
             if model.is_acknowledged(handler, finding.kind):
                 continue
@@ -75,7 +78,7 @@ class _Cover:
                 )
             else:
                 if may_publish:
-                    attached.append(handler.node.path)
+                    attached.append(path)
         self._channel._follow_conditions()
         if attached:
             Annotations.of(self._place).add_info_v2(
