@@ -331,6 +331,19 @@ def test_warns_of_destinations_chosen_at_deployment(app: cdk.App, stack: cdk.Sta
     assert_warns(stack, "destinations that are known")
 
 
+def test_follows_the_condition_of_a_function(app: cdk.App, stack: cdk.Stack) -> None:
+    """What is attached is deployed only where its function is, whatever came first."""
+    FailureChannel(stack, "Channel").cover(app)
+    handler = define_handler(stack)
+    call_by_rule(stack, "Rule", handler)
+    wanted = cdk.CfnCondition(stack, "Wanted", expression=cdk.Fn.condition_equals("a", "b"))
+    function = handler.node.default_child
+    assert isinstance(function, lambda_.CfnFunction)
+    function.cfn_options.condition = wanted
+    (resource,) = resources_of(stack, CONFIG).values()
+    assert resource["Condition"] == "Wanted"
+
+
 def test_leaves_a_function_without_a_construct(app: cdk.App, stack: cdk.Stack) -> None:
     """An L1 function is left to the check, and synthesis goes on."""
     function = lambda_.CfnFunction(

@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from aws_cdk import CfnResource, Stack, Stage, Validations
+from aws_cdk import CfnCondition, CfnElement, CfnResource, Stack, Stage, Validations
 from aws_cdk import aws_lambda as lambda_
-from constructs import IConstruct
+from constructs import IConstruct, Node
 
+from ._tree import outermost_stacks, ref, stage_of
 from .check.callers import CALLERS
 from .check.findings import UncoveredFunction
 from .check.model import LATEST
@@ -24,8 +25,10 @@ _VERSION = "AWS::Lambda::Version"
 _CONFIG = "AWS::Lambda::EventInvokeConfig"
 # Roles say who may call, while what calls is defined here; most are the functions' own.
 _READ = frozenset({*CALLERS, _FUNCTION, _ALIAS, _VERSION, _CONFIG}) - {"AWS::IAM::Role"}
-# Of no use here, and long.
-_LEFT_OUT = frozenset({"code", "environment", "tags"})
+# Nothing refers to these, and there are many: what they are called does not matter.
+_NOT_REFERRED_TO = frozenset({"AWS::Lambda::Permission", _CONFIG})
+# All that is read of a function; nothing else is resolved before its time.
+_OF_FUNCTIONS = frozenset({"functionName", "deadLetterConfig", "description"})
 _PLUGIN = "failure-destinations"
 
 Key = tuple[str, str]
@@ -35,17 +38,21 @@ T = TypeVar("T")
 class AppModel:
     """The stacks of an app, as far as they say who calls which function.
 
-    Read with as few calls to Node as there can be: two for each resource that matters, and a few
-    for each stack. What `add_property_override` and its like change is not seen.
+    Read with as few calls to Node as there can be: at most two for each resource that matters, and
+    a few for each stack. What `add_property_override` and its like change is not seen.
     """
 
     def __init__(self, construct: IConstruct) -> None:
         """Read the app, or the stage of it, that a construct is in."""
         self._resources: dict[Key, CfnResource] = {}
+        self._accepted: dict[str, frozenset[str]] = {}
         templates: dict[str, dict[str, Any]] = {}
-        for stack, resources in _by_stack(stage_of(construct)):
+        self.has_conditions = False
+        for stack, elements in _by_stack(stage_of(construct)):
             name = stack.node.path
+            resources = (each for each in elements if isinstance(each, CfnResource))
             templates[name] = self._read(stack, name, resources)
+            self.has_conditions |= any(isinstance(each, CfnCondition) for each in elements)
         _import_across(templates)
         self._templates = templates
         self._facts = read_facts([Template(template, name) for name, template in templates.items()])
@@ -93,14 +100,21 @@ class AppModel:
                 return resource
         return None
 
-    def is_acknowledged(self, construct: IConstruct, kind: str) -> bool:
+    def is_acknowledged(self, node: Node, kind: str) -> bool:
         """Tell whether somebody accepts a kind of finding of a construct, or of one around it."""
-        return any(
-            entry.type == Validations.ACKNOWLEDGED_RULES_METADATA_KEY
-            and f"{_PLUGIN}::{kind}" in entry.data
-            for scope in construct.node.scopes
-            for entry in scope.node.metadata
-        )
+        own = _acknowledged(node)
+        if (scope := node.scope) is not None:
+            own |= self._acknowledged_around(scope)
+        return f"{_PLUGIN}::{kind}" in own
+
+    def _acknowledged_around(self, construct: IConstruct) -> frozenset[str]:
+        """Return what is accepted of a construct, and of those around it; many share them."""
+        key = ref(construct)
+        if key not in self._accepted:
+            self._accepted[key] = frozenset[str]().union(
+                *(_acknowledged(scope.node) for scope in construct.node.scopes)
+            )
+        return self._accepted[key]
 
     def _read(self, stack: Stack, name: str, resources: Iterable[CfnResource]) -> dict[str, Any]:
         """Return a stack's template, with what is read of it only."""
@@ -110,8 +124,11 @@ class AppModel:
             if (type := _type_of(resource)) in _READ or type.startswith("Custom::")
         ]
         raw = [
-            [resource.logical_id, _without(resource._cfn_properties, _LEFT_OUT)]
-            for _, resource in read
+            [
+                f"{type}-{i}" if type in _NOT_REFERRED_TO else resource.logical_id,
+                _properties(type, resource),
+            ]
+            for i, (type, resource) in enumerate(read)
         ]
         template: dict[str, Any] = {}
         for (type, resource), (id, properties) in zip(read, stack.resolve(raw), strict=True):
@@ -120,8 +137,8 @@ class AppModel:
         return {"Resources": template, "Outputs": {}}
 
 
-def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnResource]]]:
-    """Yield the stacks of a stage, nested stacks too, each with its own resources."""
+def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnElement]]]:
+    """Yield the stacks of a stage, nested stacks too, each with what is in its own template."""
     for stack in outermost_stacks(stage):
         constructs = stack.node.find_all()
         owner = dict.fromkeys(map(ref, constructs), ref(stack))
@@ -135,18 +152,9 @@ def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnResource]]]:
                 [
                     construct
                     for construct in constructs
-                    if isinstance(construct, CfnResource) and owner[ref(construct)] == ref(one)
+                    if isinstance(construct, CfnElement) and owner[ref(construct)] == ref(one)
                 ],
             )
-
-
-def outermost_stacks(construct: IConstruct) -> Iterator[Stack]:
-    """Yield the outermost stacks of a stage, but for those of stages in it."""
-    for child in construct.node.children:
-        if isinstance(child, Stack):
-            yield child
-        elif not isinstance(child, Stage):
-            yield from outermost_stacks(child)
 
 
 def _import_across(templates: dict[str, dict[str, Any]]) -> None:
@@ -197,8 +205,21 @@ def _as_written(value: Any) -> Any:
     return value
 
 
-def _without(properties: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in properties.items() if name not in names}
+def _properties(type: str, resource: CfnResource) -> Mapping[str, Any]:
+    properties = resource._cfn_properties
+    if type != _FUNCTION:
+        return properties
+    return {name: properties[name] for name in _OF_FUNCTIONS & properties.keys()}
+
+
+def _acknowledged(node: Node) -> frozenset[str]:
+    type = _acknowledged_rules()
+    return frozenset[str]().union(*(each.data for each in node.metadata if each.type == type))
+
+
+@functools.cache
+def _acknowledged_rules() -> str:
+    return Validations.ACKNOWLEDGED_RULES_METADATA_KEY
 
 
 @functools.cache
@@ -215,13 +236,3 @@ def _l2(resource: CfnResource | None, kind: type[T]) -> T | None:
     """Return the construct that defines a resource, if it is of a kind."""
     construct = None if resource is None else resource.node.scope
     return construct if isinstance(construct, kind) else None
-
-
-def stage_of(construct: IConstruct) -> Stage:
-    """Return the app or stage that a construct is in, or is."""
-    return construct if isinstance(construct, Stage) else cast(Stage, Stage.of(construct))
-
-
-def ref(construct: Any) -> str:
-    """Return what Node knows a construct by: Python may have two objects for one construct."""
-    return str(construct.__jsii_ref__.ref)

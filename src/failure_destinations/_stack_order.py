@@ -9,7 +9,8 @@ from typing import Any
 from aws_cdk import CfnElement, CfnOutput, CfnResource, Stack
 from constructs import IConstruct
 
-from ._app_model import outermost_stacks, ref, referred, stage_of
+from ._app_model import referred
+from ._tree import outermost, outermost_stacks, ref, stage_of
 
 
 class StackOrder:
@@ -50,13 +51,6 @@ class StackOrder:
             for id in _ids(stack):
                 owners.setdefault(id, []).append(stack)
         return owners
-
-
-def outermost(stack: Stack) -> Stack:
-    """Return the stack that a nested stack is deployed with, and any other as it is."""
-    while (parent := stack.nested_stack_parent) is not None:
-        stack = parent
-    return stack
 
 
 def _ids(stack: Stack) -> set[str]:

@@ -12,6 +12,7 @@ from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
@@ -31,6 +32,7 @@ from ._checks import (
 from ._conditions import copy_condition
 from ._register import Register
 from ._suppressions import suppress_for_channel
+from ._tree import ref
 from .handler import AsyncConfig, AttachedHandler, check_settings
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
@@ -121,6 +123,7 @@ class FailureChannel(Construct):
         super().__init__(scope, id)
         self._stack = scope if isinstance(scope, Stack) else Stack.of(scope)
 
+        self._stacks_within_reach = {ref(self._stack)}
         # FailureMonitoring follows these, whether it is defined before or after what it watches.
         self._handlers = Register[AttachedHandler]()
         # Asynchronous configurations that are to follow the conditions of their handlers.
@@ -315,6 +318,25 @@ class FailureChannel(Construct):
         if self._copy_queue is not None:
             grant = grant.combine(self._copy_queue.grant_consume_messages(grantee))
         return grant
+
+    @functools.cached_property
+    def _failure_destination(self) -> lambda_.IDestination:
+        """The topic, as Lambda's destination: one for all handlers."""
+        return destinations.SnsDestination(self._topic)
+
+    @functools.cached_property
+    def _copy_queue_arn(self) -> str:
+        return cast(sqs.Queue, self._copy_queue).queue_arn
+
+    def _check_within_reach(self, handler: lambda_.IFunction, stack: Stack) -> None:
+        """Refuse a handler that is known to be of another account or Region."""
+        # A function that is defined here is where its stack is, and most stacks have many.
+        is_of_stack = isinstance(handler, lambda_.Function)
+        if is_of_stack and ref(stack) in self._stacks_within_reach:
+            return
+        check_environment("handler", handler, self._stack)
+        if is_of_stack:
+            self._stacks_within_reach.add(ref(stack))
 
     def _define_queue(
         self, id: str, retention: Duration | None, removal_policy: RemovalPolicy

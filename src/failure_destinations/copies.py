@@ -53,14 +53,14 @@ def keep_copies(
         return
     if role is None and channel.encryption_key is None:
         queue.grant(function, "sqs:SendMessage")
-    elif not _granted(role or cast(iam.IRole, function.role), policy, _statements(channel, queue)):
+    elif not _granted(role or cast(iam.IRole, function.role), policy, _statements(channel)):
         _warn(place, "has a role that cannot be changed here")
         return
     if policy is not None:
         # Lambda refuses a queue that the role may not send to.
         resource.node.add_dependency(policy)
     resource.dead_letter_config = lambda_.CfnFunction.DeadLetterConfigProperty(
-        target_arn=queue.queue_arn
+        target_arn=channel._copy_queue_arn
     )
 
 
@@ -77,9 +77,10 @@ def _refers_back(
     return Stack.of(place) is not stack and Stack.of(channel) is not stack
 
 
-def _statements(channel: FailureChannel, queue: sqs.IQueue) -> list[iam.PolicyStatement]:
+def _statements(channel: FailureChannel) -> list[iam.PolicyStatement]:
     """Return what a function's role needs to send to the copy queue."""
-    statements = [iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])]
+    resources = [channel._copy_queue_arn]
+    statements = [iam.PolicyStatement(actions=["sqs:SendMessage"], resources=resources)]
     if channel.encryption_key is not None:
         statements.append(
             iam.PolicyStatement(

@@ -12,13 +12,14 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import jsii
-from aws_cdk import Annotations, Aspects, Duration, IAspect
+from aws_cdk import Annotations, Aspects, Duration, IAspect, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
-from ._app_model import AppModel, ref, stage_of
-from ._checks import check_environment, has_member
-from ._stack_order import StackOrder, outermost
+from ._app_model import AppModel
+from ._checks import has_member
+from ._stack_order import StackOrder
+from ._tree import outermost, ref, stage_of
 from .check.findings import OTHER_QUALIFIER, UNCOVERED
 from .handler import AsyncConfig, add_failure_destination
 
@@ -52,8 +53,9 @@ class _Cover:
         self._place = place
         self._retries = retries
         self._max_event_age = max_event_age
+        self._outermost = functools.cache(outermost)
 
-    def visit(self, node: IConstruct) -> None:  # noqa: ARG002
+    def visit(self, _: IConstruct) -> None:
         """Look at the app, and attach; called by CDK for the one construct this is of."""
         attached: list[str] = []
         model = AppModel(self._channel)
@@ -64,10 +66,11 @@ class _Cover:
             handler = model.handler_of(finding)
             if handler is None:
                 continue
-            path = handler.node.path
+            node = handler.node
+            path = node.path
             if not f"{path}/".startswith(below):
                 continue
-            if model.is_acknowledged(handler, finding.kind):
+            if model.is_acknowledged(node, finding.kind):
                 continue
             try:
                 may_publish = self._attach(handler, model.config_of(finding))
@@ -79,7 +82,8 @@ class _Cover:
             else:
                 if may_publish:
                     attached.append(path)
-        self._channel._follow_conditions()
+        if model.has_conditions:
+            self._channel._follow_conditions()
         if attached:
             Annotations.of(self._place).add_info_v2(
                 "failure-destinations:covered",
@@ -90,8 +94,9 @@ class _Cover:
         self, handler: lambda_.IFunction, config: lambda_.CfnEventInvokeConfig | None
     ) -> bool:
         """Attach a handler, and tell whether it may publish."""
-        check_environment("handler", handler, self._channel._stack)
-        self._check_order(handler)
+        stack = handler.stack
+        self._channel._check_within_reach(handler, stack)
+        self._check_order(handler, stack)
         if config is not None:
             return add_failure_destination(self._channel, handler, config)
         settings = AsyncConfig(
@@ -100,15 +105,19 @@ class _Cover:
         settings.define(self._channel)
         return settings.may_publish
 
-    def _check_order(self, handler: lambda_.IFunction) -> None:
+    def _check_order(self, handler: lambda_.IFunction, stack: Stack) -> None:
         """Refuse a handler that cannot refer to the channel, before CDK ends with a cycle."""
-        stack = outermost(handler.stack)
-        if stack is not outermost(self._channel._stack) and ref(stack) in self._before:
+        outer = ref(self._outermost(stack))
+        if outer != self._own and outer in self._before:
             raise ValueError(
                 "handler must not be of a stack that is deployed before the channel's, got "
                 f"{handler.node.path!r}, whose stack the channel's refers to or depends on: define "
                 "the channel in a stack of its own"
             )
+
+    @functools.cached_property
+    def _own(self) -> str:
+        return ref(outermost(self._channel._stack))
 
     @functools.cached_property
     def _before(self) -> set[str]:

@@ -13,7 +13,6 @@ from constructs import Construct, Node
 from ._checks import (
     check_age,
     check_count,
-    check_environment,
     fifo_name,
     has_member,
     is_token,
@@ -89,8 +88,7 @@ class AsyncConfig:
         place = cast(Construct, handler)
         if scope is not None and stack is not scope_stack:
             place = scope
-        if not isinstance(handler, lambda_.Function) or stack is not channel._stack:
-            check_environment("handler", handler, channel._stack)
+        channel._check_within_reach(handler, stack)
         # Most functions have the role that CDK defines for them.
         own_role = self._node.try_find_child(_ROLE_ID) is not None
         role = None if own_role else cast(iam.IRole, handler.role)
@@ -124,7 +122,7 @@ class AsyncConfig:
     def _define_beside_handler(self, role: iam.IRole | None, channel: FailureChannel) -> Construct:
         handler = self._handler
         handler.configure_async_invoke(
-            on_failure=destinations.SnsDestination(channel.topic),
+            on_failure=channel._failure_destination,
             on_success=self._on_success,
             retry_attempts=self._retries,
             max_event_age=self._max_event_age,
