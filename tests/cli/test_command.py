@@ -14,6 +14,7 @@ import pytest
 from .conftest import clean_environment, run_cli
 
 ROOT = Path(__file__).parents[2]
+OWN = ROOT / "tests" / "released" / "0.1.0" / "Own.template.json"
 HEAVY = ("boto3", "botocore", "rich", "jsii", "aws_cdk", "yaml")
 
 
@@ -93,6 +94,14 @@ def test_says_in_a_line_that_access_is_denied(denying: str) -> None:
         (["replay", "--queue", "q", "--yes", "--dry-run"], "exclude each other"),
         (["replay", "--stack", "s", "--from", "copies", "--yes"], "choose those that never"),
         (["replay", "--queue", "q", "--from-backup", __file__], "leave out --stack, --queue"),
+        (["replay", "--queue", "q", "--rate", "nan"], "'nan' is no rate"),
+        (["replay", "--queue", "q", "--rate", "inf"], "'inf' is no rate"),
+        (["replay", "--queue", "q", "--rate", "fast"], "'fast' is no rate"),
+        (["replay", "--queue", "q", "--rate", "0"], "'0' is no rate"),
+        (["list", "--stack", ""], "'--stack': is empty"),
+        (["doctor", "--stack", " "], "'--stack': is empty"),
+        (["list", "--queue", "q", "--function", ""], "'--function': is empty"),
+        (["list", "--queue", "q", "--since", "1h", "--until", "2h"], "must be before --until"),
     ],
 )
 def test_says_in_a_line_what_is_missing(arguments: list[str], said: str) -> None:
@@ -101,6 +110,48 @@ def test_says_in_a_line_what_is_missing(arguments: list[str], said: str) -> None
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
     assert answer.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arn", "said"),
+    [
+        ("arn:aws:sns:eu-west-1:111122223333:topic", "--queue must be a queue"),
+        ("arn:aws:sqs:eu-west-1", "--queue must be a queue"),
+        ("arn:aws:sqs:eu-west-2:111122223333:queue", "pass --region eu-west-2"),
+    ],
+)
+def test_rejects_an_arn_of_no_queue_here(arn: str, said: str) -> None:
+    """Before AWS is asked: in this Region another queue may have the same name."""
+    environment = clean_environment(AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    answer = run_cli(["list", "--queue", arn, "--region", "eu-west-1"], environment)
+    assert said in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert answer.returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [["check", str(OWN)], ["--version"], ["list", "--help"]])
+@pytest.mark.parametrize("device", list(Path("/dev").glob("full")), ids=str)
+def test_says_that_the_disk_is_full(device: Path, arguments: list[str]) -> None:
+    """What cannot be written is one line on stderr, and no success."""
+    with device.open("w") as full:
+        said = subprocess.run(
+            [sys.executable, "-m", "failure_destinations", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            text=True,
+        )
+    assert said.returncode == 2
+    assert said.stderr == "Error: standard output: No space left on device\n"
+
+
+def test_says_of_a_dry_run_that_a_backup_cannot_be_read(tmp_path: Path) -> None:
+    """A file of something else is no backup of which all is well."""
+    path = tmp_path / "notes.jsonl"
+    path.write_text("buy milk\n")
+    said = run_cli(["replay", "--from-backup", str(path)])
+    assert said.stderr == "warning: 1 line of the backup cannot be read: 1\n"
+    assert said.returncode == 1
 
 
 @pytest.mark.parametrize("url", ["nonsense", "", "ftp://host", "https://"])
@@ -115,19 +166,3 @@ def test_rejects_a_region_without_a_name() -> None:
     """An empty variable of a script is a mistake."""
     said = run_cli(["list", "--queue", "failures", "--region", ""])
     assert (said.returncode, said.stderr[:34]) == (2, "Error: --region must name a Region")
-
-
-@pytest.mark.parametrize("device", list(Path("/dev").glob("full")), ids=str)
-def test_says_that_the_disk_is_full(device: Path) -> None:
-    """What cannot be written is one line on stderr, and no success."""
-    template = ROOT / "tests" / "released" / "0.1.0" / "Own.template.json"
-    with device.open("w") as full:
-        said = subprocess.run(
-            [sys.executable, "-m", "failure_destinations", "check", str(template)],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-            text=True,
-        )
-    assert said.returncode == 2
-    assert said.stderr == "Error: standard output: No space left on device\n"

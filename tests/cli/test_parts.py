@@ -16,7 +16,8 @@ from hypothesis import given
 
 from failure_destinations.cli.backup import Backup, read_backup, read_done
 from failure_destinations.cli.errors import CommandError
-from failure_destinations.cli.filters import Filter, TimeType
+from failure_destinations.cli.filters import Filter
+from failure_destinations.cli.parameters import TimeType
 from failure_destinations.cli.people import _widths, age, cut, laid_out, size
 from failure_destinations.cli.waiting import Waiting
 
@@ -212,6 +213,16 @@ def test_rejects_notes_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @posix
+def test_rejects_a_backup_that_is_something_else(tmp_path: Path) -> None:
+    """A mistyped name adds no messages to somebody's file, and makes none beside it."""
+    path = tmp_path / "notes.txt"
+    path.write_text("buy milk\n")
+    with pytest.raises(CommandError, match=r"which holds something else: name another"):
+        Backup(path, write_messages=True)
+    assert path.read_text() == "buy milk\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_rejects_a_second_run_with_the_same_backup(tmp_path: Path) -> None:
     """Both would run every event; once the first has ended, another may."""
     path = tmp_path / "events.jsonl"

@@ -21,6 +21,8 @@ if sys.platform != "win32":
     import fcntl
 
 _DONE_SUFFIX = ".done"
+# How each line begins.
+_START = b'{"'
 # Payloads may be confidential.
 _MODE = 0o600
 
@@ -36,10 +38,12 @@ class Backup:
         write_messages: Whether messages are added too, not only keys of what is done.
 
     Raises:
-        CommandError: It cannot be written, or another run is writing it.
+        CommandError: It cannot be written, holds something else, or another run is writing it.
     """
 
     def __init__(self, path: Path, *, write_messages: bool) -> None:
+        if write_messages:
+            _check_is_backup(path)
         self._lock = threading.Lock()
         self._done = _append_to(done_file(path))
         if not _locked(self._done):
@@ -115,6 +119,22 @@ def read_backup(path: Path, broken: list[int]) -> Iterator[Waiting]:
                     yield waiting
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _check_is_backup(path: Path) -> None:
+    """Refuse to add to a file that begins as no backup does, not even a broken one."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_START))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+    if not _START.startswith(start):
+        raise CommandError(
+            f"--backup must name a new file or a backup to add to, got {str(path)!r}, which holds "
+            "something else: name another"
+        )
 
 
 def _line(waiting: Waiting) -> str:

@@ -15,6 +15,7 @@ from .doctor.findings import Finding
 from .doctor.gathering import Gatherer
 from .doctor.judging import judge
 from .doctor.looks import Looks
+from .parameters import NameType
 from .people import plain, plural
 from .progress import Progress
 
@@ -37,9 +38,16 @@ Examples:
 
 
 @click.command("doctor", epilog=_EXAMPLES)
-@click.option("--stack", metavar="NAME", required=True, help="Stack of the failure channels.")
+@click.option(
+    "--stack",
+    type=NameType(),
+    metavar="NAME",
+    required=True,
+    help="Stack of the failure channels.",
+)
 @click.option(
     "--channel",
+    type=NameType(),
     metavar="PATH",
     help="A channel's construct path below the stack.  [default: all]",
 )

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,54 +14,12 @@ import click
 
 from failure_destinations.runtime import FailedEvent
 
+from .errors import CommandError
+from .parameters import IdType, NameType, TimeType
 from .waiting import Waiting
 
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 _BASE_NAME = re.compile(r"(?:(?:arn:[^:]*:lambda:[^:]*:)?\d{12}:function:)?([^:]+)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# What a table shows; two of 100,000 messages share it once in a million queues.
-MIN_ID = 8
-
-
-class TimeType(click.ParamType):  # type: ignore[type-arg]
-    """An instant: an ISO 8601 time, UTC unless it says otherwise, or how long ago."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Return the instant."""
-        if isinstance(value, datetime):
-            return value
-        age = _AGE.fullmatch(value.strip())
-        try:
-            if age is not None:
-                past = timedelta(**{_UNITS[age[2]]: float(age[1])})
-                return datetime.now(timezone.utc) - past
-            time = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", value.strip()))
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{value!r} is no time: write 2026-11-02T03:00 (UTC), or 90m, 12h or 3d for so "
-                "long ago",
-                param,
-                ctx,
-            )
-        return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
-
-
-class IdType(click.ParamType):  # type: ignore[type-arg]
-    """The beginning of a message's or request's id."""
-
-    name = "id"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it, unless it is too short to mean one."""
-        text = str(value).strip()
-        if len(text) < MIN_ID:
-            self.fail(f"{text!r} is too short: write at least {MIN_ID} characters", param, ctx)
-        return text
 
 
 @dataclass(frozen=True)
@@ -126,6 +84,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--function",
         "functions",
         multiple=True,
+        type=NameType(),
         metavar="NAME",
         help="Only of this function: name, NAME:ALIAS or ARN; * stands for anything. Repeatable.",
     )
@@ -133,6 +92,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--error-type",
         "error_types",
         multiple=True,
+        type=NameType(),
         metavar="TYPE",
         help="Only with this type of error; * stands for anything. Repeatable.",
     )
@@ -161,10 +121,19 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ids: tuple[str, ...],
         **options: Any,
     ) -> Any:
+        if since is not None and until is not None and since > until:
+            raise CommandError(
+                f"--since must be before --until, got {_utc(since)} and {_utc(until)}: "
+                "nothing can have failed between them"
+            )
         chosen = Filter(functions, error_types, since, until, ids)
         return command(chosen=chosen, **options)
 
     return with_filter
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _one_of(patterns: tuple[str, ...], values: list[str | None]) -> bool:

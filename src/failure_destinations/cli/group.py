@@ -53,18 +53,21 @@ class _LazyGroup(click.Group):
         ]
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            # Of a closed pipe click tells nobody, as programs do whose reader has gone.
+            _write_no_more(error)
+            click.echo(f"Error: {os_message(error)}", err=True)
+            sys.exit(CommandError.exit_code)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(_INTERRUPTED)
-        except BrokenPipeError:
-            # click ends in silence, as programs do whose reader has gone.
-            raise
-        except OSError as error:
-            _write_no_more(error)
-            raise CommandError(os_message(error)) from error
         except Exception as error:
             if is_of_aws(error):
                 raise CommandError(aws_message(error)) from error

@@ -10,8 +10,9 @@ import click
 
 from .aws import Aws, aws_options
 from .errors import CommandError
-from .filters import MIN_ID, Filter, filter_options
+from .filters import Filter, filter_options
 from .looking import looking
+from .parameters import MIN_ID
 from .people import age, cut, plural, print_table, size
 from .queues import Choice, Queue, queue_options
 from .waiting import Waiting

@@ -13,6 +13,7 @@ import click
 from .aws import Aws
 from .channels import Channel, choose_channel, find_channels, queue_url
 from .errors import CommandError
+from .parameters import NameType
 from .people import plural
 
 _ATTRIBUTES = [
@@ -22,6 +23,8 @@ _ATTRIBUTES = [
     "ApproximateNumberOfMessagesNotVisible",
     "RedrivePolicy",
 ]
+# arn:aws:sqs:region:account:name
+_ARN_PARTS = 6
 _ACTIVE = ("Creating", "Enabling", "Enabled", "Updating")
 
 
@@ -126,13 +129,19 @@ class Choice:
 def queue_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that name a queue, and pass it them as `choice`."""
 
-    @click.option("--stack", metavar="NAME", help="Stack of the failure channel.")
+    @click.option("--stack", type=NameType(), metavar="NAME", help="Stack of the failure channel.")
     @click.option(
         "--channel",
+        type=NameType(),
         metavar="PATH",
         help="The channel's construct path below the stack, if it has several.",
     )
-    @click.option("--queue", metavar="QUEUE", help="Name, URL or ARN of a queue, without a stack.")
+    @click.option(
+        "--queue",
+        type=NameType(),
+        metavar="QUEUE",
+        help="Name, URL or ARN of a queue, without a stack.",
+    )
     @click.option(
         "--from",
         "part",
@@ -174,10 +183,26 @@ def _named(sqs: Any, queue: str) -> str:
         return queue
     try:
         if queue.startswith("arn:"):
+            _check_arn(sqs, queue)
             return queue_url(sqs, queue)
         return str(sqs.get_queue_url(QueueName=queue)["QueueUrl"])
     except sqs.exceptions.QueueDoesNotExist:
         raise _unknown(sqs, queue) from None
+
+
+def _check_arn(sqs: Any, arn: str) -> None:
+    """Refuse what is no queue, or one of another Region, where the same name may be another's."""
+    parts = arn.split(":")
+    if len(parts) != _ARN_PARTS or parts[2] != "sqs":
+        raise CommandError(
+            f"--queue must be a queue, got {arn!r}: write a queue's name, URL or ARN "
+            "(arn:aws:sqs:REGION:ACCOUNT:NAME)"
+        )
+    if parts[3] != sqs.meta.region_name:
+        raise CommandError(
+            f"--queue is in {parts[3]}, got {arn!r} while looking in {sqs.meta.region_name}: "
+            f"pass --region {parts[3]}"
+        )
 
 
 def _unknown(sqs: Any, queue: str) -> CommandError:

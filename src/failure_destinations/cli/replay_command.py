@@ -19,6 +19,7 @@ from .errors import CommandError
 from .filters import Filter, filter_options
 from .list_command import warn_of
 from .looking import looking
+from .parameters import NameType, RateType
 from .people import cut, plain, plural, print_table
 from .queues import Choice, queue_options
 from .replaying import Replaying, Tally
@@ -56,7 +57,7 @@ Examples:
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=RateType(),
     metavar="N",
     help="Start no more than N a second.",
 )
@@ -74,6 +75,7 @@ Examples:
 )
 @click.option(
     "--function-name",
+    type=NameType(),
     metavar="NAME",
     help="What to invoke for events from a function's dead-letter queue, which do not name it.",
 )
@@ -145,9 +147,10 @@ def command(
         )
     chosen = dataclasses.replace(chosen, default_function=function_name, any_sender=any_sender)
     if not yes:
-        with _seen(aws, choice, from_backup) as seen:
+        unreadable: list[int] = []
+        with _seen(aws, choice, from_backup, unreadable) as seen:
             _print_dry_run(seen, chosen, at_most, as_json=as_json)
-        return
+        context.exit(1 if unreadable else 0)
     client = aws.lambda_client(connections=concurrency)
 
     def invoke(event: FailedEvent) -> Outcome:
@@ -193,14 +196,15 @@ def _source(
 
 
 @contextmanager
-def _seen(aws: Aws, choice: Choice, from_backup: Path | None) -> Iterator[Iterator[Waiting]]:
-    """See what would be replayed, and leave it as it is."""
+def _seen(
+    aws: Aws, choice: Choice, from_backup: Path | None, broken: list[int]
+) -> Iterator[Iterator[Waiting]]:
+    """See what would be replayed, and leave it as it is; `broken` gets lines of a backup."""
     warnings: list[str] = []
     if from_backup is not None:
         done = read_done(from_backup)
-        lines: list[int] = []
-        yield (one for one in read_backup(from_backup, lines) if one.key not in done)
-        warnings += _broken(lines)
+        yield (one for one in read_backup(from_backup, broken) if one.key not in done)
+        warnings += _broken(broken)
     else:
         queue = choice.find_to_look(aws)
         warn_of(queue)

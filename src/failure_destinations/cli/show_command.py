@@ -7,8 +7,8 @@ import sys
 import click
 
 from .aws import Aws, aws_options
-from .filters import IdType
 from .list_command import find_one, warn_of
+from .parameters import IdType
 from .people import age, laid_out, plain, size
 from .queues import Choice, queue_options
 from .waiting import Waiting
