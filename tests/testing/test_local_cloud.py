@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_sqs as sqs
+from constructs import Construct
 
 from failure_destinations.testing import LocalCloud, LocalCloudError, Mail
 
@@ -188,6 +190,32 @@ def test_rejects_unknown_physical_id(deployed: Deployed) -> None:
     """The error lists the paths there are."""
     with pytest.raises(LocalCloudError, match=r"stack Failing has no 'Quque'; it has .*Queue"):
         deployed[0].physical_id("Failing", "Quque")
+
+
+def test_physical_ids_are_found_in_a_stage(ministack: LocalCloud, tmp_path: Path) -> None:
+    """The stage is in the stack's name, and not in the path below it."""
+    app = cdk.App(outdir=str(tmp_path), post_cli_context={"aws:cdk:enable-path-metadata": True})
+    stack = cdk.Stack(cdk.Stage(app, "Prod"), "Orders")
+    sqs.Queue(Construct(stack, "Inner"), "Queue")
+    ministack.deploy(app, stacks=["Prod/*"])
+    assert ministack.physical_id("Prod-Orders", "Inner/Queue").startswith("http")
+    ministack.destroy(app, stacks=["Prod/*"])
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        (lambda cloud: cloud.physical_id("Faling", "Queue"), r"got 'Faling'; there are "),
+        (lambda cloud: cloud.messages(None), r"queue_url must be a queue's URL, got None"),
+        (lambda cloud: cloud.deploy(None), r"app must be a folder with .*, got None"),
+    ],
+)
+def test_rejects_what_leads_nowhere(
+    ministack: LocalCloud, use: Callable[[Any], object], said: str
+) -> None:
+    """A mistyped stack, no queue, no app: the error says what was got, and what to write."""
+    with pytest.raises(LocalCloudError, match=said):
+        use(ministack)
 
 
 def test_nothing_is_written_to_the_apps_folder(deployed: Deployed, failing_app: Path) -> None:

@@ -59,7 +59,7 @@ Examples:
     "--rate",
     type=RateType(),
     metavar="N",
-    help="Start no more than N a second.",
+    help="Start no more than N a second: a number above 0, such as 50 or 0.2.",
 )
 @click.option(
     "--backup",

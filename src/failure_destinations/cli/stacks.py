@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from failure_destinations._construct_paths import construct_path
+
 from .aws import Aws
 from .errors import CommandError
-
-_HASH = re.compile(r"[0-9A-F]{8}$")
 
 
 class DeployedStack:
@@ -69,8 +68,7 @@ class DeployedStack:
 
     def path(self, id: str) -> str:
         """Return the construct's path below the stack; without the CLI's note, about that."""
-        noted = str(self.template.get(id, {}).get("Metadata", {}).get("aws:cdk:path", ""))
-        return _below(noted, self.name) if noted else _HASH.sub("", id)
+        return construct_path(id, self.template.get(id, {}), self.name)
 
     def resolve(self, value: Any) -> str | None:
         """Return what a property refers to; None if it is not of this stack.
@@ -108,10 +106,3 @@ def _resources(template: Any) -> dict[str, Any]:
             return {}
     resources: dict[str, Any] = template.get("Resources", {})
     return resources
-
-
-def _below(path: str, stack: str) -> str:
-    """Return a path without that of the stack, which may itself be in a stage."""
-    parts = path.split("/")
-    above = next((i for i in range(1, len(parts)) if "-".join(parts[:i]) == stack), 1)
-    return "/".join(parts[above:]).removesuffix("/Resource")

@@ -59,6 +59,8 @@ def locate_app(app: Any, scratch: Path) -> App:
     """
     if hasattr(app, "synth"):
         return App("the app", scratch, app.synth().directory)
+    if not isinstance(app, (str, os.PathLike)):
+        raise LocalCloudError(_no_app(app))
     path = Path(app).absolute()
     if path.is_file() and path.suffix == ".py":
         return App(str(app), path.parent, shlex.join([sys.executable, str(path)]))
@@ -66,9 +68,11 @@ def locate_app(app: Any, scratch: Path) -> App:
         return App(str(app), path)
     if (path / "manifest.json").is_file():
         return App(str(app), scratch, str(path))
-    raise LocalCloudError(
-        f"app must be a folder with cdk.json, a .py file or an aws_cdk.App, got {str(app)!r}"
-    )
+    raise LocalCloudError(_no_app(str(app)))
+
+
+def _no_app(app: Any) -> str:
+    return f"app must be a folder with cdk.json, a .py file or an aws_cdk.App, got {app!r}"
 
 
 class CdkCli:

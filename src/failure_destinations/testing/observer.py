@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any
 
+from failure_destinations._construct_paths import construct_path
 from failure_destinations.testing import observations
 from failure_destinations.testing.engines import Engine
 from failure_destinations.testing.errors import LocalCloudError
@@ -36,12 +35,24 @@ class Observer(ABC):
         """Returns a stack's physical ids by logical id.
 
         Args:
-            stack: The stack's name.
+            stack: The stack's name; of a stack in a stage, `"Stage-Stack"`.
+
+        Raises:
+            LocalCloudError: There is no such stack.
         """
-        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        client = self.client("cloudformation")
+        try:
+            pages = list(client.get_paginator("list_stack_resources").paginate(StackName=stack))
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            raise LocalCloudError(
+                f"stack must be a deployed one, got {stack!r}; "
+                f"there are {', '.join(_deployed(client)) or 'none'}"
+            ) from None
         return {
             resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
-            for page in pages.paginate(StackName=stack)
+            for page in pages
             for resource in page["StackResourceSummaries"]
         }
 
@@ -53,7 +64,7 @@ class Observer(ABC):
             path: The construct's path below the stack, such as `"Orders/Queue"`, or a logical id.
 
         Raises:
-            LocalCloudError: The stack has no such resource.
+            LocalCloudError: There is no such stack, or it has no such resource.
         """
         ids = self.resources(stack)
         if path in ids:
@@ -62,7 +73,7 @@ class Observer(ABC):
         if isinstance(template, str):
             template = json.loads(template)
         paths = {
-            _path(logical_id, resource): logical_id
+            construct_path(logical_id, resource, stack): logical_id
             for logical_id, resource in template["Resources"].items()
         }
         wanted = path.removesuffix("/Resource")
@@ -96,9 +107,15 @@ class Observer(ABC):
             timeout: Seconds to wait.
 
         Raises:
-            LocalCloudError: There are fewer when the time is over; it shows those there are.
+            LocalCloudError: There are fewer when the time is over; it shows those there are. Or
+                the queue is no URL.
         """
         running = self._started()
+        if not str(queue_url).startswith("http"):
+            raise LocalCloudError(
+                f"queue_url must be a queue's URL, got {queue_url!r}: "
+                "write cloud.physical_id(stack, path of the queue)"
+            )
 
         def look() -> list[Message]:
             return running.engine.messages(running.place, queue_url)
@@ -161,13 +178,6 @@ class Observer(ABC):
         return "".join(observations.log_text(self.client("logs"), group) for group in groups)
 
 
-def _path(logical_id: str, resource: Mapping[str, Any]) -> str:
-    """Returns the path of a resource's construct below the stack.
-
-    Only the CLI has CDK note paths. An app that was synthesised without it shows them as the
-    logical id before its hash, without slashes.
-    """
-    noted = str(resource.get("Metadata", {}).get("aws:cdk:path", ""))
-    if noted:
-        return noted.partition("/")[2].removesuffix("/Resource")
-    return re.sub(r"[0-9A-F]{8}$", "", logical_id)
+def _deployed(client: Any) -> list[str]:
+    pages = client.get_paginator("describe_stacks").paginate()
+    return sorted(stack["StackName"] for page in pages for stack in page["Stacks"])

@@ -1,0 +1,28 @@
+"""Where in its stack a deployed resource was defined, as the CDK CLI has it noted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_HASH = re.compile(r"[0-9A-F]{8}$")
+
+
+def construct_path(logical_id: str, resource: Mapping[str, Any], stack: str) -> str:
+    """Return the path of a resource's construct below its stack.
+
+    Only the CLI has CDK note paths: an app that was synthesised without it shows them as the
+    logical id before its hash, without slashes.
+
+    Args:
+        logical_id: Its logical id.
+        resource: What the template says of it.
+        stack: The stack's name, which begins with the names of the stages around it.
+    """
+    noted = str(resource.get("Metadata", {}).get("aws:cdk:path", ""))
+    if not noted:
+        return _HASH.sub("", logical_id)
+    parts = noted.split("/")
+    above = next((i for i in range(1, len(parts)) if "-".join(parts[:i]) == stack), 1)
+    return "/".join(parts[above:]).removesuffix("/Resource")
