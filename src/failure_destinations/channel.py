@@ -437,6 +437,21 @@ class FailureChannel(Construct):
         Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)
 
 
+def check_channel(channel: Any, follower: str) -> None:
+    """Refuse what is no channel, or has a follower of a kind already: `monitoring`, `replayer`."""
+    if not isinstance(channel, FailureChannel):
+        raise ValueError(
+            f"channel must be a FailureChannel, got {channel!r}: "
+            "pass the channel of a FailureNotifiedFunction, for example"
+        )
+    other = {"monitoring": channel._monitoring, "replayer": channel._replayer}[follower]
+    if other is not None:
+        raise ValueError(
+            f"channel must have no {follower} yet, got {channel.node.path!r} with "
+            f"{other.node.path!r}: use that one"
+        )
+
+
 def let_use_key(key: kms.IKey, service: iam.ServicePrincipal) -> bool:
     """Let a service of AWS, acting for this account, use a key; tell whether that was possible."""
     added = key.add_to_resource_policy(

@@ -24,6 +24,7 @@ from .channel import (
     MAX_RETENTION_SECONDS,
     MIN_RETENTION_SECONDS,
     FailureChannel,
+    check_channel,
 )
 from .handler import (
     MAX_EVENT_AGE_SECONDS,
@@ -118,7 +119,7 @@ class FailureMonitoring(Construct):
                 a handler or schedule of it cannot be watched.
         """
         check_scope(scope)
-        _check_channel(channel)
+        check_channel(channel, "monitoring")
         check_alarm_topic(alarm_topic, channel)
         self._thresholds = _checked_thresholds(thresholds)
         oldest_age = self._oldest_age(channel.queue, queue_retention)
@@ -538,19 +539,6 @@ def _checked_thresholds(thresholds: Any) -> MonitoringThresholds:
             "write for example MonitoringThresholds(failed_events_waiting=10)"
         )
     return thresholds
-
-
-def _check_channel(channel: Any) -> None:
-    if not isinstance(channel, FailureChannel):
-        raise ValueError(
-            f"channel must be a FailureChannel, got {channel!r}: "
-            "pass the channel of a FailureNotifiedFunction, for example"
-        )
-    if channel._monitoring is not None:
-        raise ValueError(
-            f"channel must have no monitoring yet, got {channel.node.path!r} with "
-            f"{channel._monitoring.node.path!r}: use that one"
-        )
 
 
 def _check_schedule(schedule: Any) -> None:

@@ -31,7 +31,7 @@ from constructs import Construct, IConstruct
 from . import metrics
 from ._checks import check_age, check_count, check_environment, check_grantee, check_scope, is_token
 from ._suppressions import suppress_for_replayer
-from .channel import FailureChannel
+from .channel import FailureChannel, check_channel
 from .handler import AttachedHandler, function_and_qualifier
 from .runtime.replayer import EXTRA_RECEIVES
 
@@ -150,7 +150,7 @@ class FailureReplayer(Construct):
             ValueError: An argument is not as described, or the channel has a replayer already.
         """
         check_scope(scope)
-        _check_channel(channel)
+        check_channel(channel, "replayer")
         check_environment(
             "channel", channel.queue, Stack.of(scope), "the replayer", "define the replayer there"
         )
@@ -540,19 +540,6 @@ def _logs_service() -> iam.ServicePrincipal:
 
 def _text(number: float) -> str:
     return Tokenization.stringify_number(number) if is_token(number) else str(int(number))
-
-
-def _check_channel(channel: Any) -> None:
-    if not isinstance(channel, FailureChannel):
-        raise ValueError(
-            f"channel must be a FailureChannel, got {channel!r}: "
-            "pass the channel of a FailureNotifiedFunction, for example"
-        )
-    if channel._replayer is not None:
-        raise ValueError(
-            f"channel must have no replayer yet, got {channel.node.path!r} with "
-            f"{channel._replayer.node.path!r}: use that one"
-        )
 
 
 def _check_enabled(enabled: Any) -> None:
