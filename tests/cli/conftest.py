@@ -8,12 +8,15 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from failure_destinations.testing import LocalCloud
 
@@ -144,3 +147,40 @@ def limit_receives(orders: Orders, count: int) -> None:
     arn = sqs.get_queue_attributes(QueueUrl=away, AttributeNames=["QueueArn"])["Attributes"]
     policy = {"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": count}
     sqs.set_queue_attributes(QueueUrl=orders.url, Attributes={"RedrivePolicy": json.dumps(policy)})
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the IAM actions of what is called."""
+    counted: Counter[str] = Counter()
+
+    def note(client: Any, operation: str) -> None:
+        service = client.meta.service_model.signing_name
+        service = {"monitoring": "cloudwatch"}.get(service, service)
+        counted[f"{service}:{operation.removesuffix('Batch')}"] += 1
+
+    _before_calls(monkeypatch, note)
+    return counted
+
+
+@pytest.fixture
+def denied(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have AWS deny operations."""
+    operations: set[str] = set()
+
+    def deny(_client: Any, operation: str) -> None:
+        if operation in operations:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+
+    _before_calls(monkeypatch, deny)
+    return operations.add
+
+
+def _before_calls(monkeypatch: pytest.MonkeyPatch, before: Callable[[Any, str], None]) -> None:
+    original: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: Any, operation: str, parameters: Any) -> Any:
+        before(client, operation)
+        return original(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)

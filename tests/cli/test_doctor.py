@@ -17,8 +17,6 @@ from uuid import uuid4
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
-from botocore.client import BaseClient
-from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 from constructs import Construct
 
@@ -29,14 +27,13 @@ from failure_destinations.testing import LocalCloud
 from ..conftest import define_handler
 from ..templates import without_hash
 from .conftest import clean_environment, run_cli
+from .mending import mended_by
 
 pytestmark = pytest.mark.integration
 
 STACK = "Kept"
 DOCS = Path(__file__).parents[2] / "docs" / "doctor.md"
 POLICY = "Policy"
-# Options of the AWS CLI that boto3 takes as structures and not as text.
-_STRUCTURES = ("--attributes", "--destination-config", "--dead-letter-config")
 
 
 class Deployed:
@@ -151,24 +148,6 @@ def attributes(deployed: Deployed, url: str, **changed: str) -> Iterator[None]:
     deployed.sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
 
 
-def mended_by(deployed: Deployed, mend: str) -> dict[str, Any]:
-    """Do what a command of the AWS CLI says, with boto3, and return its parameters."""
-    _, service, operation, *words = shlex.split(mend)
-    options = dict(zip(words[::2], words[1::2], strict=True))
-    assert options.pop("--region") == deployed.cloud.region
-    parameters = {
-        "".join(part.capitalize() for part in name[2:].split("-")): (
-            json.loads(value) if name in _STRUCTURES else value
-        )
-        for name, value in options.items()
-    }
-    if "NotificationEndpoint" in parameters:
-        parameters["Endpoint"] = parameters.pop("NotificationEndpoint")
-    client: Any = deployed.cloud.client(service)
-    getattr(client, operation.replace("-", "_"))(**parameters)
-    return parameters
-
-
 def test_finds_nothing_to_mend(deployed: Deployed) -> None:
     """A healthy channel with a record and its copy: all is well, exit status 0."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
@@ -233,7 +212,7 @@ def test_finds_a_queue_that_sns_may_not_send_to(deployed: Deployed) -> None:
     with attributes(deployed, deployed.queue, Policy=json.dumps(tls_only)):
         ((severity, check, mend),) = deployed.problems()
         assert (severity, check) == ("error", "queue-policy")
-        mended_by(deployed, mend)
+        mended_by(deployed.cloud, mend)
         assert deployed.problems() == []
         mended = json.loads(deployed.attribute(deployed.queue, POLICY))
         assert mended["Statement"][:1] == tls_only["Statement"]
@@ -252,7 +231,7 @@ def test_finds_who_unsubscribed(deployed: Deployed) -> None:
     found = deployed.problems()
     assert [each[:2] for each in found] == [("error", "subscription-deleted")] * 2
     for _, _, mend in found:
-        parameters = mended_by(deployed, mend)
+        parameters = mended_by(deployed.cloud, mend)
         assert "RedrivePolicy" in parameters["Attributes"]
     assert deployed.problems() == []
 
@@ -276,7 +255,7 @@ def test_finds_records_in_an_envelope_and_no_dead_letter_queue(deployed: Deploye
         ("error", "subscription-no-dead-letters"),
     ]
     for _, _, mend in found:
-        mended_by(deployed, mend)
+        mended_by(deployed.cloud, mend)
     assert deployed.problems() == []
 
 
@@ -295,7 +274,7 @@ def test_finds_a_handler_without_configuration(deployed: Deployed) -> None:
     )
     ((severity, check, mend),) = deployed.problems()
     assert (severity, check) == ("error", "handler-destination")
-    mended_by(deployed, mend)
+    mended_by(deployed.cloud, mend)
     assert deployed.problems() == []
 
 
@@ -310,7 +289,7 @@ def test_finds_a_role_that_may_not_publish(deployed: Deployed) -> None:
         ("error", "handler-permission"),
         ("warning", "handler-copy-permission"),
     ]
-    mended_by(deployed, found[0][2])
+    mended_by(deployed.cloud, found[0][2])
     assert [each[1] for each in deployed.problems()] == ["handler-copy-permission"]
 
 
@@ -320,7 +299,7 @@ def test_finds_a_function_without_copies(deployed: Deployed) -> None:
     client.update_function_configuration(FunctionName=name, DeadLetterConfig={"TargetArn": ""})
     ((severity, check, mend),) = deployed.problems()
     assert (severity, check) == ("warning", "handler-copies")
-    mended_by(deployed, mend)
+    mended_by(deployed.cloud, mend)
     assert deployed.problems() == []
 
 
@@ -378,9 +357,9 @@ def test_finds_a_queue_that_is_gone(deployed: Deployed) -> None:
     deployed.sqs.delete_queue(QueueUrl=deployed.dead_letters)
     ((severity, check, mend),) = deployed.problems()
     assert (severity, check) == ("error", "queue-missing")
-    mended_by(deployed, mend)
+    mended_by(deployed.cloud, mend)
     assert [found[:2] for found in deployed.problems()] == [("error", "queue-policy")]
-    mended_by(deployed, deployed.problems()[0][2])
+    mended_by(deployed.cloud, deployed.problems()[0][2])
 
 
 def test_finds_a_shortened_retention(deployed: Deployed) -> None:
@@ -439,40 +418,3 @@ def test_asks_for_no_more_than_documented(deployed: Deployed, called: Counter[st
     (policy,) = re.findall(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL)
     (statement,) = json.loads(policy)["Statement"]
     assert called.keys() - set(statement["Action"]) == set()
-
-
-@pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count the IAM actions of what is called."""
-    counted: Counter[str] = Counter()
-
-    def note(client: Any, operation: str) -> None:
-        service = client.meta.service_model.signing_name
-        service = {"monitoring": "cloudwatch"}.get(service, service)
-        counted[f"{service}:{operation.removesuffix('Batch')}"] += 1
-
-    _before_calls(monkeypatch, note)
-    return counted
-
-
-@pytest.fixture
-def denied(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Have AWS deny operations."""
-    operations: set[str] = set()
-
-    def deny(_client: Any, operation: str) -> None:
-        if operation in operations:
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
-
-    _before_calls(monkeypatch, deny)
-    return operations.add
-
-
-def _before_calls(monkeypatch: pytest.MonkeyPatch, before: Callable[[Any, str], None]) -> None:
-    original: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def call(client: Any, operation: str, parameters: Any) -> Any:
-        before(client, operation)
-        return original(client, operation, parameters)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)

@@ -26,6 +26,7 @@ from failure_destinations.cli.doctor.facts import (
     Queue,
     Replayer,
     Subscription,
+    Topic,
     Unknown,
 )
 from failure_destinations.cli.doctor.judging import judge
@@ -101,15 +102,12 @@ HANDLER = Handler(
 CHANNEL = Channel(
     stack="Reports",
     path="Failures",
-    topic_arn=TOPIC,
-    topic={"TopicArn": TOPIC},
-    subscriptions=[OF_QUEUE, MAILBOX],
+    topic=Topic("topic", TOPIC, {"TopicArn": TOPIC}, [OF_QUEUE, MAILBOX], peak=3.0),
     queue=QUEUE,
     dead_letter_queue=DEAD_LETTERS,
     copy_queue=COPIES,
     handlers=[HANDLER],
     replayers=[Replayer("Replayer", {"UUID": "u", "State": "Enabled"}, True, PARKED)],
-    peak=3.0,
     copies=Copies((), 0),
 )
 
@@ -125,6 +123,11 @@ def mend(check: str, **changed: Any) -> str:
     channel = dataclasses.replace(CHANNEL, **changed)
     (found,) = [each for each in judge(channel) if each.check == check]
     return found.mend or ""
+
+
+def topic(**changed: Any) -> dict[str, Any]:
+    """Return the channel's topic with other facts."""
+    return {"topic": dataclasses.replace(CHANNEL.topic, **changed)}
 
 
 def replaced(**changed: Any) -> dict[str, Any]:
@@ -177,36 +180,36 @@ def test_finds_nothing_in_a_healthy_channel() -> None:
     ("changed", "severity", "check"),
     [
         (
-            {
-                "subscriptions": [
+            topic(
+                subscriptions=[
                     OF_QUEUE,
                     subscription("email", "a@b.c", PendingConfirmation="true"),
                 ]
-            },
+            ),
             "error",
             "subscription-pending",
         ),
         (
-            {"subscriptions": [OF_QUEUE, dataclasses.replace(MAILBOX, attributes=None)]},
+            topic(subscriptions=[OF_QUEUE, dataclasses.replace(MAILBOX, attributes=None)]),
             "error",
             "subscription-deleted",
         ),
         (
-            {"subscriptions": [subscription("sqs", "q", FilterPolicy='{"a": ["b"]}'), MAILBOX]},
+            topic(subscriptions=[subscription("sqs", "q", FilterPolicy='{"a": ["b"]}'), MAILBOX]),
             "error",
             "subscription-filter",
         ),
-        ({"subscriptions": [OF_QUEUE]}, "info", "nobody-subscribed"),
-        ({"peak": 601.0}, "warning", "mail-storm"),
-        ({"peak": 11.0}, "info", "mail-storm"),
-        ({"topic": None}, "error", "topic-missing"),
+        (topic(subscriptions=[OF_QUEUE]), "info", "nobody-subscribed"),
+        (topic(peak=601.0), "warning", "mail-storm"),
+        (topic(peak=11.0), "info", "mail-storm"),
+        (topic(attributes=None), "error", "topic-missing"),
         ({"queue": SQS_KEY}, "error", "key-of-aws"),
         (keyed(key_policy(), "PendingDeletion"), "error", "key-disabled"),
         (keyed({"Statement": key_policy()["Statement"][:1]}), "error", "key-policy"),
         (keyed(key_policy(StringEquals={"aws:SourceAccount": "9"})), "error", "key-policy"),
         (keyed(key_policy(StringEquals={"aws:SourceOrgID": "o-1"})), "unknown", "key-policy"),
         (keyed(DENIED), "unknown", "key-policy"),
-        ({"topic_key": Key(KEY_ARN, {"KeyState": "Disabled"}, {})}, "error", "key-disabled"),
+        (topic(key=Key(KEY_ARN, {"KeyState": "Disabled"}, {})), "error", "key-disabled"),
         (
             {
                 "queue": queue(
@@ -281,7 +284,7 @@ def test_finds_a_fifo_topic_and_queue() -> None:
     fifo = queue("queue", "Failures.fifo")
     assert ("error", "queue-fifo") in problems(queue=fifo)
     config = {"DestinationConfig": {"OnFailure": {"Destination": FIFO}}}
-    found = problems(topic_arn=FIFO, **replaced(config=config))
+    found = problems(**topic(arn=FIFO), **replaced(config=config))
     assert ("error", "topic-fifo") in found
 
 
@@ -329,7 +332,8 @@ def test_sets_a_lost_destination_of_what_is_called() -> None:
 def test_says_that_a_storm_may_have_suspended_a_mailbox() -> None:
     """A pending subscription and a burst go together."""
     pending = subscription("email", "a@b.c", PendingConfirmation="true")
-    channel = dataclasses.replace(CHANNEL, subscriptions=[OF_QUEUE, pending], peak=40.0)
+    stormy = topic(subscriptions=[OF_QUEUE, pending], peak=40.0)
+    channel = dataclasses.replace(CHANNEL, **stormy)
     (text,) = [each.text for each in judge(channel) if each.check == "subscription-pending"]
     assert "perhaps SNS suspended it, for 40 messages within a minute" in text
 

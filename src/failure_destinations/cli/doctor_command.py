@@ -85,8 +85,8 @@ def command(
     """Look whether every failed event of a channel is kept, and people are told.
 
     Handlers, topic, subscriptions, queues, their policies and keys, what waits in the queues, and
-    whether the copy queue holds what the queue never got. Each finding comes with the command that
-    mends it; nothing is changed.
+    whether the copy queue holds what the queue never got; the alarms of FailureMonitoring, and who
+    hears them. Each finding comes with the command that mends it; nothing is changed.
 
     To compare copies it receives messages, as `list` does, and gives them back; often repeated,
     that hides old messages from SQS's own age of the oldest. From cron use --quick.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Subscription:
-    """A subscription of the channel's topic.
+    """A subscription of a topic.
 
     Attributes:
         protocol: Such as `sqs` or `email`.
@@ -148,6 +148,78 @@ class Subscription:
         """Whether it is not confirmed."""
         known = self.attributes if isinstance(self.attributes, Mapping) else {}
         return str(known.get("PendingConfirmation", "false")).lower() == "true"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic, and who listens to it.
+
+    Attributes:
+        kind: `topic`, which is the channel's, or `alarm topic`.
+        arn: Its ARN.
+        attributes: As `GetTopicAttributes` returns them.
+        subscriptions: Those of the template, and others that it has.
+        key: The KMS key that encrypts it; None if there is none.
+        peak: The most messages published within one minute of the last three days.
+        unlisted: Why its other subscriptions are not known; None if they are.
+    """
+
+    kind: Literal["topic", "alarm topic"]
+    arn: str
+    attributes: Attributes | Unknown | None
+    subscriptions: Sequence[Subscription] = ()
+    key: Key | Unknown | None = None
+    peak: float | Unknown | None = None
+    unlisted: Unknown | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return name_of(self.arn)
+
+    @property
+    def known(self) -> Attributes:
+        """What is known of its attributes."""
+        return self.attributes if isinstance(self.attributes, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm of a monitoring.
+
+    Attributes:
+        path: Its construct path below the stack.
+        name: Its name.
+        live: As `DescribeAlarms` returns it.
+        declared: As the template defines it, for `PutMetricAlarm`; None where that refers to what
+            only CloudFormation knows.
+        actions: The ARNs of those whom the template has it tell, as far as they are known.
+        declared_enabled: Whether the template lets it tell them.
+    """
+
+    path: str
+    name: str
+    live: Attributes | Unknown | None
+    declared: Attributes | None = None
+    actions: Sequence[str] = ()
+    declared_enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """A deployed `FailureMonitoring`.
+
+    Attributes:
+        path: Its construct path below the stack.
+        topic: Whom its alarms tell; None if nothing says.
+        alarms: Those of the stack.
+        own_topic: Whether the topic is its own, and not one that it was given.
+    """
+
+    path: str
+    topic: Topic | None
+    alarms: Sequence[Alarm]
+    own_topic: bool = True
 
 
 @dataclass(frozen=True)
@@ -257,31 +329,25 @@ class Channel:
     Attributes:
         stack: Its stack's name.
         path: Its construct path below the stack.
-        topic_arn: Its topic.
-        topic: As `GetTopicAttributes` returns it.
-        topic_key: The KMS key that encrypts the topic; None if there is none.
-        subscriptions: Those of the template, and others that the topic has.
+        topic: Its topic.
         queue: Its queue; None if another stack defines it and its subscription is gone.
         dead_letter_queue: Where SNS puts what it cannot deliver; None if the template names none.
         copy_queue: The queue that keeps copies; None if the template defines none.
         handlers: Those of the stack.
         replayers: Those of the stack that drain its queue.
-        peak: The most messages published within one minute of the last three days.
+        monitoring: What watches it; None if nothing of the stack does.
         copies: How copies and records compare; None if nobody looked.
     """
 
     stack: str
     path: str
-    topic_arn: str
-    topic: Attributes | Unknown | None
-    subscriptions: Sequence[Subscription]
+    topic: Topic
     queue: Queue | None
     dead_letter_queue: Queue | None = None
     copy_queue: Queue | None = None
-    topic_key: Key | Unknown | None = None
     handlers: Sequence[Handler] = ()
     replayers: Sequence[Replayer] = ()
-    peak: float | Unknown | None = None
+    monitoring: Monitoring | None = None
     copies: Copies | Unknown | None = None
 
     @property

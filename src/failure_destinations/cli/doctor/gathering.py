@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from failure_destinations.cli.aws import Aws
@@ -12,17 +12,10 @@ from failure_destinations.cli.channels import queue_url
 from failure_destinations.cli.errors import CommandError
 from failure_destinations.cli.stacks import DeployedStack
 
-from .facts import (
-    Attributes,
-    Channel,
-    Key,
-    Queue,
-    Replayer,
-    Subscription,
-    Unknown,
-    name_of,
-)
-from .gathering_handlers import Topic, gather_handlers
+from .facts import Attributes, Channel, Queue, Replayer, Subscription, Topic, name_of
+from .gathering_alarms import gather_monitoring
+from .gathering_handlers import gather_handlers
+from .gathering_topics import Sources, gather_key, gather_topic
 from .looks import Looks
 from .metrics import Metrics
 
@@ -49,6 +42,7 @@ class Gatherer:
         self._stack = DeployedStack(aws, stack)
         self._looks = looks
         self._metrics = Metrics(aws, looks)
+        self._sources = Sources(aws, self._stack, looks, self._metrics)
 
     def channels(self, path: str | None) -> Iterator[Channel]:
         """Yield the channels, or the one with a path.
@@ -81,105 +75,22 @@ class Gatherer:
         topic_arn = stack.resolve(properties.get("TopicArn"))
         if topic_arn is None:
             topic_arn = stack.physical_ids[id].rpartition(":")[0]
-        topic = self._topic(topic_arn)
-        listed = self._listed(topic_arn)
-        subscriptions = self._subscriptions(topic_arn, id, listed)
-        queue = self._queue("queue", self._endpoint(properties, subscriptions))
+        topic = gather_topic(self._sources, "topic", topic_arn, of_queue=id)
+        queue = self._queue("queue", self._endpoint(properties, topic.subscriptions))
+        topic = _with_queue(topic, queue)
         dead_letters = (properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
         copies = self._sibling(path, _COPY_QUEUE)
         copy_queue = None if copies is None else self._queue("copy queue", copies)
-        topic_key = self._key(topic.get("KmsMasterKeyId") if isinstance(topic, Mapping) else None)
         return Channel(
             stack=stack.name,
             path=path,
-            topic_arn=topic_arn,
             topic=topic,
-            topic_key=topic_key,
-            subscriptions=subscriptions,
             queue=queue,
             dead_letter_queue=self._queue("dead-letter queue", stack.resolve(dead_letters)),
             copy_queue=copy_queue,
-            handlers=gather_handlers(
-                self._aws,
-                stack,
-                self._looks,
-                Topic(topic_arn, topic, topic_key),
-                copy_queue,
-            ),
+            handlers=gather_handlers(self._aws, stack, self._looks, topic, copy_queue),
             replayers=self._replayers(queue),
-            peak=self._metrics.peak(name_of(topic_arn))
-            if any(s.is_mailbox for s in subscriptions)
-            else None,
-        )
-
-    def _topic(self, arn: str) -> Attributes | Unknown | None:
-        sns = self._aws.client("sns")
-        return self._looks.at(
-            "sns:GetTopicAttributes",
-            lambda: dict(sns.get_topic_attributes(TopicArn=arn)["Attributes"]),
-        )
-
-    def _listed(self, topic_arn: str) -> Sequence[Mapping[str, str]]:
-        """Return the topic's subscriptions; nothing where that cannot be known."""
-        pages = self._aws.client("sns").get_paginator("list_subscriptions_by_topic")
-        listed = self._looks.at(
-            "sns:ListSubscriptionsByTopic",
-            lambda: [
-                subscription
-                for page in pages.paginate(TopicArn=topic_arn)
-                for subscription in page["Subscriptions"]
-            ],
-        )
-        return listed if isinstance(listed, list) else []
-
-    def _subscriptions(
-        self, topic_arn: str, of_queue: str, listed: Sequence[Mapping[str, str]]
-    ) -> list[Subscription]:
-        left = list(listed)
-        found = []
-        stack = self._stack
-        for id in stack.of_type("AWS::SNS::Subscription"):
-            properties = stack.properties(id)
-            arn = stack.physical_ids[id]
-            if topic_arn not in (
-                stack.resolve(properties.get("TopicArn")),
-                arn.rpartition(":")[0],
-            ):
-                continue
-            protocol = str(properties.get("Protocol", ""))
-            endpoint = stack.resolve(properties.get("Endpoint"))
-            live = _same(left, arn, protocol, endpoint)
-            if live is not None:
-                left.remove(live)
-                arn, endpoint = live["SubscriptionArn"], live["Endpoint"]
-            found.append(
-                Subscription(
-                    protocol=protocol,
-                    endpoint=endpoint,
-                    arn=arn if arn.startswith("arn:") else None,
-                    attributes=self._subscription(arn),
-                    of_queue=id == of_queue,
-                )
-            )
-        return found + [
-            Subscription(
-                protocol=live["Protocol"],
-                endpoint=live["Endpoint"],
-                arn=live["SubscriptionArn"],
-                attributes=self._subscription(live["SubscriptionArn"]),
-                declared=False,
-            )
-            for live in left
-        ]
-
-    def _subscription(self, arn: str) -> Attributes | Unknown | None:
-        if not arn.startswith("arn:"):
-            # SNS lists what is not confirmed under this word.
-            return {"PendingConfirmation": "true"} if arn == "PendingConfirmation" else None
-        sns = self._aws.client("sns")
-        return self._looks.at(
-            "sns:GetSubscriptionAttributes",
-            lambda: dict(sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]),
+            monitoring=gather_monitoring(self._sources, topic, properties.get("TopicArn")),
         )
 
     def _endpoint(self, properties: Attributes, found: Sequence[Subscription]) -> str | None:
@@ -209,7 +120,7 @@ class Gatherer:
             kind=kind,
             url=url,
             attributes=attributes,
-            key=self._key(known.get("KmsMasterKeyId")),
+            key=gather_key(self._aws, self._looks, known.get("KmsMasterKeyId")),
             oldest_seconds=self._metrics.oldest(name_of(url)) if known else None,
             declared_retention=self._declared_retention(url),
         )
@@ -220,28 +131,6 @@ class Gatherer:
                 seconds = self._stack.properties(id).get("MessageRetentionPeriod")
                 return seconds if isinstance(seconds, int) else None
         return None
-
-    def _key(self, id: str | None) -> Key | Unknown | None:
-        if not id:
-            return None
-        if id.startswith("alias/aws/"):
-            return Key(id, {"KeyManager": "AWS"}, None)
-        kms = self._aws.client("kms")
-        metadata = self._looks.at(
-            "kms:DescribeKey", lambda: dict(kms.describe_key(KeyId=id)["KeyMetadata"])
-        )
-        if isinstance(metadata, Unknown):
-            return metadata
-        if metadata is None:
-            return Key(id, {"KeyState": "deleted"}, {})
-        arn = str(metadata.get("Arn", id))
-        if metadata.get("KeyManager") == "AWS":
-            return Key(arn, metadata, None)
-        policy = self._looks.at(
-            "kms:GetKeyPolicy",
-            lambda: dict(json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])),
-        )
-        return Key(arn, metadata, policy)
 
     def _replayers(self, queue: Queue | None) -> list[Replayer]:
         stack = self._stack
@@ -271,23 +160,15 @@ class Gatherer:
         return next((stack.physical_ids[id] for id in queues if stack.path(id) in wanted), None)
 
 
-def _same(
-    listed: Sequence[Mapping[str, str]], arn: str, protocol: str, endpoint: str | None
-) -> Mapping[str, str] | None:
-    """Return the subscription that is meant: that with the ARN, else one made anew for the same."""
-    by_arn = (live for live in listed if live["SubscriptionArn"] == arn)
-    anew = (
-        live
-        for live in listed
-        if live["Protocol"] == protocol and endpoint is not None and _equal(live, endpoint)
-    )
-    return next(by_arn, None) or next(anew, None)
-
-
-def _equal(live: Mapping[str, str], endpoint: str) -> bool:
-    if live["Protocol"] in ("sqs", "lambda", "firehose"):
-        return name_of(live["Endpoint"]) == name_of(endpoint)
-    return live["Endpoint"] == endpoint
+def _with_queue(topic: Topic, queue: Queue | None) -> Topic:
+    """Return a topic whose subscription of the queue names that by its ARN, as SNS does."""
+    if queue is None or queue.arn is None:
+        return topic
+    subscriptions = [
+        dataclasses.replace(each, endpoint=queue.arn) if each.of_queue else each
+        for each in topic.subscriptions
+    ]
+    return dataclasses.replace(topic, subscriptions=subscriptions)
 
 
 def _above(path: str, name: str) -> str:

@@ -6,12 +6,11 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 from failure_destinations.cli.aws import Aws
 from failure_destinations.cli.stacks import DeployedStack
 
-from .facts import Attributes, Handler, Key, Queue, Unknown, failure_destination, name_of
+from .facts import Attributes, Handler, Key, Queue, Topic, Unknown, failure_destination, name_of
 from .looks import Looks
 from .metrics import Metrics
 from .policies import allows
@@ -21,14 +20,6 @@ _THREADS = 8
 # What a role needs of the key of a topic that it publishes to.
 # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 _KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
-
-
-class Topic(NamedTuple):
-    """A channel's topic."""
-
-    arn: str
-    attributes: Attributes | Unknown | None
-    key: Key | Unknown | None
 
 
 def gather_handlers(

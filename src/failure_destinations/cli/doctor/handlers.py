@@ -50,7 +50,7 @@ def _wrong_destination(channel: Channel, handler: Handler) -> str | None:
         return "has no asynchronous configuration: Lambda drops its failed events"
     if handler.destination is None:
         return "has no failure destination: Lambda drops its failed events"
-    if handler.destination != channel.topic_arn:
+    if handler.destination != channel.topic.arn:
         return f"its failed events go to {handler.destination}, and not to the channel"
     if handler.destination_there is False:
         return f"its failed events go to {handler.destination}, which is not there"
@@ -68,7 +68,7 @@ def _judge_role(channel: Channel, handler: Handler) -> Iterator[Finding]:
             "handler-permission",
             handler.name,
             f"its role lacks {' and '.join(for_topic)} for the topic: Lambda drops the records",
-            _grant(handler, channel.topic_arn, for_topic),
+            _grant(handler, channel.topic.arn, for_topic),
         )
     copies = channel.copy_queue
     if "sqs:SendMessage" in handler.denied and copies is not None and copies.arn is not None:
@@ -124,7 +124,7 @@ def _set_destination(channel: Channel, handler: Handler) -> str:
         f"{verb}-function-event-invoke-config",
         function_name=handler.function,
         qualifier=handler.qualifier or "$LATEST",
-        destination_config={"OnFailure": {"Destination": channel.topic_arn}},
+        destination_config={"OnFailure": {"Destination": channel.topic.arn}},
     )
 
 

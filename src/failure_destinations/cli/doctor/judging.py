@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .alarms import judge_monitoring
 from .copies import judge_copies
 from .facts import Channel
 from .findings import Finding
@@ -26,5 +27,6 @@ def judge(channel: Channel) -> Iterator[Finding]:
         judge_queues,
         judge_messages,
         judge_copies,
+        judge_monitoring,
     ):
         yield from judgement(channel)

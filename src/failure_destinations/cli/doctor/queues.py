@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from .facts import Attributes, Channel, Key, Queue, Unknown
+from .facts import Channel, Queue, Unknown
 from .findings import Finding, aws_command, not_known
-from .policies import allows
+from .keys import judge_key
+from .services import SNS, Service
 
-SNS = "sns.amazonaws.com"
-# SNS uses a queue's key with both.
-# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 # What SQS gives a queue that says nothing: 4 days.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 DEFAULT_RETENTION = 345_600
@@ -30,17 +27,16 @@ def judge_queues(channel: Channel) -> Iterator[Finding]:
             continue
         # The function itself sends copies, and the replayer what it parks.
         by_sns = queue is channel.queue or queue is channel.dead_letter_queue
+        sns = Service("SNS", SNS, [channel.topic.arn])
         found = [
-            *(_judge_policy(channel, queue) if by_sns else ()),
-            *_judge_key(queue.key, queue.name, channel, by_sns=by_sns),
+            *(_judge_policy(queue, sns) if by_sns else ()),
+            *judge_key(queue.key, queue.name, sns if by_sns else None),
             *_judge_retention(queue),
         ]
         yield from found
         if not any(finding.severity != "info" for finding in found):
             yield Finding("ok", "queue", queue.name, _described(queue, by_sns=by_sns))
-    yield from _judge_key(
-        channel.topic_key, channel.topic_arn.rpartition(":")[2], channel, by_sns=False
-    )
+    yield from judge_key(channel.topic.key, channel.topic.name, None)
 
 
 def _missing(queue: Queue) -> Finding:
@@ -63,7 +59,7 @@ def _missing(queue: Queue) -> Finding:
     )
 
 
-def _judge_policy(channel: Channel, queue: Queue) -> Iterator[Finding]:
+def _judge_policy(queue: Queue, sns: Service) -> Iterator[Finding]:
     if queue.name.endswith(".fifo"):
         yield Finding(
             "error",
@@ -74,13 +70,7 @@ def _judge_policy(channel: Channel, queue: Queue) -> Iterator[Finding]:
         )
         return
     arn = queue.arn or ""
-    allowed = allows(
-        queue.policy,
-        principal=SNS,
-        action="sqs:SendMessage",
-        resource=arn,
-        context=_request(channel.topic_arn),
-    )
+    allowed = sns.may(queue.policy, "sqs:SendMessage", arn)
     if allowed is None:
         yield Finding(
             "unknown",
@@ -90,7 +80,8 @@ def _judge_policy(channel: Channel, queue: Queue) -> Iterator[Finding]:
             "AWS can judge",
         )
     elif not allowed:
-        policy = _with_permission(queue.policy, arn, channel.topic_arn)
+        condition = {"ArnEquals": {"aws:SourceArn": sns.sources[0]}}
+        policy = sns.let(queue.policy, "sqs:SendMessage", arn, condition)
         yield Finding(
             "error",
             "queue-policy",
@@ -103,88 +94,6 @@ def _judge_policy(channel: Channel, queue: Queue) -> Iterator[Finding]:
                 attributes={"Policy": json.dumps(policy)},
             ),
         )
-
-
-def _with_permission(policy: Attributes, arn: str, topic_arn: str) -> Attributes:
-    statements = policy.get("Statement", [])
-    permission = {
-        "Effect": "Allow",
-        "Principal": {"Service": SNS},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
-    }
-    before = [statements] if isinstance(statements, Mapping) else list(statements)
-    return {"Version": "2012-10-17", **policy, "Statement": [*before, permission]}
-
-
-def _judge_key(
-    key: Key | Unknown | None, name: str, channel: Channel, *, by_sns: bool
-) -> Iterator[Finding]:
-    if key is None:
-        return
-    if isinstance(key, Unknown):
-        yield not_known("key", name, key)
-        return
-    if key.of_aws:
-        if by_sns:
-            yield Finding(
-                "error",
-                "key-of-aws",
-                name,
-                f"is encrypted with {key.id}, a key that SNS may not use",
-                "deploy it with QueueEncryption.SQS_MANAGED, or encryption_key= of the channel",
-            )
-        return
-    if key.state != "Enabled":
-        yield Finding(
-            "error",
-            "key-disabled",
-            name,
-            f"is encrypted with {key.id}, which is {key.state}",
-            _enable(key),
-        )
-    if by_sns:
-        yield from _judge_key_policy(key, name, channel)
-
-
-def _judge_key_policy(key: Key, name: str, channel: Channel) -> Iterator[Finding]:
-    if isinstance(key.policy, Unknown):
-        yield not_known("key-policy", name, key.policy)
-        return
-    answers = [
-        allows(
-            key.policy or {},
-            principal=SNS,
-            action=action,
-            resource=key.id,
-            context=_request(channel.topic_arn),
-        )
-        for action in KEY_ACTIONS
-    ]
-    if False in answers:
-        yield Finding(
-            "error",
-            "key-policy",
-            name,
-            f"is encrypted with {key.id}, whose policy does not let SNS use it",
-            f"add a statement that allows {SNS} kms:Decrypt and kms:GenerateDataKey*: "
-            + aws_command("kms", "put-key-policy", key_id=key.id, policy="file://policy.json"),
-        )
-    elif None in answers:
-        yield Finding(
-            "unknown",
-            "key-policy",
-            name,
-            f"whether SNS may use {key.id} depends on a condition that only AWS can judge",
-        )
-
-
-def _enable(key: Key) -> str:
-    enable = aws_command("kms", "enable-key", key_id=key.id)
-    if key.state == "PendingDeletion":
-        return f"{aws_command('kms', 'cancel-key-deletion', key_id=key.id)} && {enable}"
-    return enable
 
 
 def _judge_retention(queue: Queue) -> Iterator[Finding]:
@@ -216,17 +125,6 @@ def _retain(queue: Queue, seconds: int) -> str:
         queue_url=queue.url,
         attributes={"MessageRetentionPeriod": str(seconds)},
     )
-
-
-def _request(topic_arn: str) -> dict[str, str]:
-    """Return what SNS tells a policy when it delivers."""
-    account = topic_arn.split(":")[4]
-    return {
-        "aws:SourceArn": topic_arn,
-        "aws:SourceAccount": account,
-        "aws:SecureTransport": "true",
-        "aws:PrincipalIsAWSService": "true",
-    }
 
 
 def _described(queue: Queue, *, by_sns: bool) -> str:
