@@ -590,6 +590,61 @@ def trigger(function: Any) -> Resources:
     }
 
 
+def _handled(type: str, **properties: Any) -> Resources:
+    """Return a custom resource of Serverless Framework with its handler."""
+    handler = "CustomDashresourceDashexistingDashs3LambdaFunction"
+    token = {"Fn::GetAtt": [handler, "Arn"]}
+    return {handler: FUNCTION, "Caller": one(type, {"ServiceToken": token, **properties})}
+
+
+def existing_bucket(function: Any) -> Resources:
+    """A bucket that Serverless Framework did not make, as its custom resource."""
+    rules = [{"Event": "s3:ObjectCreated:*", "Rules": []}]
+    return _handled("Custom::S3", FunctionName=function, BucketName="old", BucketConfigs=rules)
+
+
+def rule_without_cloudformation(function: Any) -> Resources:
+    """A rule as a custom resource of Serverless Framework."""
+    config = {"RuleName": "rule", "State": "ENABLED", "Pattern": {"source": ["orders"]}}
+    return _handled("Custom::EventBridge", FunctionName=function, EventBridgeConfig=config)
+
+
+def sdk_call(function: Any, service: str = "Lambda", action: str = "invoke") -> Resources:
+    """A call at deployment, by CDK's custom resource for any operation of AWS."""
+    call = {
+        "service": service,
+        "action": action,
+        "parameters": {"FunctionName": "${Name}", "InvocationType": "Event"},
+        "physicalResourceId": {"id": "call"},
+    }
+    return {
+        "Provider": FUNCTION,
+        "Caller": one(
+            "Custom::AWS",
+            {
+                "ServiceToken": {"Fn::GetAtt": ["Provider", "Arn"]},
+                "Create": {"Fn::Sub": [json.dumps(call), {"Name": function}]},
+                "InstallLatestAwsSdk": False,
+            },
+        ),
+    }
+
+
+def sdk_command(function: Any) -> Resources:
+    """The same in the names of version 3 of the SDK."""
+    return sdk_call(function, "@aws-sdk/client-lambda", "InvokeCommand")
+
+
+def transfer_workflow(function: Any) -> Resources:
+    """A workflow of Transfer Family, which awaits a callback."""
+    step = {"Name": "step", "Target": function, "TimeoutSeconds": 60}
+    return {
+        "Caller": one(
+            "AWS::Transfer::Workflow", {"Steps": [{"Type": "CUSTOM", "CustomStepDetails": step}]}
+        )
+    }
+
+
 def subscriber(function: Any, type: Any = "EVENT") -> Resources:
     """A subscriber of an event bus."""
     return {
@@ -665,6 +720,10 @@ CALLERS: list[Callable[[Any], Resources]] = [
     permission_with_source,
     permission_with_suffix,
     trigger,
+    existing_bucket,
+    rule_without_cloudformation,
+    sdk_call,
+    sdk_command,
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -503,6 +504,52 @@ def test_names_a_custom_resource_without_accusing() -> None:
     assert (finding.kind, finding.severity) == ("custom-resource", "info")
 
 
+@pytest.mark.parametrize(
+    "resources",
+    [
+        callers.transfer_workflow(ARN),
+        callers.permission(ARN, "cloudformation.amazonaws.com"),
+        callers.state_machine(ARN, Resource="arn:aws:states:::lambda:invoke.waitForTaskToken"),
+    ],
+    ids=["workflow of Transfer Family", "permission for CloudFormation", "task with a token"],
+)
+def test_names_who_awaits_a_callback_without_accusing(resources: Resources) -> None:
+    """Who goes on, but fails when no answer comes, hides no failure."""
+    (finding,) = find_uncovered_functions(template(resources))
+    assert (finding.kind, finding.severity) == ("custom-resource", "info")
+
+
+def test_does_not_know_who_uses_a_role_that_others_assume_too() -> None:
+    """A role of schedules that is a function's as well may be for its own calls."""
+    shared = callers.role_of_schedules(ARN)
+    trust = shared["Caller"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+    trust["Principal"] = {"Service": ["lambda.amazonaws.com", "scheduler.amazonaws.com"]}
+    (finding,) = find_uncovered_functions(template(shared))
+    assert (finding.kind, finding.invoked_by) == ("unknown", ("Caller",))
+    both = {"Role": shared["Caller"], "Bucket": callers.bucket(ARN)["Caller"]}
+    (finding,) = find_uncovered_functions(template(both))
+    assert (finding.kind, finding.invoked_by) == ("uncovered", ("Bucket",))
+
+
+def test_does_not_accuse_for_a_custom_resource_beside_what_is_not_known() -> None:
+    """Two callers of which neither is known to lose a failure are not an error."""
+    custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": ARN})}
+    (finding,) = find_uncovered_functions(template(custom, callers.permission(ARN, "new-service")))
+    assert (finding.kind, finding.invoked_by) == ("unknown", ("Caller",))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"FunctionName": "a"}, {"FunctionName": "a", "InvocationType": "RequestResponse"}, {}],
+)
+def test_accuses_no_sdk_call_that_waits(parameters: dict[str, str]) -> None:
+    """A call at deployment that waits fails the deployment."""
+    call = {"service": "Lambda", "action": "invoke", "parameters": parameters}
+    resources = callers.sdk_call(ARN)
+    resources["Caller"]["Properties"]["Create"] = json.dumps(call)
+    assert errors(template(resources)) == []
+
+
 def test_finds_a_custom_resource_behind_a_topic() -> None:
     """Behind a topic it is SNS that calls, and nobody else knows of the failure."""
     custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": {"Ref": "Topic"}})}
@@ -514,4 +561,10 @@ def test_leaves_cdks_own_functions_alone() -> None:
     """Their user cannot mend them, and sees when they fail."""
     resources = callers.cdk_bucket(ARN)
     found = find_uncovered_functions(template(resources, config()))
+    assert found == []
+
+
+def test_leaves_serverless_frameworks_own_functions_alone() -> None:
+    """Nor can they mend those of Serverless Framework."""
+    found = find_uncovered_functions(template(callers.existing_bucket(ARN), config()))
     assert found == []

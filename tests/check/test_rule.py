@@ -478,3 +478,12 @@ def test_rejects_what_is_no_template() -> None:
     """Text must be read first."""
     with pytest.raises(ValueError, match=r"template must be a mapping, got str: read it with"):
         find_uncovered_functions("Resources: {}")  # type: ignore[arg-type]
+
+
+def test_says_that_a_configuration_does_not_call() -> None:
+    """Who only configures asynchronous calls is not said to make any."""
+    given = {"Parameters": {"Queue2": {"Type": "String"}}}
+    finding = only(template(config(destination={"Ref": "Queue2"}), **given), "unknown")
+    assert finding.reason.startswith(
+        "It is configured for asynchronous calls by Config (AWS::Lambda::EventInvokeConfig), and "
+    )

@@ -79,7 +79,8 @@ class Function:
         dead_letter: Its own dead-letter queue, shared by all its versions.
         judged: Whether all that is said of it is known. One that is only named, since it is
             defined elsewhere, may have a configuration there.
-        owned_by_cdk: Whether CDK defines it for a custom resource of its own.
+        owned_by_cdk: Whether CDK, or Serverless Framework, defines it for a custom resource of its
+            own.
         acknowledged: Kinds of findings that its author accepts, with the reasons.
     """
 

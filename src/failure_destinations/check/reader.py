@@ -34,8 +34,10 @@ _NESTED_STACK = "AWS::CloudFormation::Stack"
 _SAM_FUNCTION = "AWS::Serverless::Function"
 
 # CDK's own functions behind its custom resources: singletons have a UUID in their logical id.
+# Serverless Framework's begin as nothing else does.
 _CDK_LOGICAL_ID = re.compile(
     r"[0-9A-Fa-f]{32}|CustomResourceProvider|framework(on(Event|Timeout)|isComplete)"
+    r"|^CustomDashresource"
 )
 _CDK_DESCRIPTION = (
     "AWS CDK resource provider framework",

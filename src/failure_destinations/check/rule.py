@@ -141,10 +141,13 @@ def _coverage(
     group: _Group, of_function: dict[str, _Group], *, already_told: bool
 ) -> Iterator[UncoveredFunction]:
     calls = [call for call in group.calls if call.waits is not Waits.YES]
-    sources = _sources(calls) or tuple(config.source for config in group.configs)
+    # What may wait says nothing beside what does not.
+    certain = [call for call in calls if call.waits is not Waits.UNKNOWN]
+    sources = _sources(certain or calls) or tuple(config.source for config in group.configs)
     if not sources:
         return
-    awaits_answer = bool(calls) and all(call.waits is Waits.FOR_CALLBACK for call in calls)
+    goes_on = not calls or any(call.waits is Waits.NO for call in calls)
+    awaits_answer = not goes_on and certain == calls
     if awaits_answer and (group.function.owned_by_cdk or not group.function.source.type):
         return
     failures = [_under_condition(config, group, calls) for config in group.configs]
@@ -158,20 +161,13 @@ def _coverage(
         yield _about(
             group,
             UNKNOWN,
-            f"It is called by {_list(sources)}, and whether its failures are kept is not known: "
+            f"It is {_how(group)} {_list(sources)}, and whether its failures are kept is not known: "
             f"{doubt}.",
             sources,
             attach(group.function, group.qualifier),
         )
-    elif calls and all(call.waits is Waits.UNKNOWN for call in calls):
-        yield _about(
-            group,
-            UNKNOWN,
-            f"It is called by {_list(sources)}, and whether that waits for the answer is not "
-            "known. If it does not, failures are lost.",
-            sources,
-            attach(group.function, group.qualifier),
-        )
+    elif goes_on:
+        yield from _uncovered(group, of_function, sources)
     elif awaits_answer:
         yield _about(
             group,
@@ -183,13 +179,25 @@ def _coverage(
             attach(group.function, group.qualifier),
         )
     else:
-        yield from _uncovered(group, of_function, sources)
+        unsure = _sources(call for call in calls if call.waits is Waits.UNKNOWN)
+        yield _about(
+            group,
+            UNKNOWN,
+            f"It is called by {_list(unsure)}, and whether that waits for the answer is not "
+            "known. If it does not, failures are lost.",
+            unsure,
+            attach(group.function, group.qualifier),
+        )
+
+
+def _how(group: _Group) -> str:
+    return "called by" if group.calls else "configured for asynchronous calls by"
 
 
 def _uncovered(
     group: _Group, of_function: dict[str, _Group], sources: tuple[Source, ...]
 ) -> Iterator[UncoveredFunction]:
-    how = "called asynchronously by" if group.calls else "configured for asynchronous calls by"
+    how = "called asynchronously by" if group.calls else _how(group)
     others = [
         other.qualifier
         for other in of_function.values()

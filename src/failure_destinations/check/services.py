@@ -27,6 +27,8 @@ _ASYNCHRONOUS = frozenset(
         "sns",
     }
 )
+# Queued too, but the service awaits an answer elsewhere, and fails without it.
+_FOR_CALLBACK = frozenset({"cloudformation"})
 # The service gets the answer, or the error, and has a way of its own to deal with it.
 _SYNCHRONOUS = frozenset(
     {
@@ -94,4 +96,6 @@ def waits(service: str) -> Waits:
     """Tell whether a service waits for the answer of a function."""
     if service in _ASYNCHRONOUS:
         return Waits.NO
+    if service in _FOR_CALLBACK:
+        return Waits.FOR_CALLBACK
     return Waits.YES if service in _SYNCHRONOUS else Waits.UNKNOWN

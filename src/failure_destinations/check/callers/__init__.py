@@ -18,6 +18,7 @@ from . import (
     permissions,
     roles,
     s3,
+    serverless_framework,
     sns,
     workflows,
 )
@@ -28,6 +29,7 @@ for _module in (
     roles,
     sns,
     s3,
+    serverless_framework,
     mail,
     iot,
     delivery,

@@ -1,4 +1,4 @@
-"""CloudFormation: functions behind custom resources, and CDK's triggers.
+"""CloudFormation: functions behind custom resources, CDK's triggers and its SDK calls.
 
 CloudFormation calls the function asynchronously, but it waits for the answer at a URL, and the
 deployment fails where none comes: the failure is seen, by the one who deploys. So such a function
@@ -9,8 +9,16 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-cloudformation.html
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from ..model import Waits
 from ..reader import Resource
+from ..values import mapping
+
+_SDK_CALLS = ("Create", "Update", "Delete")
+_LAMBDA = ("lambda", "@aws-sdk/client-lambda")
 
 
 def read(resource: Resource) -> None:
@@ -37,7 +45,40 @@ def read_trigger(resource: Resource) -> None:
         resource.calls(handler, "triggers", waits=waits, only_arns=True)
 
 
+def read_sdk_calls(resource: Resource) -> None:
+    """Read an `AwsCustomResource` of CDK's, whose calls of AWS are texts in JSON.
+
+    https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.custom_resources.AwsCustomResource.html
+    """
+    read(resource)
+    for name in _SDK_CALLS:
+        for text in resource.known_texts(resource.properties.get(name)):
+            try:
+                call = mapping(json.loads(text))
+            except (ValueError, RecursionError):
+                continue
+            _read_sdk_call(resource, call)
+
+
+def _read_sdk_call(resource: Resource, call: Mapping[str, Any]) -> None:
+    service, action = call.get("service"), call.get("action")
+    if not isinstance(service, str) or not isinstance(action, str):
+        return
+    action = action.lower().removesuffix("command")
+    if service.lower() not in _LAMBDA or action not in ("invoke", "invokeasync"):
+        return
+    parameters = mapping(call.get("parameters"))
+    name, type, qualifier = (
+        value if isinstance(value, str) else ""
+        for value in map(parameters.get, ("FunctionName", "InvocationType", "Qualifier"))
+    )
+    waits = Waits.NO if action == "invokeasync" else resource.waits([type], "event")
+    if name and waits is not Waits.YES:
+        resource.calls_text(name, "sdk", waits=waits, qualifier=qualifier)
+
+
 CALLERS = {
     "AWS::CloudFormation::CustomResource": read,
+    "Custom::AWS": read_sdk_calls,
     "Custom::Trigger": read_trigger,
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..model import Waits
 from ..reader import Resource
 from ..references import is_arn_of
-from ..services import service_of
+from ..services import service_of, waits
 from ..values import items, mapping, member, members
 
 _INVOKE = ("lambda:invokefunction", "lambda:invoke*", "lambda:*", "*")
@@ -22,10 +23,13 @@ _POLICIES = (
 def read_role(resource: Resource) -> None:
     """Read a role that Scheduler assumes: it calls what the role's policies allow.
 
+    One that others assume too, such as the functions, may be theirs to call with.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html
     """
-    if not _is_assumed_by_scheduler(resource):
+    services = list(_services(resource))
+    if "scheduler" not in services:
         return
+    goes_on = all(waits(service) is Waits.NO for service in services)
     documents = list(members(resource.properties, "Policies", "PolicyDocument"))
     names = [resource.name, *resource.known_texts(resource.properties.get("RoleName"))]
     for type, roles in _POLICIES:
@@ -44,18 +48,21 @@ def read_role(resource: Resource) -> None:
             for text in resource.known_texts(value):
                 # `arn:…:*` beside the ARN itself is how CDK grants the versions too.
                 if is_arn_of("lambda", text) and "*" not in text:
-                    resource.calls_text(text, "scheduler", is_permission=True)
+                    resource.calls_text(
+                        text,
+                        "scheduler",
+                        waits=Waits.NO if goes_on else Waits.UNKNOWN,
+                        is_permission=True,
+                    )
 
 
-def _is_assumed_by_scheduler(resource: Resource) -> bool:
-    trusted = members(
+def _services(resource: Resource) -> Iterator[str]:
+    """Yield the services that may assume a role."""
+    for principal in members(
         resource.properties, "AssumeRolePolicyDocument", "Statement", "Principal", "Service"
-    )
-    return any(
-        service_of(resource.marks.start(text)) == "scheduler"
-        for service in trusted
-        for text in resource.known_texts(service)
-    )
+    ):
+        for text in resource.known_texts(principal):
+            yield service_of(resource.marks.start(text))
 
 
 def _allowed(resource: Resource, documents: list[Any]) -> Iterator[Any]:

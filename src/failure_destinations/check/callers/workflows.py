@@ -1,4 +1,4 @@
-"""Step Functions: tasks that call a function and go on."""
+"""Step Functions: tasks that call a function and go on; and Transfer Family's workflows."""
 
 from __future__ import annotations
 
@@ -108,4 +108,17 @@ def _argument(
     return found
 
 
-CALLERS = {"AWS::StepFunctions::StateMachine": read_state_machine}
+def read_transfer_workflow(resource: Resource) -> None:
+    """Read a workflow's custom steps: it awaits a callback, until a time-out.
+
+    https://docs.aws.amazon.com/transfer/latest/userguide/API_SendWorkflowStepState.html
+    """
+    for steps in ("Steps", "OnExceptionSteps"):
+        for function in members(resource.properties, steps, "CustomStepDetails", "Target"):
+            resource.calls(function, "transfer", waits=Waits.FOR_CALLBACK, only_arns=True)
+
+
+CALLERS = {
+    "AWS::StepFunctions::StateMachine": read_state_machine,
+    "AWS::Transfer::Workflow": read_transfer_workflow,
+}
