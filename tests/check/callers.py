@@ -488,6 +488,14 @@ def resolver(function: Any) -> Resources:
     }
 
 
+EVENT_TASK: dict[str, Any] = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::lambda:invoke",
+    "Parameters": {"FunctionName": "${Name}", "InvocationType": "Event"},
+    "End": True,
+}
+
+
 def state_machine(
     function: Any, arguments: str = "Parameters", type: str = "Event", **task: Any
 ) -> Resources:

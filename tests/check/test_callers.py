@@ -463,6 +463,21 @@ def test_finds_a_task_by_any_branch_of_its_substitution() -> None:
     assert finding.invoked_by == ("Caller",)
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"Definition": {"States": {"Tell": callers.EVENT_TASK}}},
+        {"DefinitionString": {"Fn::ToJsonString": {"States": {"Tell": callers.EVENT_TASK}}}},
+    ],
+)
+def test_finds_a_task_in_a_definition_that_is_no_text(properties: dict[str, Any]) -> None:
+    """Substitutions stand in definitions that are written as properties too."""
+    properties = {**properties, "DefinitionSubstitutions": {"Name": ARN}}
+    machine = callers.one("AWS::StepFunctions::StateMachine", properties)
+    (finding,) = errors(template({"Caller": machine}))
+    assert (finding.logical_id, finding.invoked_by) == ("Function", ("Caller",))
+
+
 def test_finds_a_configuration_without_a_destination() -> None:
     """Who configures asynchronous calls has some."""
     (finding,) = errors(template(config(destination="", MaximumRetryAttempts=0)))

@@ -487,3 +487,40 @@ def test_says_that_a_configuration_does_not_call() -> None:
     assert finding.reason.startswith(
         "It is configured for asynchronous calls by Config (AWS::Lambda::EventInvokeConfig), and "
     )
+
+
+TRANSFORM = {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://b/k"}}}
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        one("AWS::Events::Rule", TRANSFORM),
+        one("AWS::S3::Bucket", {"NotificationConfiguration": TRANSFORM}),
+        {**one("AWS::SNS::Topic", {}), **TRANSFORM},
+        one("AWS::Lambda::EventInvokeConfig", TRANSFORM),
+    ],
+)
+def test_does_not_know_what_a_transform_adds(caller: dict[str, Any]) -> None:
+    """What a transform makes a resource call is only known at deployment."""
+    assert kinds(template({"Caller": caller})) == ["unknown"]
+
+
+def test_does_not_know_what_a_transform_gives_to_a_function() -> None:
+    """It may be a dead-letter queue."""
+    function = {"Function": one("AWS::Lambda::Function", TRANSFORM)}
+    assert kinds(template(KEPT, function)) == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        ({"Transform": "AWS::LanguageExtensions"}, []),
+        ({"Transform": ["AWS::LanguageExtensions", "AddQueues"]}, ["unknown"]),
+        ({"Transform": {"Name": "AWS::Include", "Parameters": {"Location": "a"}}}, ["unknown"]),
+        (TRANSFORM, ["unknown"]),
+    ],
+)
+def test_does_not_know_what_a_macro_changes(sections: dict[str, Any], expected: list[str]) -> None:
+    """A macro of one's own may change any resource."""
+    assert kinds(template(**sections)) == expected

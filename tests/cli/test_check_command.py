@@ -206,6 +206,141 @@ def test_reads_templates_that_import_from_one_another() -> None:
     assert [one["kind"] for one in findings(a)] == ["unknown"]
 
 
+@pytest.mark.parametrize(("old", "new"), [("{", "{ # for people"), ("\n}", ",\n}")])
+def test_reads_json_that_is_only_yaml(old: str, new: str) -> None:
+    """What begins as JSON does may have comments and a comma too many, as YAML has."""
+    text = json.dumps(LOST, indent=1).replace(old, new, 1)
+    (finding,) = findings(write("template.json", text))
+    assert (finding["kind"], finding["line"]) == ("uncovered", 3)
+
+
+def test_reads_yaml_with_an_equals_sign() -> None:
+    """A lone `=` is a text."""
+    (finding,) = findings(write("template.yaml", f"Description: =\n{YAML}"))
+    assert finding["kind"] == "uncovered"
+
+
+STATE_MACHINE = """\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Report:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.13, Handler: index.handler, CodeUri: src/}
+  Daily:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      DefinitionUri: daily.asl.yaml
+      DefinitionSubstitutions: {Report: !GetAtt Report.Arn}
+"""
+
+DEFINITION = """\
+StartAt: Tell
+States:
+  Tell:
+    Type: Task
+    Resource: arn:aws:states:::lambda:invoke
+    Parameters: {FunctionName: "${Report}", InvocationType: Event}
+    End: true
+"""
+
+
+def test_reads_the_definition_of_a_state_machine_beside_it() -> None:
+    """A definition that is still a file is read too."""
+    write("daily.asl.yaml", DEFINITION)
+    (finding,) = findings(write("template.yaml", STATE_MACHINE))
+    assert (finding["kind"], finding["invoked_by"]) == ("uncovered", ["Daily"])
+
+
+def test_says_which_definition_is_missing() -> None:
+    """A file that is not there leaves open what it says."""
+    (finding,) = findings(write("template.yaml", STATE_MACHINE))
+    assert finding["reason"].endswith("its definition file daily.asl.yaml is not there.")
+
+
+def test_reads_an_api_beside_it() -> None:
+    """So is the document of an API."""
+    method = callers.asynchronous_method(callers.ARN)["Caller"]["Properties"]["Integration"]
+    integration = {
+        "uri": "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/report/invocations",
+        "requestParameters": method["RequestParameters"],
+    }
+    document = {"paths": {"/": {"post": {"x-amazon-apigateway-integration": integration}}}}
+    write("api.json", document)
+    api = callers.one("AWS::ApiGateway::RestApi", {"BodyS3Location": "api.json"})
+    (finding,) = findings(write("template.json", {"Resources": {"Api": api}}))
+    assert (finding["kind"], finding["invoked_by"]) == ("unknown", ["Api"])
+    Path("api.json").unlink()
+    (finding,) = findings("template.json")
+    assert finding["reason"].endswith("its document was not given.")
+
+
+INCLUDING = """\
+Resources:
+  Report:
+    Type: AWS::Lambda::Function
+    Properties:
+      Fn::Transform: {Name: AWS::Include, Parameters: {Location: dead-letter.yaml}}
+  Photos:
+    Type: AWS::S3::Bucket
+    Properties:
+      NotificationConfiguration: {LambdaConfigurations: [{Function: !GetAtt Report.Arn}]}
+"""
+
+
+def test_reads_what_a_template_includes() -> None:
+    """A function that is covered in an included file is covered."""
+    write("dead-letter.yaml", "DeadLetterConfig: {TargetArn: 'arn:aws:sqs:eu-west-1:1:failures'}")
+    assert findings(write("template.yaml", INCLUDING)) == []
+    write("dead-letter.yaml", "MemorySize: 256")
+    assert [one["kind"] for one in findings("template.yaml")] == ["uncovered"]
+
+
+def test_accuses_nobody_for_what_it_cannot_include() -> None:
+    """What an included file says of a function is not known without it."""
+    (finding,) = findings(write("template.yaml", INCLUDING))
+    assert (finding["kind"], finding["logical_id"]) == ("unknown", "Report")
+
+
+def test_reads_sam_beside_loops() -> None:
+    """Loops of CloudFormation's are not known, and what stands beside them is."""
+    loop = """\
+  Fn::ForEach::Topics:
+    - Name
+    - [A, B]
+    - Topic${Name}: {Type: AWS::SNS::Topic}
+"""
+    found = findings(write("template.yaml", SAM + loop))
+    kinds = {one["logical_id"]: one["kind"] for one in found if one["kind"] != "delivery"}
+    assert kinds == {"Report": "uncovered", "Fn::ForEach::Topics": "unknown"}
+
+
+def test_accuses_nobody_for_an_empty_parameter_of_sam() -> None:
+    """A destination that may be given is not known to be missing."""
+    text = SAM.replace("!GetAtt Queue.Arn", "!Ref Given")
+    text += "Parameters: {Given: {Type: String, Default: ''}}\n"
+    found = findings(write("template.yaml", text))
+    (order,) = [one for one in found if one["kind"] == "unknown"]
+    assert order["logical_id"] == "Order"
+
+
+def test_reads_on_beside_a_nested_template_that_is_none() -> None:
+    """A nested template that cannot be read is a line, and its stack is not known."""
+    nested = callers.one("AWS::CloudFormation::Stack", {"TemplateURL": "nested.yaml"})
+    write("nested.yaml", "- 1")
+    result = check(write("template.json", template(callers.bucket(callers.ARN), {"N": nested})))
+    assert result.stderr.startswith("failure-destinations: nested.yaml: is no CloudFormation")
+    assert "error uncovered" in result.stdout
+    assert "template was not given" in result.stdout
+
+
+@pytest.mark.parametrize("url", ["a" * 5_000, "a\0b", "template.json", "."])
+def test_survives_a_nested_template_that_cannot_be(url: str) -> None:
+    """A name that no file can have, a folder or the template itself is not read."""
+    stack = callers.one("AWS::CloudFormation::Stack", {"TemplateURL": url})
+    found = findings(write("template.json", {"Resources": {f"S{i}": stack for i in range(9)}}))
+    assert [one["kind"] for one in found] == ["unknown"] * 9
+
+
 def test_reads_nested_templates_beside_it() -> None:
     """A nested stack's template that is still a file is read too."""
     nested = callers.one("AWS::CloudFormation::Stack", {"TemplateURL": "./nested.yaml"})

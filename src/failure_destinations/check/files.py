@@ -38,7 +38,9 @@ def _construct_tag(loader: Any, suffix: str, node: Any) -> dict[str, Any]:
 
 
 _Loader.add_multi_constructor("!", _construct_tag)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _BASE.construct_yaml_str)
+for _tag in ("timestamp", "value"):
+    # Dates, and a lone `=`.
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _BASE.construct_yaml_str)
 
 
 class TemplateFile:
@@ -47,6 +49,7 @@ class TemplateFile:
     Attributes:
         path: The file.
         template: What is in it.
+        has_includes: Whether it may name other files to include.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,8 +61,9 @@ class TemplateFile:
         self.path = path
         self._text = _text(path)
         self._lines: dict[str, int] | None = None
-        self._is_json = self._text.lstrip().startswith("{")
-        self.template = _template(path, self._text, is_json=self._is_json)
+        loaded, self._is_json = _load(path, self._text)
+        self.template = _template(path, loaded)
+        self.has_includes = "AWS::Include" in self._text
 
     def line_of(self, logical_id: str) -> int | None:
         """Return the line in which a resource begins, from 1 on, or None where it has none."""
@@ -80,20 +84,54 @@ def _text(path: Path) -> str:
         raise TemplateError(f"{path}: is no text in UTF-8") from None
 
 
-def _template(path: Path, text: str, *, is_json: bool) -> Mapping[str, Any]:
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file, and nothing else, behind what a template says is a path."""
     try:
-        loaded = json.loads(text) if is_json else yaml.load(text, Loader=_Loader)  # noqa: S506
-    except json.JSONDecodeError as error:
-        raise TemplateError(f"{path}:{error.lineno}: is no JSON: {error.msg}") from None
+        return path.is_file()
+    except (OSError, ValueError):
+        # Too long a name, or a character that none can have.
+        return False
+
+
+def read_document(path: Path) -> Any:
+    """Return what is in a file that a template refers to, in JSON or YAML.
+
+    Raises:
+        TemplateError: It cannot be read.
+    """
+    return _load(path, _text(path))[0]
+
+
+def _load(path: Path, text: str) -> tuple[Any, bool]:
+    """Return what is in a text, and whether that is JSON."""
+    try:
+        if not text.lstrip().startswith("{"):
+            return _load_yaml(path, text), False
+        try:
+            return json.loads(text), True
+        except json.JSONDecodeError as error:
+            try:
+                # With comments, or a comma too many, it is YAML all the same.
+                return _load_yaml(path, text), False
+            except TemplateError:
+                raise TemplateError(f"{path}:{error.lineno}: is no JSON: {error.msg}") from None
+    except RecursionError:
+        raise TemplateError(f"{path}: is nested too deeply to be a template") from None
+
+
+def _load_yaml(path: Path, text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         problem = " ".join(str(error.problem).split())[:_PROBLEM_LENGTH]
         raise TemplateError(f"{path}{line}: is no YAML: {problem}") from None
-    except RecursionError:
-        raise TemplateError(f"{path}: is nested too deeply to be a template") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
         problem = " ".join(str(error).split())[:_PROBLEM_LENGTH]
         raise TemplateError(f"{path}: is no YAML: {problem}") from None
+
+
+def _template(path: Path, loaded: Any) -> Mapping[str, Any]:
     if isinstance(loaded, Mapping) and isinstance(loaded.get("Resources"), Mapping):
         return loaded
     if isinstance(loaded, Mapping) and "service" in loaded and "provider" in loaded:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import sam
+from . import documents, sam
 from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
-from .files import TemplateError, TemplateFile
+from .files import TemplateError, TemplateFile, is_file
 from .findings import UncoveredFunction
 from .stacks import Stack
 from .values import mapping
@@ -87,24 +87,33 @@ class Checked:
         )
 
     def _add_file(self, path: Path) -> None:
-        self.stacks.append(self._stack(path, 0))
+        self.stacks.append(self._stack(path, ()))
 
-    def _stack(self, path: Path, depth: int) -> Stack:
+    def _stack(self, path: Path, parents: tuple[Path, ...]) -> Stack:
         file = self._files[str(path)] = TemplateFile(path)
         template = file.template
+        if file.has_includes:
+            template = documents.include(path, template)
         if sam.is_sam(template):
             template = sam.transform(path, template)
-        return Stack(template, file=str(path), nested=self._nested(path, template, depth))
+        template = documents.attach(path, template)
+        nested = self._nested(template, (*parents, path))
+        return Stack(template, file=str(path), nested=nested)
 
-    def _nested(self, path: Path, template: Mapping[str, Any], depth: int) -> dict[str, Stack]:
+    def _nested(self, template: Mapping[str, Any], parents: tuple[Path, ...]) -> dict[str, Stack]:
         """Return the nested stacks whose templates are still files beside this one."""
         nested = {}
         for logical_id, resource in mapping(template.get("Resources")).items():
             url = mapping(mapping(resource).get("Properties")).get("TemplateURL")
-            if not isinstance(url, str) or "://" in url or depth >= _MAX_NESTING:
+            if not isinstance(url, str) or "://" in url or len(parents) > _MAX_NESTING:
                 continue
-            if (path.parent / url).is_file():
-                nested[logical_id] = self._stack(path.parent / url, depth + 1)
+            path = parents[-1].parent / url
+            if not is_file(path) or any(path.samefile(parent) for parent in parents):
+                continue
+            try:
+                nested[logical_id] = self._stack(path, parents)
+            except TemplateError as error:
+                self.problems.append(str(error))
         return nested
 
 

@@ -15,6 +15,7 @@ from .model import (
     Destination,
     Facts,
     Function,
+    Kept,
     Source,
     Unknown,
     Waits,
@@ -30,6 +31,7 @@ from .references import (
 from .values import Resolver, Scope, Texts, items, leaves, mapping, member, members
 
 FUNCTION = "AWS::Lambda::Function"
+_CONFIG = "AWS::Lambda::EventInvokeConfig"
 _NESTED_STACK = "AWS::CloudFormation::Stack"
 _SAM_FUNCTION = "AWS::Serverless::Function"
 
@@ -44,6 +46,8 @@ _CDK_DESCRIPTION = (
     'AWS CloudFormation handler for "Custom::',
 )
 _ACKNOWLEDGE = "failure-destinations"
+_TRANSFORM = "Fn::Transform"
+_INCLUDE = "AWS::Include"
 
 
 class Resource:
@@ -116,6 +120,14 @@ class Resource:
             return Waits.NO
         known = all(self.marks.is_known(text) for text in texts)
         return Waits.YES if known else Waits.UNKNOWN
+
+    @property
+    def is_transformed(self) -> bool:
+        """Whether a macro gives it properties at deployment, which are not known."""
+        return any(
+            _TRANSFORM in mapping(value)
+            for value in (self.definition, self.properties, *self.properties.values())
+        )
 
     @property
     def name(self) -> str:
@@ -259,9 +271,11 @@ class TemplateReader:
             if resource.type == FUNCTION:
                 self._read_function(resource)
         for resource in resources:
-            if resource.type == "AWS::Lambda::EventInvokeConfig":
+            if resource.type == _CONFIG:
                 self._read_config(resource)
             reads = CALLERS.get(resource.type)
+            if resource.is_transformed and (reads is not None or resource.type == _CONFIG):
+                resource.leaves_open("A transform gives it properties, which are not known")
             if reads is not None:
                 reads(resource)
             elif resource.type.startswith("Custom::"):
@@ -275,6 +289,8 @@ class TemplateReader:
                     "how failures are kept is not known"
                 )
         self._read_loops()
+        for scope in self.scopes:
+            self._read_macros(scope)
         return self.facts
 
     def index(
@@ -345,10 +361,13 @@ class TemplateReader:
         ]
         if resource.properties.get("DeadLetterConfig") is not None:
             texts += _left_out(resource.properties["DeadLetterConfig"])
+        dead_letter = destination(texts, DEAD_LETTERS, self.marks)
+        if resource.is_transformed and dead_letter.kept is Kept.NO:
+            dead_letter = Destination(Kept.PERHAPS, "", "a transform gives it properties")
         self.facts.functions[key] = Function(
             key=key,
             source=resource.source,
-            dead_letter=destination(texts, DEAD_LETTERS, self.marks),
+            dead_letter=dead_letter,
             owned_by_cdk=_CDK_LOGICAL_ID.search(resource.logical_id) is not None
             or (isinstance(description, str) and description.startswith(_CDK_DESCRIPTION)),
             acknowledged=_acknowledged(resource.definition),
@@ -415,6 +434,20 @@ class TemplateReader:
                             "It makes resources at deployment, which are not known",
                         )
                     )
+
+    def _read_macros(self, scope: Scope) -> None:
+        transforms = [*items(scope.template.get("Transform"))]
+        transforms += items(scope.template.get(_TRANSFORM))
+        for transform in transforms:
+            name = mapping(transform).get("Name", transform)
+            # AWS's own, but for includes, change no resource that is there.
+            if isinstance(name, str) and (name == _INCLUDE or not name.startswith("AWS::")):
+                self.facts.unknowns.append(
+                    Unknown(
+                        Source("Transform", name[:200], stack=scope.name, file=scope.file),
+                        "It may change any resource at deployment, and how is not known",
+                    )
+                )
 
 
 def _left_out(value: Any) -> list[None]:

@@ -161,8 +161,8 @@ def _coverage(
         yield _about(
             group,
             UNKNOWN,
-            f"It is {_how(group)} {_list(sources)}, and whether its failures are kept is not known: "
-            f"{doubt}.",
+            f"It is {_how(group)} {_list(sources)}, and whether its failures are kept is not "
+            f"known: {doubt}.",
             sources,
             attach(group.function, group.qualifier),
         )

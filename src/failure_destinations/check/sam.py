@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .documents import PLACES
 from .files import TemplateError
 from .values import items, mapping, member
 
@@ -50,7 +51,8 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
     session = Session(region_name="us-east-1")
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     local = copy.deepcopy(dict(template))
-    _put_code_elsewhere(local)
+    loops = _take_loops(local)
+    places = _put_code_elsewhere(local)
     try:
         translated = Translator({}, Parser(), boto_session=session).translate(
             local, _parameters(local)
@@ -62,11 +64,34 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
         raise TemplateError(
             f"{path}: AWS SAM cannot translate it: {_one_line(f'{type(error).__name__}: {error}')}"
         ) from None
-    return mapping(translated)
+    resources = mapping(mapping(translated).get("Resources"))
+    for logical_id, place in places.items():
+        _put_back(mapping(resources.get(logical_id)), place)
+    return {**translated, "Resources": {**resources, **loops}}
 
 
-def _put_code_elsewhere(template: dict[str, Any]) -> None:
-    for resource in mapping(template.get("Resources")).values():
+def _take_loops(template: dict[str, Any]) -> dict[str, Any]:
+    """Take out Fn::ForEach, which makes resources before the translator sees them."""
+    resources = template.get("Resources")
+    if not isinstance(resources, dict):
+        return {}
+    names = [name for name in resources if isinstance(name, str) and name.startswith("Fn::")]
+    return {name: resources.pop(name) for name in names}
+
+
+def _put_back(resource: Mapping[str, Any], place: str) -> None:
+    """Say where a definition is, as the template did."""
+    type, properties = resource.get("Type"), resource.get("Properties")
+    if isinstance(type, str) and type in PLACES and isinstance(properties, dict):
+        name, _ = PLACES[type]
+        if name in properties:
+            properties[name] = place
+
+
+def _put_code_elsewhere(template: dict[str, Any]) -> dict[str, str]:
+    """Put code where the translator wants it, and return where definitions were."""
+    places: dict[str, str] = {}
+    for logical_id, resource in mapping(template.get("Resources")).items():
         type = mapping(resource).get("Type")
         if type == _APPLICATION:
             # It is a nested stack, whose template the translator would ask a service for.
@@ -82,7 +107,9 @@ def _put_code_elsewhere(template: dict[str, Any]) -> None:
             ):
                 properties["CodeUri"] = _ELSEWHERE
         elif name is not None and isinstance(properties.get(name), str):
+            places[logical_id] = properties[name]
             properties[name] = _ELSEWHERE
+    return places
 
 
 def _is_image(properties: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
@@ -96,9 +123,10 @@ def _is_image(properties: Mapping[str, Any], template: Mapping[str, Any]) -> boo
 
 
 def _parameters(template: Mapping[str, Any]) -> dict[str, Any]:
-    # What is only known at deployment stays so: a name is no ARN.
+    # What is only known at deployment stays so: a name is no ARN. An empty default says that a
+    # value may be given.
     return {
-        name: mapping(parameter).get("Default", name)
+        name: default if (default := mapping(parameter).get("Default")) not in (None, "") else name
         for name, parameter in mapping(template.get("Parameters")).items()
     }
 

@@ -15,6 +15,8 @@ from ..values import items, mapping, members
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 _TASK = re.compile(r":states:[^:]*:[^:]*:(lambda|aws-sdk:lambda):invoke(Async)?(\.|$)", re.I)
 
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-ToJsonString.html
+_TO_JSON = "Fn::ToJsonString"
 _PLACEHOLDER = re.compile(r"\$\{([^${}]*)\}")
 # https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 _JSONATA = re.compile(r"\s*\{%(.*)%\}\s*", re.S)
@@ -25,11 +27,19 @@ def read_state_machine(resource: Resource) -> None:
     """Read a state machine's tasks: they wait, unless the invocation type is `Event`."""
     properties = resource.properties
     for definition in items(properties.get("DefinitionString")):
+        if isinstance(definition, Mapping) and _TO_JSON in definition:
+            _read(resource, definition[_TO_JSON], _resolved(resource))
+            continue
         for text in resource.known_texts(definition):
             _read_text(resource, text)
-    _read(resource, properties.get("Definition"), resource.known_texts)
-    for _ in items(properties.get("DefinitionS3Location")):
-        resource.leaves_open("It may call functions: its definition is in S3")
+    _read(resource, properties.get("Definition"), _resolved(resource))
+    for place in items(properties.get("DefinitionS3Location")):
+        where = f"file {place[:200]} is not there" if _is_file(place) else "is in S3"
+        resource.leaves_open(f"It may call functions: its definition {where}")
+
+
+def _is_file(place: Any) -> bool:
+    return isinstance(place, str) and "://" not in place
 
 
 def _read_text(resource: Resource, text: str) -> None:
@@ -47,15 +57,34 @@ def _read_text(resource: Resource, text: str) -> None:
         _read(resource, parsed, _as_is)
 
 
-def _substituted(resource: Resource, text: str) -> Iterator[str]:
+def _resolved(resource: Resource) -> Callable[[Any], list[str]]:
+    """Return how to read a value of a definition that is no text."""
+
+    def texts(value: Any) -> list[str]:
+        return [
+            substituted
+            for text in resource.known_texts(value)
+            for substituted in _substituted(resource, text, in_json=False)
+        ]
+
+    return texts
+
+
+def _substituted(resource: Resource, text: str, *, in_json: bool = True) -> Iterator[str]:
     """Yield a definition as often as each text of each substitution stands in it once."""
+    if "${" not in text:
+        yield text
+        return
     substitutions = mapping(resource.properties.get("DefinitionSubstitutions"))
     texts = {name: resource.known_texts(value) for name, value in substitutions.items()}
     for i in range(max(map(len, texts.values()), default=0) or 1):
 
         def substitute(placeholder: re.Match[str], i: int = i) -> str:
             found = texts.get(placeholder.group(1))
-            return json.dumps(found[i % len(found)])[1:-1] if found else placeholder.group()
+            if not found:
+                return placeholder.group()
+            one = found[i % len(found)]
+            return json.dumps(one)[1:-1] if in_json else one
 
         yield _PLACEHOLDER.sub(substitute, text) if texts else text
 
