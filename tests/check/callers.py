@@ -643,6 +643,25 @@ def sdk_command(function: Any) -> Resources:
     return sdk_call(function, "@aws-sdk/client-lambda", "InvokeCommand")
 
 
+def runbook(function: Any) -> Resources:
+    """A runbook of Systems Manager with a step that goes on."""
+    inputs = {"FunctionName": function, "InvocationType": "Event"}
+    step = {"name": "tell", "action": "aws:invokeLambdaFunction", "inputs": inputs}
+    content = {"schemaVersion": "0.3", "mainSteps": [step]}
+    return {"Caller": one("AWS::SSM::Document", {"DocumentType": "Automation", "Content": content})}
+
+
+def runbook_as_text(function: Any) -> Resources:
+    """The same as a text in JSON."""
+    content = json.dumps(runbook("${Name}")["Caller"]["Properties"]["Content"])
+    return {
+        "Caller": one(
+            "AWS::SSM::Document",
+            {"DocumentType": "Automation", "Content": {"Fn::Sub": [content, {"Name": function}]}},
+        )
+    }
+
+
 def transfer_workflow(function: Any) -> Resources:
     """A workflow of Transfer Family, which awaits a callback."""
     step = {"Name": "step", "Target": function, "TimeoutSeconds": 60}
@@ -732,6 +751,8 @@ CALLERS: list[Callable[[Any], Resources]] = [
     rule_without_cloudformation,
     sdk_call,
     sdk_command,
+    runbook,
+    runbook_as_text,
 ]
 
 

@@ -553,6 +553,23 @@ def test_does_not_accuse_for_a_custom_resource_beside_what_is_not_known() -> Non
     assert (finding.kind, finding.invoked_by) == ("unknown", ("Caller",))
 
 
+def test_accuses_no_step_of_a_runbook_that_waits() -> None:
+    """A step without an invocation type waits, and fails the runbook."""
+    runbook = callers.runbook(ARN)
+    (step,) = runbook["Caller"]["Properties"]["Content"]["mainSteps"]
+    del step["inputs"]["InvocationType"]
+    assert find_uncovered_functions(template(runbook)) == []
+
+
+def test_tells_that_a_runbook_cannot_be_read() -> None:
+    """A runbook in YAML within a text may call anybody."""
+    content = "mainSteps: [{action: 'aws:invokeLambdaFunction', inputs: {FunctionName: a}}]"
+    document = callers.one("AWS::SSM::Document", {"Content": content})
+    assert [one.kind for one in find_uncovered_functions(template({"Caller": document}))] == [
+        "unknown"
+    ]
+
+
 @pytest.mark.parametrize(
     "parameters",
     [{"FunctionName": "a"}, {"FunctionName": "a", "InvocationType": "RequestResponse"}, {}],

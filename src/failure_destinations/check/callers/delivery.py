@@ -1,12 +1,16 @@
-"""Code and configuration on their way: CodeCommit, CodePipeline and AppConfig."""
+"""Code and configuration on their way: CodeCommit, CodePipeline, AppConfig, Systems Manager."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..model import Waits
 from ..reader import Resource
 from ..values import items, mapping, member, members
+
+_STEP = "aws:invokelambdafunction"
 
 
 def read_repository(resource: Resource) -> None:
@@ -56,6 +60,43 @@ def read_maintenance_task(resource: Resource) -> None:
         )
 
 
+def read_document(resource: Resource) -> None:
+    """Read a runbook of Systems Manager, whose steps wait unless they say otherwise.
+
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/automation-action-lamb.html
+    """
+    for content in items(resource.properties.get("Content")):
+        if isinstance(content, Mapping) and "mainSteps" in content:
+            _read_steps(resource, content, resource.known_texts)
+            continue
+        for text in resource.known_texts(content):
+            if _STEP not in text.lower():
+                continue
+            try:
+                _read_steps(resource, mapping(json.loads(text)), _as_is)
+            except (ValueError, RecursionError):
+                resource.leaves_open("It may call functions: its content cannot be read")
+
+
+def _as_is(value: Any) -> list[str]:
+    """Return what was resolved before it was parsed."""
+    return [value] if isinstance(value, str) else []
+
+
+def _read_steps(
+    resource: Resource, content: Mapping[str, Any], texts: Callable[[Any], list[str]]
+) -> None:
+    for step in members(content, "mainSteps"):
+        if not resource.is_text(mapping(step).get("action"), _STEP):
+            continue
+        inputs = mapping(mapping(step).get("inputs"))
+        waits = resource.waits(texts(inputs.get("InvocationType")), "event")
+        if waits is not Waits.YES:
+            qualifier = next(iter(texts(inputs.get("Qualifier"))), "")
+            for function in texts(inputs.get("FunctionName")):
+                resource.calls_text(function, "ssm", waits=waits, qualifier=qualifier)
+
+
 def read_lifecycle_hooks(resource: Resource) -> None:
     """Read hooks of EC2 Auto Scaling, for functions among their targets."""
     hooks = [resource.properties, *items(resource.properties.get("LifecycleHookSpecificationList"))]
@@ -74,6 +115,7 @@ CALLERS = {
     "AWS::CodeCommit::Repository": read_repository,
     "AWS::CodePipeline::Pipeline": read_pipeline,
     "AWS::AppConfig::Extension": read_extension,
+    "AWS::SSM::Document": read_document,
     "AWS::SSM::MaintenanceWindowTask": read_maintenance_task,
     "AWS::AutoScaling::LifecycleHook": read_lifecycle_hooks,
     "AWS::AutoScaling::AutoScalingGroup": read_lifecycle_hooks,
