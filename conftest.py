@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +22,10 @@ from failure_destinations.testing.node import find_node
 # and synth's own validation costs two seconds once; tests/test_examples.py leaves it on.
 os.environ.setdefault("JSII_NODE", str(find_node()))
 os.environ.setdefault("CDK_VALIDATION", "false")
+# A job in the background, and one of nohup's, ignores what tests stop programs with.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -101,6 +101,8 @@ class Deployed:
 @pytest.fixture(scope="module")
 def deployed(ministack: LocalCloud) -> Deployed:
     """Deploy them once: one with all that can be watched, and with strangers beside it."""
+    if ministack.client("cloudwatch").meta.service_model.resolved_protocol == "query":
+        pytest.skip("an older boto3 asks for XML, in which the engine leaves out alarms' actions")
     app = cdk.App(context={"aws:cdk:enable-path-metadata": True})
     operators = sns.Topic(cdk.Stack(app, "Operators"), "Topic")
     stack = cdk.Stack(app, STACK)

@@ -218,15 +218,6 @@ def test_says_that_there_may_be_more() -> None:
     assert not tally.all_succeeded
 
 
-@pytest.fixture
-def hangups() -> Iterator[None]:
-    """Have this process told when its terminal is closed, also where nohup started it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.usefixtures("hangups")
 def test_finishes_what_runs_when_the_terminal_is_closed() -> None:
     """Also where the signal comes twice, as from a shell and the terminal."""
     source = Memory([waiting("1")], [waiting("2")])

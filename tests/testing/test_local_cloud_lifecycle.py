@@ -22,12 +22,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.soak]
 
 # A program with a Lambda function's process under way, which then ends as its arguments say.
 PROGRAM = """\
-import json, signal, sys, time
+import json, sys, time
 from failure_destinations.testing import LocalCloud
 from tests.testing.conftest import define_function
 
-# A job in the background is started without it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 engine, ending = sys.argv[1:]
 
 def tell(cloud):
