@@ -115,7 +115,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side does (5)")
+    parser.add_argument("--rounds", type=int, default=9, help="how often each side does (9)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--side", choices=["with cover", "without"], help="measure one, here")
     arguments = parser.parse_args()
