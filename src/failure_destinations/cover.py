@@ -55,7 +55,7 @@ class _Cover:
         self._max_event_age = max_event_age
         self._outermost = functools.cache(outermost)
 
-    def visit(self, _: IConstruct) -> None:
+    def visit(self, node: IConstruct) -> None:  # noqa: ARG002
         """Look at the app, and attach; called by CDK for the one construct this is of."""
         attached: list[str] = []
         model = AppModel(self._channel)
@@ -66,11 +66,11 @@ class _Cover:
             handler = model.handler_of(finding)
             if handler is None:
                 continue
-            node = handler.node
-            path = node.path
+            place = handler.node
+            path = place.path
             if not f"{path}/".startswith(below):
                 continue
-            if model.is_acknowledged(node, finding.kind):
+            if model.is_acknowledged(place, finding.kind):
                 continue
             try:
                 may_publish = self._attach(handler, model.config_of(finding))
