@@ -344,6 +344,36 @@ def test_follows_the_condition_of_a_function(app: cdk.App, stack: cdk.Stack) -> 
     assert resource["Condition"] == "Wanted"
 
 
+@pytest.mark.parametrize("with_own", [False, True], ids=["of others", "one of its own"])
+def test_tells_functions_of_one_logical_id_apart(app: cdk.App, with_own: bool) -> None:
+    """Stacks of one kind have the same logical ids; who calls from another stack means one."""
+    FailureChannel(cdk.Stack(app, "Failures"), "Channel").cover(app)
+    rules = cdk.Stack(app, "Rules")
+    if with_own:
+        define_handler(rules)
+    services = [cdk.Stack(app, f"Service{i}") for i in range(3)]
+    for i, service in enumerate(services):
+        function = define_handler(service)
+        live = lambda_.Alias(service, "Live", alias_name="live", version=function.current_version)
+        if i:
+            call_by_rule(rules, f"Rule{i}", live if i == 1 else function)
+    app.synth()
+    assert [len(resources_of(service, CONFIG)) for service in services] == [0, 1, 1]
+    assert resources_of(rules, CONFIG) == {}
+
+
+def test_attaches_where_the_channels_stack_refers_to_a_namesake(app: cdk.App) -> None:
+    """The key of the channel is of one stack, and other stacks have keys of the same name."""
+    key = kms.Key(cdk.Stack(app, "Keys"), "Key")
+    channel = FailureChannel(cdk.Stack(app, "Failures"), "Channel", encryption_key=key)
+    channel.cover(app)
+    service = cdk.Stack(app, "Service")
+    kms.Key(service, "Key")
+    call_by_rule(service, "Rule", define_handler(service))
+    assert len(resources_of(service, CONFIG)) == 1
+    Annotations.from_stack(service).has_no_warning("*", Match.string_like_regexp("cover could not"))
+
+
 def test_leaves_a_function_without_a_construct(app: cdk.App, stack: cdk.Stack) -> None:
     """An L1 function is left to the check, and synthesis goes on."""
     function = lambda_.CfnFunction(

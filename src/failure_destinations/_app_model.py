@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
@@ -11,6 +12,7 @@ from aws_cdk import CfnCondition, CfnElement, CfnResource, Stack, Stage, Validat
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, Node
 
+from ._owners import resolve_references
 from ._tree import outermost_stacks, ref, stage_of
 from .check.callers import CALLERS
 from .check.findings import UncoveredFunction
@@ -45,14 +47,18 @@ class AppModel:
     def __init__(self, construct: IConstruct) -> None:
         """Read the app, or the stage of it, that a construct is in."""
         self._resources: dict[Key, CfnResource] = {}
+        self._raw: dict[Key, Mapping[str, Any]] = {}
         self._accepted: dict[str, frozenset[str]] = {}
         templates: dict[str, dict[str, Any]] = {}
         self.has_conditions = False
+        stacks: dict[str, Stack] = {}
         for stack, elements in _by_stack(stage_of(construct)):
             name = stack.node.path
+            stacks[name] = stack
             resources = (each for each in elements if isinstance(each, CfnResource))
             templates[name] = self._read(stack, name, resources)
             self.has_conditions |= any(isinstance(each, CfnCondition) for each in elements)
+        self._tell_apart(templates, stacks)
         _import_across(templates)
         self._templates = templates
         self._facts = read_facts([Template(template, name) for name, template in templates.items()])
@@ -123,18 +129,45 @@ class AppModel:
             for resource in resources
             if (type := _type_of(resource)) in _READ or type.startswith("Custom::")
         ]
-        raw = [
-            [
-                f"{type}-{i}" if type in _NOT_REFERRED_TO else resource.logical_id,
-                _properties(type, resource),
-            ]
+        ids = [
+            f"{type}-{i}" if type in _NOT_REFERRED_TO else resource.logical_id
             for i, (type, resource) in enumerate(read)
         ]
+        raw = [_properties(type, resource) for type, resource in read]
         template: dict[str, Any] = {}
-        for (type, resource), (id, properties) in zip(read, stack.resolve(raw), strict=True):
+        for id, (type, resource), before, properties in zip(
+            stack.resolve(ids), read, raw, stack.resolve(raw), strict=True
+        ):
             self._resources[name, id] = resource
+            self._raw[name, id] = before
             template[id] = {"Type": type, "Properties": _as_written(properties)}
         return {"Resources": template, "Outputs": {}}
+
+    def _tell_apart(self, templates: dict[str, dict[str, Any]], stacks: dict[str, Stack]) -> None:
+        """Import what is of another stack, where a logical id does not say of which it is."""
+        counts = Counter(id for template in templates.values() for id in template["Resources"])
+        shared = {id for id, count in counts.items() if count > 1}
+        names = {ref(stack): name for name, stack in stacks.items()}
+        for name, template in templates.items() if shared else ():
+            unclear = {
+                id: {
+                    key: value
+                    for key, value in self._raw[name, id].items()
+                    if not shared.isdisjoint(references(definition["Properties"].get(_cap(key))))
+                }
+                for id, definition in template["Resources"].items()
+            }
+            unclear = {id: properties for id, properties in unclear.items() if properties}
+            if not unclear:
+                continue
+
+            def write(value: Any, owner: Stack, here: str = name) -> Any:
+                there = names.get(ref(owner), here)
+                return value if there == here else _export(templates[there], there, value)
+
+            clear = resolve_references(stacks[name], unclear, write)
+            for id, properties in clear.items():
+                template["Resources"][id]["Properties"] |= _as_written(properties)
 
 
 def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnElement]]]:
@@ -172,14 +205,30 @@ def _import_across(templates: dict[str, dict[str, Any]]) -> None:
         id = referred(value)
         if id is None or id in here or id not in owners:
             return {key: imported(item, here) for key, item in value.items()}
-        owner = owners[id]
-        export = f"{owner}:{json.dumps(value, sort_keys=True)}"
-        templates[owner]["Outputs"][export] = {"Value": value, "Export": {"Name": export}}
-        return {"Fn::ImportValue": export}
+        return _export(templates[owners[id]], owners[id], value)
 
     for template in templates.values():
         for definition in template["Resources"].values():
             definition["Properties"] = imported(definition["Properties"], template["Resources"])
+
+
+def _export(template: dict[str, Any], name: str, value: Any) -> dict[str, str]:
+    """Export a value of a stack, and return the import of it."""
+    export = f"{name}:{json.dumps(value, sort_keys=True)}"
+    template["Outputs"][export] = {"Value": value, "Export": {"Name": export}}
+    return {"Fn::ImportValue": export}
+
+
+def references(value: Any) -> Iterator[str]:
+    """Yield the logical ids that a resolved value refers to."""
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, dict):
+        if (id := referred(value)) is not None:
+            yield id
+        for item in value.values():
+            yield from references(item)
 
 
 def referred(value: Any) -> str | None:
@@ -201,8 +250,12 @@ def _as_written(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_written(item) for item in value]
     if isinstance(value, dict):
-        return {key[:1].upper() + key[1:]: _as_written(item) for key, item in value.items()}
+        return {_cap(key): _as_written(item) for key, item in value.items()}
     return value
+
+
+def _cap(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _properties(type: str, resource: CfnResource) -> Mapping[str, Any]:

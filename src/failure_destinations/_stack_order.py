@@ -9,7 +9,8 @@ from typing import Any
 from aws_cdk import CfnElement, CfnOutput, CfnResource, Stack
 from constructs import IConstruct
 
-from ._app_model import referred
+from ._app_model import references
+from ._owners import resolve_references
 from ._tree import outermost, outermost_stacks, ref, stage_of
 
 
@@ -37,12 +38,14 @@ class StackOrder:
 
     def _directly_before(self, stack: Stack) -> Iterator[Stack]:
         yield from map(outermost, stack.dependencies)
-        for id in _referred_ids(stack) - _ids(stack):
-            owners = self._owners.get(id, [])
-            if len(owners) > 1:
-                # The same constructs in two Regions have the same logical ids.
-                owners = [each for each in owners if each.environment == stack.environment]
-            yield from owners
+        values = _values(stack)
+        ids = set(references(stack.resolve(values)))
+        if any(len(self._owners.get(id, ())) > 1 for id in ids):
+            # The logical id does not say of which stack it is.
+            yield from _owners_of_references(stack, values)
+            return
+        for id in ids:
+            yield from (each for each in self._owners.get(id, ()) if ref(each) != ref(stack))
 
     @functools.cached_property
     def _owners(self) -> dict[str, list[Stack]]:
@@ -58,21 +61,21 @@ def _ids(stack: Stack) -> set[str]:
     return set(stack.resolve(ids))
 
 
-def _referred_ids(stack: Stack) -> set[str]:
+def _values(stack: Stack) -> list[Any]:
     constructs = stack.node.find_all()
     values: list[Any] = [
         each._cfn_properties for each in constructs if isinstance(each, CfnResource)
     ]
-    values += [each.value for each in constructs if isinstance(each, CfnOutput)]
-    return {id for id in _references(stack.resolve(values)) if not id.startswith("AWS::")}
+    return values + [each.value for each in constructs if isinstance(each, CfnOutput)]
 
 
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _references(item)
-    elif isinstance(value, dict):
-        if (id := referred(value)) is not None:
-            yield id
-        for item in value.values():
-            yield from _references(item)
+def _owners_of_references(stack: Stack, values: list[Any]) -> list[Stack]:
+    owners: dict[str, Stack] = {}
+
+    def note(value: Any, owner: Stack) -> Any:
+        owners[ref(owner)] = owner
+        return value
+
+    resolve_references(stack, values, note)
+    outer = (outermost(owner) for owner in owners.values())
+    return [each for each in outer if ref(each) != ref(stack)]
