@@ -254,7 +254,9 @@ class FailureChannel(Construct):
         seen, and stays: a destination or dead-letter queue set so gets the failures. What cannot
         be attached is left to the check: a `CfnFunction` without a construct around it, and, with
         a warning, a function of another account or Region or of a stack that the channel's stack
-        refers to, which could not refer back. A channel in a stack of its own covers every stack.
+        refers to, which could not refer back. A channel in a stack of its own covers every stack
+        of its app, but for those of stages: each has a channel of its own. Where two channels cover
+        a function, it gets the one that comes first in the construct tree.
 
         Args:
             scope: The app, a stage, a stack or any construct of the channel's app or stage.

@@ -14,7 +14,7 @@ import click
 import pytest
 from hypothesis import given
 
-from failure_destinations.cli.backup import Backup, read_backup, read_done
+from failure_destinations.cli.backup import Backup, check_backup, read_backup, read_done
 from failure_destinations.cli.errors import CommandError
 from failure_destinations.cli.filters import Filter
 from failure_destinations.cli.parameters import TimeType
@@ -213,14 +213,43 @@ def test_rejects_notes_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @posix
-def test_rejects_a_backup_that_is_something_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("notes.txt", "buy milk\n", "holds something else: name another"),
+        ("one.json", '{"x": 1}', "holds something else: name another"),
+        ("lines.jsonl", '{"x": 1}\n', "holds something else: name another"),
+        ("events.jsonl.done", "important\n", r"events\.jsonl\.done holds something else"),
+    ],
+)
+def test_rejects_a_backup_that_is_something_else(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
     """A mistyped name adds no messages to somebody's file, and makes none beside it."""
-    path = tmp_path / "notes.txt"
-    path.write_text("buy milk\n")
-    with pytest.raises(CommandError, match=r"which holds something else: name another"):
-        Backup(path, write_messages=True)
-    assert path.read_text() == "buy milk\n"
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(CommandError, match=said):
+        check_backup(tmp_path / name.removesuffix(".done"))
+    assert path.read_text() == text
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", [None, "", '{"MessageId": "1", "Bo', '{"Body": "{}"}\n'])
+def test_accepts_a_backup_to_add_to(tmp_path: Path, text: str | None) -> None:
+    """A new one, and what a run has left, also one that was killed in its first line."""
+    path = tmp_path / "events.jsonl"
+    if text is not None:
+        path.write_text(text)
+    (tmp_path / "events.jsonl.done").write_text("0a1b\n")
+    check_backup(path)
+
+
+@posix
+@pytest.mark.parametrize("path", ["/dev/null", ".", "nowhere/events.jsonl"])
+def test_rejects_a_backup_that_is_no_file(path: str) -> None:
+    """Nothing would be kept in it."""
+    with pytest.raises(CommandError, match=r"--backup must (name a file|be in a folder)"):
+        check_backup(Path(path))
 
 
 def test_rejects_a_second_run_with_the_same_backup(tmp_path: Path) -> None:

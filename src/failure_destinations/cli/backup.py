@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 import threading
@@ -21,8 +22,6 @@ if sys.platform != "win32":
     import fcntl
 
 _DONE_SUFFIX = ".done"
-# How each line begins.
-_START = b'{"'
 # Payloads may be confidential.
 _MODE = 0o600
 
@@ -38,12 +37,10 @@ class Backup:
         write_messages: Whether messages are added too, not only keys of what is done.
 
     Raises:
-        CommandError: It cannot be written, holds something else, or another run is writing it.
+        CommandError: It cannot be written, or another run is writing it.
     """
 
     def __init__(self, path: Path, *, write_messages: bool) -> None:
-        if write_messages:
-            _check_is_backup(path)
         self._lock = threading.Lock()
         self._done = _append_to(done_file(path))
         if not _locked(self._done):
@@ -68,6 +65,48 @@ class Backup:
         if self._messages is not None:
             self._messages.close()
         self._done.close()
+
+
+def check_backup(path: Path) -> None:
+    """Refuse to add to what is somebody's: no file, or one that begins as no backup does.
+
+    Raises:
+        CommandError: It is no new file, and no backup.
+    """
+    if not path.parent.is_dir():
+        raise CommandError(f"--backup must be in a folder that there is, got {str(path)!r}")
+    if path.exists() and not path.is_file():
+        raise CommandError(f"--backup must name a file, got {str(path)!r}: name a new one")
+    for file, is_ours in ((path, _begins_as_message), (done_file(path), _begins_as_key)):
+        try:
+            with file.open(encoding="utf-8", errors="replace") as opened:
+                first = opened.readline()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise CommandError(f"cannot read {file}: {error.strerror}") from None
+        if first and not is_ours(first):
+            raise CommandError(
+                "--backup must name a new file or a backup to add to, got "
+                f"{str(path)!r}, but {file} holds something else: name another"
+            )
+
+
+def _begins_as_message(line: str) -> bool:
+    # A run that was killed may have left half a line.
+    return _waiting(line) is not None or (line.startswith('{"') and not _is_json(line))
+
+
+def _begins_as_key(line: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]*\n?", line) is not None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def done_file(path: Path) -> Path:
@@ -119,22 +158,6 @@ def read_backup(path: Path, broken: list[int]) -> Iterator[Waiting]:
                     yield waiting
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _check_is_backup(path: Path) -> None:
-    """Refuse to add to a file that begins as no backup does, not even a broken one."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_START))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}") from None
-    if not _START.startswith(start):
-        raise CommandError(
-            f"--backup must name a new file or a backup to add to, got {str(path)!r}, which holds "
-            "something else: name another"
-        )
 
 
 def _line(waiting: Waiting) -> str:

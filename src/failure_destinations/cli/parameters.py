@@ -10,6 +10,10 @@ from typing import Any
 import click
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+_FUNCTION = re.compile(
+    r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:function:)?[\w-]+(?::(?:\$LATEST|[\w-]+))?"
+)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # What a table shows; two of 100,000 messages share it once in a million queues.
 MIN_ID = 8
@@ -66,6 +70,24 @@ class NameType(click.ParamType):  # type: ignore[type-arg]
         if not text.strip():
             self.fail(
                 "is empty: leave the option out, or look at what the shell put there", param, ctx
+            )
+        return text
+
+
+class FunctionType(click.ParamType):  # type: ignore[type-arg]
+    """What Lambda invokes: a name, an ARN, and perhaps a qualifier."""
+
+    name = "function"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it, unless Lambda would not know it as one."""
+        text = str(value)
+        if _FUNCTION.fullmatch(text) is None:
+            self.fail(
+                f"{text!r} is no function: write NAME, NAME:ALIAS or its ARN "
+                "(arn:aws:lambda:REGION:ACCOUNT:function:NAME)",
+                param,
+                ctx,
             )
         return text
 

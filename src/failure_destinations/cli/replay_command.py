@@ -14,12 +14,12 @@ import click
 from failure_destinations.runtime import FailedEvent, Outcome, replay
 
 from .aws import Aws, aws_options
-from .backup import Backup, read_backup, read_done
+from .backup import Backup, check_backup, read_backup, read_done
 from .errors import CommandError
 from .filters import Filter, filter_options
 from .list_command import warn_of
 from .looking import looking
-from .parameters import NameType, RateType
+from .parameters import FunctionType, RateType
 from .people import cut, plain, plural, print_table
 from .queues import Choice, queue_options
 from .replaying import Replaying, Tally
@@ -75,7 +75,7 @@ Examples:
 )
 @click.option(
     "--function-name",
-    type=NameType(),
+    type=FunctionType(),
     metavar="NAME",
     help="What to invoke for events from a function's dead-letter queue, which do not name it.",
 )
@@ -140,6 +140,8 @@ def command(
         raise CommandError(
             "--from-backup replays from a file: leave out --stack, --queue, --backup"
         )
+    if backup is not None:
+        check_backup(backup)
     if choice.part == "copies" and yes and not (chosen.ids or chosen.since or chosen.until):
         raise CommandError(
             "a copy stays when its event is replayed from the main queue: to run nothing twice, "
