@@ -374,6 +374,27 @@ def test_attaches_where_the_channels_stack_refers_to_a_namesake(app: cdk.App) ->
     Annotations.from_stack(service).has_no_warning("*", Match.string_like_regexp("cover could not"))
 
 
+def test_leaves_a_handler_that_the_channels_stack_waits_for(app: cdk.App) -> None:
+    """Also where that is said of the node of the stack, which CDK tells apart."""
+    channels, handlers = cdk.Stack(app, "Channels"), cdk.Stack(app, "Handlers")
+    FailureChannel(channels, "Channel").cover(app)
+    channels.node.add_dependency(handlers)
+    call_by_rule(handlers, "Rule", define_handler(handlers))
+    assert_warns(handlers, "deployed before the channel's")
+
+
+def test_leaves_a_handler_that_the_monitorings_stack_refers_to(app: cdk.App) -> None:
+    """The alarms about a handler are beside it, and refer to the monitoring's topic."""
+    channels, alarms, handlers = (cdk.Stack(app, id) for id in ("Channels", "Alarms", "Handlers"))
+    channel = FailureChannel(channels, "Channel")
+    FailureMonitoring(alarms, "Monitoring", channel=channel)
+    handler = define_handler(handlers)
+    call_by_rule(handlers, "Rule", handler)
+    cdk.CfnOutput(alarms, "Watched", value=handler.function_name)
+    channel.cover(app)
+    assert_warns(handlers, "or that of its monitoring")
+
+
 def test_leaves_a_function_without_a_construct(app: cdk.App, stack: cdk.Stack) -> None:
     """An L1 function is left to the check, and synthesis goes on."""
     function = lambda_.CfnFunction(

@@ -18,7 +18,7 @@ class StackOrder:
     """What the stacks of an app say of their order: dependencies, and references to one another.
 
     Stacks stand for those nested in them. What `add_property_override` and its like refer to, and
-    dependencies between single constructs, are not seen.
+    dependencies of single constructs, are not seen.
     """
 
     def __init__(self, construct: IConstruct) -> None:
@@ -38,6 +38,8 @@ class StackOrder:
 
     def _directly_before(self, stack: Stack) -> Iterator[Stack]:
         yield from map(outermost, stack.dependencies)
+        for construct in stack.node.dependencies:
+            yield from [each for each in construct.node.scopes if isinstance(each, Stack)][:1]
         values = _values(stack)
         ids = set(references(stack.resolve(values)))
         if any(len(self._owners.get(id, ())) > 1 for id in ids):

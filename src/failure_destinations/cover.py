@@ -111,8 +111,8 @@ class _Cover:
         if outer != self._own and outer in self._before:
             raise ValueError(
                 "handler must not be of a stack that is deployed before the channel's, got "
-                f"{handler.node.path!r}, whose stack the channel's refers to or depends on: define "
-                "the channel in a stack of its own"
+                f"{handler.node.path!r}, whose stack the channel's, or that of its monitoring or "
+                "replayer, refers to or depends on: define them in a stack of their own"
             )
 
     @functools.cached_property
@@ -121,7 +121,12 @@ class _Cover:
 
     @functools.cached_property
     def _before(self) -> set[str]:
-        return StackOrder(self._channel).before(self._channel._stack)
+        channel = self._channel
+        # What is about a handler is defined beside it, and refers to these.
+        others = (channel._monitoring, channel._replayer)
+        stacks = [channel._stack, *(Stack.of(other) for other in others if other is not None)]
+        order = StackOrder(channel)
+        return set().union(*(order.before(each) for each in {ref(s): s for s in stacks}.values()))
 
 
 def _id_of(scope: IConstruct) -> str:
