@@ -283,7 +283,7 @@ def test_looks_at_the_topic_of_alarms_that_are_off(deployed: Deployed) -> None:
     assert found == [
         deployed.ids[id].rpartition(":")[2] for id in ("SilentTopic", "QuietAlarmTopic")
     ]
-    assert deployed.problems("Silent") == []
+    assert deployed.problems("Silent") == [("info", "handlers-elsewhere", "Silent")]
 
 
 @pytest.mark.integration
@@ -300,6 +300,7 @@ def test_knows_alarms_by_their_logical_ids(
 def test_says_nothing_of_alarms_where_nothing_watches(deployed: Deployed) -> None:
     """Not even of those about other channels."""
     assert {each["check"] for each in deployed.findings("Unwatched")} == {
+        "handlers-elsewhere",
         "topic",
         "subscription",
         "queue",
@@ -342,7 +343,8 @@ def test_finds_mailboxes_that_wait_for_confirmation(
         ["doctor", "--stack", "Unconfirmed", "--json", "--problems"],
         env=clean_environment(**localemu.environment),
     )
-    found = [json.loads(line) for line in result.stdout.splitlines()]
+    elsewhere, *found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert elsewhere["check"] == "handlers-elsewhere"
     assert [(each["check"], each["resource"]) for each in found] == [
         ("subscription-pending", MAILBOX)
     ] * 2

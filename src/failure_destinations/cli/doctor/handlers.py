@@ -9,7 +9,14 @@ from .findings import Finding, aws_command, not_known
 
 
 def judge_handlers(channel: Channel) -> Iterator[Finding]:
-    """Judge each handler of the channel."""
+    """Judge each handler of the channel that its stack defines."""
+    if not channel.handlers:
+        yield Finding(
+            "info",
+            "handlers-elsewhere",
+            channel.path,
+            "its stack defines none of its handlers, and what other stacks define is not looked at",
+        )
     for handler in channel.handlers:
         if isinstance(handler.settings, Unknown):
             yield not_known("handler", handler.name, handler.settings)
