@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from aws_cdk import CfnCondition, CfnElement, CfnResource, Stack, Stage, Validations
+from aws_cdk import CfnCondition, CfnElement, CfnResource, Reference, Stack, Stage, Validations
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, Node
 
@@ -25,6 +25,7 @@ _FUNCTION = "AWS::Lambda::Function"
 _ALIAS = "AWS::Lambda::Alias"
 _VERSION = "AWS::Lambda::Version"
 _CONFIG = "AWS::Lambda::EventInvokeConfig"
+_CALLED = (_FUNCTION, _ALIAS, _VERSION)
 # Roles say who may call, while what calls is defined here; most are the functions' own.
 _READ = frozenset({*CALLERS, _FUNCTION, _ALIAS, _VERSION, _CONFIG}) - {"AWS::IAM::Role"}
 # Nothing refers to these, and there are many: what they are called does not matter.
@@ -144,10 +145,14 @@ class AppModel:
         return {"Resources": template, "Outputs": {}}
 
     def _tell_apart(self, templates: dict[str, dict[str, Any]], stacks: dict[str, Stack]) -> None:
-        """Import what is of another stack, where a logical id does not say of which it is."""
+        """Import what is of another stack, where a function's id does not say of which it is."""
         counts = Counter(id for template in templates.values() for id in template["Resources"])
-        shared = {id for id, count in counts.items() if count > 1}
-        names = {ref(stack): name for name, stack in stacks.items()}
+        shared = {
+            id
+            for name, id in self._resources
+            if counts[id] > 1 and templates[name]["Resources"][id]["Type"] in _CALLED
+        }
+        places = {ref(resource): place for place, resource in self._resources.items()}
         for name, template in templates.items() if shared else ():
             unclear = {
                 id: {
@@ -158,16 +163,20 @@ class AppModel:
                 for id, definition in template["Resources"].items()
             }
             unclear = {id: properties for id, properties in unclear.items() if properties}
-            if not unclear:
-                continue
 
-            def write(value: Any, owner: Stack, here: str = name) -> Any:
-                there = names.get(ref(owner), here)
+            def write(reference: Reference, here: str = name) -> Any:
+                place = places.get(ref(reference.target))
+                if place is None:
+                    return None
+                there, id = place
+                attribute = reference.display_name
+                value = {"Ref": id} if attribute == "Ref" else {"Fn::GetAtt": [id, attribute]}
                 return value if there == here else _export(templates[there], there, value)
 
-            clear = resolve_references(stacks[name], unclear, write)
-            for id, properties in clear.items():
-                template["Resources"][id]["Properties"] |= _as_written(properties)
+            if unclear:
+                clear = resolve_references(stacks[name], unclear, write)
+                for id, properties in clear.items():
+                    template["Resources"][id]["Properties"] |= _as_written(properties)
 
 
 def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnElement]]]:

@@ -17,13 +17,13 @@ from aws_cdk import DefaultTokenResolver, Reference, Stack, StringConcat, Tokeni
 _MARK = re.compile("\x1f([0-9]+)\x1f")
 
 
-def resolve_references(stack: Stack, value: Any, write: Callable[[Any, Stack], Any]) -> Any:
+def resolve_references(stack: Stack, value: Any, write: Callable[[Reference], Any]) -> Any:
     """Return a value of a stack resolved, with each reference as somebody wants it written.
 
     Args:
         stack: The stack.
         value: The value, with tokens.
-        write: Gets a reference as CDK resolves it, and the stack that it leads to.
+        write: Returns what a reference is to be; None for what CDK makes of it.
     """
     resolver = _Resolver(write)
     resolved = Tokenization.resolve(value, scope=stack, resolver=resolver, preparing=False)
@@ -31,18 +31,18 @@ def resolve_references(stack: Stack, value: Any, write: Callable[[Any, Stack], A
 
 
 class _Resolver(DefaultTokenResolver):
-    def __init__(self, write: Callable[[Any, Stack], Any]) -> None:
+    def __init__(self, write: Callable[[Reference], Any]) -> None:
         super().__init__(StringConcat())
         self._write = write
         self._values: list[Any] = []
 
     def resolve_token(self, t: Any, context: Any, post_processor: Any) -> Any:
         """Resolve one token; called by CDK."""
-        value = super().resolve_token(t, context, post_processor)
+        value = self._write(t) if isinstance(t, Reference) else None
+        if value is None:
+            value = super().resolve_token(t, context, post_processor)
         if not isinstance(value, dict):
             return value
-        if Reference.is_reference(t):
-            value = self._write(value, Stack.of(t.target))
         self._values.append(value)
         return f"\x1f{len(self._values) - 1}\x1f"
 

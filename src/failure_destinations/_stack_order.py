@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from aws_cdk import CfnElement, CfnOutput, CfnResource, Stack
+from aws_cdk import CfnElement, CfnOutput, CfnResource, Reference, Stack
 from constructs import IConstruct
 
 from ._app_model import references
@@ -74,9 +74,10 @@ def _values(stack: Stack) -> list[Any]:
 def _owners_of_references(stack: Stack, values: list[Any]) -> list[Stack]:
     owners: dict[str, Stack] = {}
 
-    def note(value: Any, owner: Stack) -> Any:
+    def note(reference: Reference) -> str:
+        owner = Stack.of(reference.target)
         owners[ref(owner)] = owner
-        return value
+        return ""
 
     resolve_references(stack, values, note)
     outer = (outermost(owner) for owner in owners.values())
