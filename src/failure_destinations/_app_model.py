@@ -48,18 +48,18 @@ class AppModel:
     def __init__(self, construct: IConstruct) -> None:
         """Read the app, or the stage of it, that a construct is in."""
         self._resources: dict[Key, CfnResource] = {}
-        self._raw: dict[Key, Mapping[str, Any]] = {}
         self._accepted: dict[str, frozenset[str]] = {}
         templates: dict[str, dict[str, Any]] = {}
         self.has_conditions = False
         stacks: dict[str, Stack] = {}
+        raw: dict[Key, Mapping[str, Any]] = {}
         for stack, elements in _by_stack(stage_of(construct)):
             name = stack.node.path
             stacks[name] = stack
             resources = (each for each in elements if isinstance(each, CfnResource))
-            templates[name] = self._read(stack, name, resources)
+            templates[name] = self._read(stack, name, resources, raw)
             self.has_conditions |= any(isinstance(each, CfnCondition) for each in elements)
-        self._tell_apart(templates, stacks)
+        self._tell_apart(templates, stacks, raw)
         _import_across(templates)
         self._templates = templates
         self._facts = read_facts([Template(template, name) for name, template in templates.items()])
@@ -123,8 +123,14 @@ class AppModel:
             )
         return self._accepted[key]
 
-    def _read(self, stack: Stack, name: str, resources: Iterable[CfnResource]) -> dict[str, Any]:
-        """Return a stack's template, with what is read of it only."""
+    def _read(
+        self,
+        stack: Stack,
+        name: str,
+        resources: Iterable[CfnResource],
+        raw: dict[Key, Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        """Return a stack's template, with what is read of it only; note it unresolved in `raw`."""
         read = [
             (type, resource)
             for resource in resources
@@ -134,17 +140,22 @@ class AppModel:
             f"{type}-{i}" if type in _NOT_REFERRED_TO else resource.logical_id
             for i, (type, resource) in enumerate(read)
         ]
-        raw = [_properties(type, resource) for type, resource in read]
+        tokens = [_properties(type, resource) for type, resource in read]
         template: dict[str, Any] = {}
         for id, (type, resource), before, properties in zip(
-            stack.resolve(ids), read, raw, stack.resolve(raw), strict=True
+            stack.resolve(ids), read, tokens, stack.resolve(tokens), strict=True
         ):
             self._resources[name, id] = resource
-            self._raw[name, id] = before
+            raw[name, id] = before
             template[id] = {"Type": type, "Properties": _as_written(properties)}
         return {"Resources": template, "Outputs": {}}
 
-    def _tell_apart(self, templates: dict[str, dict[str, Any]], stacks: dict[str, Stack]) -> None:
+    def _tell_apart(
+        self,
+        templates: dict[str, dict[str, Any]],
+        stacks: dict[str, Stack],
+        raw: Mapping[Key, Mapping[str, Any]],
+    ) -> None:
         """Import what is of another stack, where a function's id does not say of which it is."""
         counts = Counter(id for template in templates.values() for id in template["Resources"])
         shared = {
@@ -152,12 +163,14 @@ class AppModel:
             for name, id in self._resources
             if counts[id] > 1 and templates[name]["Resources"][id]["Type"] in _CALLED
         }
+        if not shared:
+            return
         places = {ref(resource): place for place, resource in self._resources.items()}
-        for name, template in templates.items() if shared else ():
+        for name, template in templates.items():
             unclear = {
                 id: {
                     key: value
-                    for key, value in self._raw[name, id].items()
+                    for key, value in raw[name, id].items()
                     if not shared.isdisjoint(references(definition["Properties"].get(_cap(key))))
                 }
                 for id, definition in template["Resources"].items()

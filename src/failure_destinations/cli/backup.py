@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 import click
 
+from failure_destinations.runtime.json_text import is_json
+
 from .errors import CommandError
 from .waiting import Waiting
 
@@ -94,19 +96,11 @@ def check_backup(path: Path) -> None:
 
 def _begins_as_message(line: str) -> bool:
     # A run that was killed may have left half a line.
-    return _waiting(line) is not None or (line.startswith('{"') and not _is_json(line))
+    return _waiting(line) is not None or (line.startswith('{"') and not is_json(line))
 
 
 def _begins_as_key(line: str) -> bool:
     return re.fullmatch(r"[0-9a-f]*\n?", line) is not None
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def done_file(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,11 +14,8 @@ import click
 from failure_destinations.runtime import FailedEvent
 
 from .errors import CommandError
-from .parameters import IdType, NameType, TimeType
+from .parameters import FUNCTION, IdType, NameType, TimeType
 from .waiting import Waiting
-
-# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-_BASE_NAME = re.compile(r"(?:(?:arn:[^:]*:lambda:[^:]*:)?\d{12}:function:)?([^:]+)")
 
 
 @dataclass(frozen=True)
@@ -73,8 +69,8 @@ class Filter:
         """
         if event.function is not None or event.sender is None or self.any_sender:
             return False
-        name = _BASE_NAME.match(self.default_function or "")
-        return name is not None and name[1] != event.sender
+        name = FUNCTION.fullmatch(self.default_function or "")
+        return name is not None and name["name"] != event.sender
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -59,8 +59,9 @@ class _LazyGroup(click.Group):
         except OSError as error:
             # Of a closed pipe click tells nobody, as programs do whose reader has gone.
             _write_no_more(error)
-            click.echo(f"Error: {os_message(error)}", err=True)
-            sys.exit(CommandError.exit_code)
+            told = CommandError(os_message(error))
+            told.show()
+            sys.exit(told.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -11,8 +11,9 @@ import click
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-_FUNCTION = re.compile(
-    r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:function:)?[\w-]+(?::(?:\$LATEST|[\w-]+))?"
+FUNCTION = re.compile(
+    r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:function:)?(?P<name>[\w-]+)"
+    r"(?::(?:\$LATEST|[\w-]+))?"
 )
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # What a table shows; two of 100,000 messages share it once in a million queues.
@@ -82,7 +83,7 @@ class FunctionType(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return it, unless Lambda would not know it as one."""
         text = str(value)
-        if _FUNCTION.fullmatch(text) is None:
+        if FUNCTION.fullmatch(text) is None:
             self.fail(
                 f"{text!r} is no function: write NAME, NAME:ALIAS or its ARN "
                 "(arn:aws:lambda:REGION:ACCOUNT:function:NAME)",

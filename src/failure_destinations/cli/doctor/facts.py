@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+# Who sends to what is encrypted uses its key with both: a function a topic's, SNS a queue's.
+# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
+
 
 @dataclass(frozen=True)
 class Unknown:
@@ -55,8 +59,19 @@ class Key:
         return self.metadata.get("KeyManager") == "AWS" or "alias/aws/" in self.id
 
 
+class _Looked:
+    """What AWS was asked for the attributes of."""
+
+    attributes: Attributes | Unknown | None
+
+    @property
+    def known(self) -> Attributes:
+        """What is known of its attributes."""
+        return self.attributes if isinstance(self.attributes, Mapping) else {}
+
+
 @dataclass(frozen=True)
-class Queue:
+class Queue(_Looked):
     """A queue of a channel.
 
     Attributes:
@@ -82,11 +97,6 @@ class Queue:
     def name(self) -> str:
         """Its name."""
         return name_of(self.url)
-
-    @property
-    def known(self) -> Attributes:
-        """What is known of its attributes."""
-        return self.attributes if isinstance(self.attributes, Mapping) else {}
 
     @property
     def arn(self) -> str | None:
@@ -151,7 +161,7 @@ class Subscription:
 
 
 @dataclass(frozen=True)
-class Topic:
+class Topic(_Looked):
     """A topic, and who listens to it.
 
     Attributes:
@@ -176,11 +186,6 @@ class Topic:
     def name(self) -> str:
         """Its name."""
         return name_of(self.arn)
-
-    @property
-    def known(self) -> Attributes:
-        """What is known of its attributes."""
-        return self.attributes if isinstance(self.attributes, Mapping) else {}
 
 
 @dataclass(frozen=True)

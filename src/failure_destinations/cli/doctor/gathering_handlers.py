@@ -10,16 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from failure_destinations.cli.aws import Aws
 from failure_destinations.cli.stacks import DeployedStack
 
-from .facts import Attributes, Handler, Key, Queue, Topic, Unknown, failure_destination, name_of
+from .facts import (
+    KEY_ACTIONS,
+    Attributes,
+    Handler,
+    Key,
+    Queue,
+    Topic,
+    Unknown,
+    failure_destination,
+    name_of,
+)
 from .looks import Looks
 from .metrics import Metrics
 from .policies import allows
 
 _LATEST = "$LATEST"
 _THREADS = 8
-# What a role needs of the key of a topic that it publishes to.
-# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-_KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 def gather_handlers(
@@ -127,7 +134,7 @@ class _Asking:
         yield "sns:Publish", self._topic.arn
         key = self._topic.key
         if isinstance(key, Key) and not key.of_aws:
-            yield from ((action, key.id) for action in _KEY_ACTIONS)
+            yield from ((action, key.id) for action in KEY_ACTIONS)
         if self._copies is not None and dead_letters and dead_letters == self._copies.arn:
             yield "sqs:SendMessage", dead_letters
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .facts import Key, Unknown
+from .facts import KEY_ACTIONS, Key, Unknown
 from .findings import Finding, aws_command, not_known
 from .services import Service
 
-# SNS uses a queue's key with both, and CloudWatch a topic's.
-# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 _OTHER_KEY = {
     "SNS": "deploy it with QueueEncryption.SQS_MANAGED, or encryption_key= of the channel",
     "CloudWatch": "deploy it with a key of yours, or with none",
