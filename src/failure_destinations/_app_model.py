@@ -6,13 +6,15 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from aws_cdk import CfnCondition, CfnElement, CfnResource, Reference, Stack, Stage, Validations
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, Node
 
+from ._called import Called
 from ._owners import resolve_references
+from ._resolve_once import resolve_once
 from ._tree import outermost_stacks, ref, stage_of
 from .check.callers import CALLERS
 from .check.findings import UncoveredFunction
@@ -35,7 +37,6 @@ _OF_FUNCTIONS = frozenset({"functionName", "deadLetterConfig", "description"})
 _PLUGIN = "failure-destinations"
 
 Key = tuple[str, str]
-T = TypeVar("T")
 
 
 class AppModel:
@@ -51,15 +52,15 @@ class AppModel:
         self._accepted: dict[str, frozenset[str]] = {}
         templates: dict[str, dict[str, Any]] = {}
         self.has_conditions = False
-        stacks: dict[str, Stack] = {}
+        self._stacks: dict[str, Stack] = {}
         raw: dict[Key, Mapping[str, Any]] = {}
         for stack, elements in _by_stack(stage_of(construct)):
             name = stack.node.path
-            stacks[name] = stack
+            self._stacks[name] = stack
             resources = (each for each in elements if isinstance(each, CfnResource))
             templates[name] = self._read(stack, name, resources, raw)
             self.has_conditions |= any(isinstance(each, CfnCondition) for each in elements)
-        self._tell_apart(templates, stacks, raw)
+        self._tell_apart(templates, raw)
         _import_across(templates)
         self._templates = templates
         self._facts = read_facts([Template(template, name) for name, template in templates.items()])
@@ -68,20 +69,31 @@ class AppModel:
         """Return what the check finds; stacks are named by their paths."""
         return judge(self._facts)
 
-    def handler_of(self, finding: UncoveredFunction) -> lambda_.IFunction | None:
+    def handler_of(self, finding: UncoveredFunction) -> Called | None:
         """Return the function, alias or version that a finding is about, if it is a construct."""
+        stack = finding.stack
         if finding.qualifier == LATEST:
-            return _l2(self._resources.get((finding.stack, finding.logical_id)), lambda_.Function)
-        for id, definition in self._templates.get(finding.stack, {}).get("Resources", {}).items():
+            resource = self._resources.get((stack, finding.logical_id))
+            return self._called(stack, resource, lambda_.Function)
+        for id, definition in self._templates.get(stack, {}).get("Resources", {}).items():
             properties = definition["Properties"]
             if not _refers_to(properties.get("FunctionName"), finding.logical_id):
                 continue
-            resource = self._resources[finding.stack, id]
+            resource = self._resources[stack, id]
             if definition["Type"] == _ALIAS and properties.get("Name") == finding.qualifier:
-                return _l2(resource, lambda_.Alias)
+                return self._called(stack, resource, lambda_.Alias)
             if definition["Type"] == _VERSION and id == finding.qualifier:
-                return _l2(resource, lambda_.Version)
+                return self._called(stack, resource, lambda_.Version)
         return None
+
+    def _called(
+        self, stack: str, resource: CfnResource | None, kind: type[lambda_.FunctionBase]
+    ) -> Called | None:
+        construct = None if resource is None else resource.node.scope
+        if not isinstance(construct, kind):
+            return None
+        function = resource if isinstance(resource, lambda_.CfnFunction) else None
+        return Called(construct, stack=self._stacks[stack], resource=function)
 
     def config_of(self, finding: UncoveredFunction) -> lambda_.CfnEventInvokeConfig | None:
         """Return the asynchronous configuration that there is for what a finding is about.
@@ -142,9 +154,8 @@ class AppModel:
         ]
         tokens = [_properties(type, resource) for type, resource in read]
         template: dict[str, Any] = {}
-        for id, (type, resource), before, properties in zip(
-            stack.resolve(ids), read, tokens, stack.resolve(tokens), strict=True
-        ):
+        resolved = zip(*resolve_once([ids, tokens], stack.resolve), strict=True)
+        for (type, resource), before, (id, properties) in zip(read, tokens, resolved, strict=True):
             self._resources[name, id] = resource
             raw[name, id] = before
             template[id] = {"Type": type, "Properties": _as_written(properties)}
@@ -153,7 +164,6 @@ class AppModel:
     def _tell_apart(
         self,
         templates: dict[str, dict[str, Any]],
-        stacks: dict[str, Stack],
         raw: Mapping[Key, Mapping[str, Any]],
     ) -> None:
         """Import what is of another stack, where a function's id does not say of which it is."""
@@ -187,7 +197,7 @@ class AppModel:
                 return value if there == here else _export(templates[there], there, value)
 
             if unclear:
-                clear = resolve_references(stacks[name], unclear, write)
+                clear = resolve_references(self._stacks[name], unclear, write)
                 for id, properties in clear.items():
                     template["Resources"][id]["Properties"] |= _as_written(properties)
 
@@ -305,9 +315,3 @@ def _type_of_class(kind: type[CfnResource]) -> str | None:
 def _type_of(resource: CfnResource) -> str:
     """Return a resource's type; asked of its class, since to ask itself is a call to Node."""
     return _type_of_class(type(resource)) or resource.cfn_resource_type
-
-
-def _l2(resource: CfnResource | None, kind: type[T]) -> T | None:
-    """Return the construct that defines a resource, if it is of a kind."""
-    construct = None if resource is None else resource.node.scope
-    return construct if isinstance(construct, kind) else None

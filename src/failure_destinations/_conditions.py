@@ -9,21 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 from aws_cdk import CfnCondition, CfnResource
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from .handler import function_and_qualifier
+from ._called import Called
 
 
-def copy_condition(handler: lambda_.IFunction, config: Construct) -> None:
+def copy_condition(called: Called, config: Construct) -> None:
     """Set the condition of a handler, or of its function, unless the configuration has one.
 
     A condition of another stack cannot be named in the configuration's.
     """
-    function, _ = function_and_qualifier(handler)
-    condition = _condition_of(handler)
-    if condition is None and function is not handler:
-        condition = _condition_of(function)
+    condition = _condition_of(called.handler)
+    if condition is None and called.function is not called.handler:
+        condition = _condition_of(called.function)
     if condition is None:
         return
     resource = config if isinstance(config, CfnResource) else config.node.default_child

@@ -13,6 +13,8 @@ from typing import Any
 
 from aws_cdk import DefaultTokenResolver, Reference, Stack, StringConcat, Tokenization
 
+from ._resolve_once import resolve_once
+
 # Stands in a text for a value that is none, so that CDK can join it with others.
 _MARK = re.compile("\x1f([0-9]+)\x1f")
 
@@ -26,8 +28,13 @@ def resolve_references(stack: Stack, value: Any, write: Callable[[Reference], An
         write: Returns what a reference is to be; None for what CDK makes of it.
     """
     resolver = _Resolver(write)
-    resolved = Tokenization.resolve(value, scope=stack, resolver=resolver, preparing=False)
-    return resolver.written(resolved)
+
+    def resolve(value: Any) -> Any:
+        return resolver.written(
+            Tokenization.resolve(value, scope=stack, resolver=resolver, preparing=False)
+        )
+
+    return resolve_once(value, resolve)
 
 
 class _Resolver(DefaultTokenResolver):

@@ -18,6 +18,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
+from ._called import Called
 from ._checks import (
     check_address,
     check_age,
@@ -127,7 +128,7 @@ class FailureChannel(Construct):
         # FailureMonitoring follows these, whether it is defined before or after what it watches.
         self._handlers = Register[AttachedHandler]()
         # Asynchronous configurations that are to follow the conditions of their handlers.
-        self._configs: list[tuple[lambda_.IFunction, Construct]] = []
+        self._configs: list[tuple[Called, Construct]] = []
         self._schedules = Register[scheduler.ISchedule]()
         self._mailboxes = Register[str]()
         self._monitoring: Construct | None = None
@@ -236,7 +237,7 @@ class FailureChannel(Construct):
                 a role or is of another account or Region, or an argument is not as described.
         """
         config = AsyncConfig(
-            handler, retries=retries, max_event_age=max_event_age, on_success=on_success
+            Called(handler), retries=retries, max_event_age=max_event_age, on_success=on_success
         )
         return config.define(self)
 

@@ -14,19 +14,19 @@ from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct, Node
+from constructs import Construct
 
 if TYPE_CHECKING:
+    from ._called import Called
     from .channel import FailureChannel
 
 
 def keep_copies(
     channel: FailureChannel,
     queue: sqs.IQueue,
-    function: lambda_.IFunction,
+    called: Called,
     role: iam.IRole | None,
     *,
-    node: Node,
     place: Construct,
     policy: iam.Policy | None,
 ) -> None:
@@ -35,20 +35,19 @@ def keep_copies(
     Args:
         channel: The channel.
         queue: Its queue for copies.
-        function: The function itself, whatever alias or version of it is called.
+        called: The function, or an alias or version of it.
         role: The function's role, unless it is the one that CDK defines for each function.
-        node: The function's place in the tree.
         place: Where the asynchronous configuration is defined: beside the function or in another
             stack.
         policy: What was defined in the function's stack for the role, which is of another.
     """
-    resource = node.default_child if isinstance(function, lambda_.Function) else None
-    if not isinstance(resource, lambda_.CfnFunction):
+    function, resource = called.function, called.resource
+    if resource is None:
         _warn(place, "is not defined here, so that it cannot be given a dead-letter queue")
         return
     if resource.dead_letter_config is not None:
         return
-    if cast(object, place) is not function and _refers_back(channel, function, role, place, policy):
+    if cast(object, place) is not function and _refers_back(channel, called, role, place, policy):
         _warn(place, "or its role is in another stack, which would have to refer back to this one")
         return
     if role is None and channel.encryption_key is None:
@@ -66,12 +65,12 @@ def keep_copies(
 
 def _refers_back(
     channel: FailureChannel,
-    function: lambda_.IFunction,
+    called: Called,
     role: iam.IRole | None,
     place: Construct,
     policy: iam.Policy | None,
 ) -> bool:
-    stack = function.stack
+    stack = called.function.stack
     if policy is None and role is not None and role.stack is not stack:
         return True
     return Stack.of(place) is not stack and Stack.of(channel) is not stack

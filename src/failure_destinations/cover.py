@@ -17,8 +17,9 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
 from ._app_model import AppModel
+from ._called import Called
 from ._checks import has_member
-from ._stack_order import StackOrder
+from ._stack_order import stacks_before
 from ._tree import outermost, ref, stage_of
 from .check.findings import OTHER_QUALIFIER, UNCOVERED
 from .handler import AsyncConfig, add_failure_destination
@@ -63,20 +64,19 @@ class _Cover:
         for finding in model.find_uncovered_functions():
             if finding.kind not in _MENDED:
                 continue
-            handler = model.handler_of(finding)
-            if handler is None:
+            called = model.handler_of(finding)
+            if called is None:
                 continue
-            place = handler.node
-            path = place.path
+            path = called.node.path
             if not f"{path}/".startswith(below):
                 continue
-            if model.is_acknowledged(place, finding.kind):
+            if model.is_acknowledged(called.node, finding.kind):
                 continue
             try:
-                may_publish = self._attach(handler, model.config_of(finding))
+                may_publish = self._attach(called, model.config_of(finding))
             except ValueError as error:
                 # It stays uncovered, and the check says so.
-                Annotations.of(handler).add_warning_v2(
+                Annotations.of(called.handler).add_warning_v2(
                     "failure-destinations:not-covered", f"cover could not attach it: {error}"
                 )
             else:
@@ -90,28 +90,25 @@ class _Cover:
                 f"cover attached {len(attached)} of the app's functions: {', '.join(attached)}",
             )
 
-    def _attach(
-        self, handler: lambda_.IFunction, config: lambda_.CfnEventInvokeConfig | None
-    ) -> bool:
+    def _attach(self, called: Called, config: lambda_.CfnEventInvokeConfig | None) -> bool:
         """Attach a handler, and tell whether it may publish."""
-        stack = handler.stack
-        self._channel._check_within_reach(handler, stack)
-        self._check_order(handler, stack)
+        self._channel._check_within_reach(called.handler, called.stack)
+        self._check_order(called)
         if config is not None:
-            return add_failure_destination(self._channel, handler, config)
+            return add_failure_destination(self._channel, called, config)
         settings = AsyncConfig(
-            handler, retries=self._retries, max_event_age=self._max_event_age, on_success=None
+            called, retries=self._retries, max_event_age=self._max_event_age, on_success=None
         )
         settings.define(self._channel)
         return settings.may_publish
 
-    def _check_order(self, handler: lambda_.IFunction, stack: Stack) -> None:
+    def _check_order(self, called: Called) -> None:
         """Refuse a handler that cannot refer to the channel, before CDK ends with a cycle."""
-        outer = ref(self._outermost(stack))
+        outer = ref(self._outermost(called.stack))
         if outer != self._own and outer in self._before:
             raise ValueError(
                 "handler must not be of a stack that is deployed before the channel's, got "
-                f"{handler.node.path!r}, whose stack the channel's, or that of its monitoring or "
+                f"{called.node.path!r}, whose stack the channel's, or that of its monitoring or "
                 "replayer, refers to or depends on: define them in a stack of their own"
             )
 
@@ -124,9 +121,9 @@ class _Cover:
         channel = self._channel
         # What is about a handler is defined beside it, and refers to these.
         others = (channel._monitoring, channel._replayer)
-        stacks = [channel._stack, *(Stack.of(other) for other in others if other is not None)]
-        order = StackOrder(channel)
-        return set().union(*(order.before(each) for each in {ref(s): s for s in stacks}.values()))
+        return stacks_before(
+            [channel._stack, *(Stack.of(other) for other in others if other is not None)]
+        )
 
 
 def _id_of(scope: IConstruct) -> str:

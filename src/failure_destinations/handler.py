@@ -8,8 +8,9 @@ from aws_cdk import Annotations, Duration, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
-from constructs import Construct, Node
+from constructs import Construct
 
+from ._called import Called, function_and_qualifier
 from ._checks import (
     check_age,
     check_count,
@@ -54,7 +55,7 @@ class AsyncConfig:
 
     def __init__(
         self,
-        handler: lambda_.IFunction,
+        called: Called,
         *,
         retries: int,
         max_event_age: Duration | None,
@@ -63,8 +64,8 @@ class AsyncConfig:
         """Refuse a handler, or settings of it, whose failed events would not arrive."""
         check_settings(retries, max_event_age)
         _check_on_success(on_success)
-        self._node = _checked_node(handler)
-        self._handler = handler
+        _check_free(called)
+        self._called = called
         self._retries = Token.as_number(retries) if is_token(retries) else int(retries)
         self._max_event_age = max_event_age
         self._on_success = on_success
@@ -83,14 +84,14 @@ class AsyncConfig:
         another stack is given: then everything is defined there, so that the scope's stack refers
         to the handler's and never the other way round.
         """
-        handler = self._handler
-        stack = handler.stack
+        called = self._called
+        handler, stack = called.handler, called.stack
         place = cast(Construct, handler)
         if scope is not None and stack is not scope_stack:
             place = scope
         channel._check_within_reach(handler, stack)
         # Most functions have the role that CDK defines for them.
-        own_role = self._node.try_find_child(_ROLE_ID) is not None
+        own_role = called.node.try_find_child(_ROLE_ID) is not None
         role = None if own_role else cast(iam.IRole, handler.role)
         role_is_afar = role is not None and role.stack is not stack
         if place is scope or (role_is_afar and isinstance(handler, Construct)):
@@ -100,40 +101,31 @@ class AsyncConfig:
         # A record that SNS has nowhere to deliver to is lost.
         config.node.add_dependency(channel.queue_subscription, channel.dead_letter_queue)
         if channel.copy_queue is not None:
-            function, _ = function_and_qualifier(handler)
             beside = self._policy if place is not scope else None
-            keep_copies(
-                channel,
-                channel.copy_queue,
-                function,
-                role,
-                node=self._node if function is handler else function.node,
-                place=place,
-                policy=beside,
-            )
+            keep_copies(channel, channel.copy_queue, called, role, place=place, policy=beside)
         if channel._publishers_use_key or channel.encryption_key is not None:
             # Where CDK writes what the role is granted.
             acknowledge(self._policy or handler.role, DATA_KEYS)
-        channel._configs.append((handler, config))
+        channel._configs.append((called, config))
         tells_success = self._on_success is not None
         channel._handlers.add(AttachedHandler(handler, place, self._max_event_age, tells_success))
         return config
 
     def _define_beside_handler(self, role: iam.IRole | None, channel: FailureChannel) -> Construct:
-        handler = self._handler
+        handler, node = self._called.handler, self._called.node
         handler.configure_async_invoke(
             on_failure=channel._failure_destination,
             on_success=self._on_success,
             retry_attempts=self._retries,
             max_event_age=self._max_event_age,
         )
-        config = cast(Construct, self._node.find_child(_CONFIG_ID))
+        config = cast(Construct, node.find_child(_CONFIG_ID))
         if self._on_success is not None:
             resource = cast(lambda_.CfnEventInvokeConfig, config.node.default_child)
             try:
                 _check_success(resource, channel)
             except ValueError:
-                self._node.try_remove_child(_CONFIG_ID)
+                node.try_remove_child(_CONFIG_ID)
                 raise
         if role is not None:
             if not isinstance(handler, lambda_.Function):
@@ -145,7 +137,8 @@ class AsyncConfig:
 
     def _define_in(self, scope: Construct, role: iam.IRole, channel: FailureChannel) -> Construct:
         """Define everything in a stack that is not the handler's, or not its role's."""
-        function, qualifier = function_and_qualifier(self._handler)
+        handler: Any = self._called.handler
+        function, qualifier = function_and_qualifier(handler)
         policy = self._policy = iam.Policy(scope, "HandlerPolicy", roles=[role])
         channel.topic.grant_publish(policy)
         on_failure = lambda_.CfnEventInvokeConfig.OnFailureProperty(
@@ -167,10 +160,9 @@ class AsyncConfig:
         if self._on_success is not None:
             _check_success(config, channel)
         config.node.add_dependency(policy)
-        handler: Any = self._handler
         if handler is not scope:
             # Nothing is defined in the handler's stack, but whoever is next must find it taken.
-            self._node.add_metadata(_ATTACHED, scope.node.path)
+            self._called.node.add_metadata(_ATTACHED, scope.node.path)
             if isinstance(handler, Construct):
                 Construct(handler, _CONFIG_ID)
         return config
@@ -184,7 +176,7 @@ class AsyncConfig:
         view = lambda_.Function.from_function_attributes(
             scope,
             "Handler",
-            function_arn=self._handler.function_arn,
+            function_arn=self._called.handler.function_arn,
             role=iam.Role.from_role_arn(scope, "HandlerRole", role.role_arn),
             same_environment=True,
         )
@@ -193,13 +185,14 @@ class AsyncConfig:
 
 
 def add_failure_destination(
-    channel: FailureChannel, handler: lambda_.IFunction, config: lambda_.CfnEventInvokeConfig
+    channel: FailureChannel, called: Called, config: lambda_.CfnEventInvokeConfig
 ) -> bool:
     """Give a handler's asynchronous configuration, which is somebody else's, the destination.
 
     Returns:
         Whether the handler may publish: else there is a warning.
     """
+    handler = called.handler
     settings: Any = config.destination_config
     channel.topic.grant_publish(handler)
     # As a property, since an override of the user's, which nothing here can see, comes before it.
@@ -214,19 +207,10 @@ def add_failure_destination(
     may_publish = role is None or _may_publish(role, handler, channel)
     place = cast(Construct, handler)
     if channel.copy_queue is not None:
-        function, _ = function_and_qualifier(handler)
-        keep_copies(
-            channel,
-            channel.copy_queue,
-            function,
-            role,
-            node=function.node,
-            place=place,
-            policy=None,
-        )
+        keep_copies(channel, channel.copy_queue, called, role, place=place, policy=None)
     if channel._publishers_use_key or channel.encryption_key is not None:
         acknowledge(role, DATA_KEYS)
-    channel._configs.append((handler, config))
+    channel._configs.append((called, config))
     seconds = config.maximum_event_age_in_seconds
     age = None if seconds is None else Duration.seconds(seconds)
     tells_success = settings is not None and settings.on_success is not None
@@ -243,15 +227,6 @@ def check_settings(retries: int, max_event_age: Duration | None) -> None:
         "Lambda runs a failed asynchronous event again 2 times at most",
     )
     check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
-
-
-def function_and_qualifier(handler: Any) -> tuple[lambda_.IFunction, str]:
-    """Return the function and the name of the version or alias that callers use."""
-    if has_member(handler, "alias_name"):
-        return handler.version.lambda_, handler.alias_name
-    if has_member(handler, "version"):
-        return handler.lambda_, handler.version
-    return handler, "$LATEST"
 
 
 def _check_on_success(on_success: Any) -> None:
@@ -313,10 +288,11 @@ def check_is_function(handler: Any) -> None:
         )
 
 
-def _checked_node(handler: Any) -> Node:
-    """Return the handler's place in the tree, or refuse a handler that cannot be attached."""
+def _check_free(called: Called) -> None:
+    """Refuse a handler that cannot be attached, or is already."""
+    handler: Any = called.handler
     check_is_function(handler)
-    node: Node = handler.node
+    node = called.node
     taken = node.try_find_child(_CONFIG_ID) is not None
     if not isinstance(handler, lambda_.Function):
         taken = taken or any(entry.type == _ATTACHED for entry in node.metadata)
@@ -332,7 +308,6 @@ def _checked_node(handler: Any) -> Node:
             "remove on_failure, on_success, retry_attempts and max_event_age where it is defined, "
             "or its configure_async_invoke call, or its other failure channel"
         )
-    return node
 
 
 def _check_qualifier(handler: Any) -> None:

@@ -17,6 +17,7 @@ from constructs import Construct
 
 from . import metrics
 from ._alarm_topic import check_alarm_topic, define_alarm_topic, use_alarm_topic
+from ._called import function_and_qualifier
 from ._checks import check_age, check_scope, has_member, is_token
 from ._dashboard import FailureDashboard
 from ._thresholds import MonitoringThresholds
@@ -31,7 +32,6 @@ from .handler import (
     MIN_EVENT_AGE_SECONDS,
     AttachedHandler,
     check_is_function,
-    function_and_qualifier,
 )
 
 if TYPE_CHECKING:

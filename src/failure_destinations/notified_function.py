@@ -12,6 +12,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from ._called import Called
 from ._checks import check_scope, checked_emails
 from .channel import FailureChannel
 from .handler import AsyncConfig
@@ -112,7 +113,7 @@ class FailureNotifiedFunction(Construct):
             max_delivery_age=max_delivery_age,
         )
         async_config = AsyncConfig(
-            handler, retries=retries, max_event_age=max_event_age, on_success=on_success
+            Called(handler), retries=retries, max_event_age=max_event_age, on_success=on_success
         )
         super().__init__(scope, id)
 

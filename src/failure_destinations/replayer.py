@@ -29,10 +29,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
 from . import metrics
+from ._called import function_and_qualifier
 from ._checks import check_age, check_count, check_environment, check_grantee, check_scope, is_token
 from ._suppressions import suppress_for_replayer
 from .channel import FailureChannel, check_channel
-from .handler import AttachedHandler, function_and_qualifier
+from .handler import AttachedHandler
 from .runtime.replayer import EXTRA_RECEIVES
 
 MAX_ATTEMPTS = 100
