@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import CfnCondition, CfnElement, CfnResource, Reference, Stack, Stage, Validations
+from aws_cdk import CfnCondition, CfnResource, Reference, Stack, Stage, Validations
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, Node
 
@@ -22,6 +23,9 @@ from .check.model import LATEST
 from .check.rule import judge
 from .check.stacks import Stack as Template
 from .check.stacks import read_facts
+
+if TYPE_CHECKING:
+    from .channel import FailureChannel
 
 _FUNCTION = "AWS::Lambda::Function"
 _ALIAS = "AWS::Lambda::Alias"
@@ -46,20 +50,28 @@ class AppModel:
     a few for each stack. What `add_property_override` and its like change is not seen.
     """
 
-    def __init__(self, construct: IConstruct) -> None:
-        """Read the app, or the stage of it, that a construct is in."""
+    def __init__(self, channel: FailureChannel) -> None:
+        """Read the app, or the stage of it, that a channel is in."""
         self._resources: dict[Key, CfnResource] = {}
         self._accepted: dict[str, frozenset[str]] = {}
-        templates: dict[str, dict[str, Any]] = {}
-        self.has_conditions = False
         self._stacks: dict[str, Stack] = {}
+        templates: dict[str, dict[str, Any]] = {}
         raw: dict[Key, Mapping[str, Any]] = {}
-        for stack, elements in _by_stack(stage_of(construct)):
+        by_stack = list(_by_stack(stage_of(channel)))
+        everything = [construct for _, constructs in by_stack for construct in constructs]
+        self.has_conditions = any(isinstance(each, CfnCondition) for each in everything)
+        # What this channel has attached is covered, and need not be read.
+        attached = _attached(channel, everything)
+        self._attached = {ref(function) for function in attached.values()}
+        for stack, constructs in by_stack:
             name = stack.node.path
             self._stacks[name] = stack
-            resources = (each for each in elements if isinstance(each, CfnResource))
+            resources = [
+                each
+                for each in constructs
+                if isinstance(each, CfnResource) and ref(each) not in attached
+            ]
             templates[name] = self._read(stack, name, resources, raw)
-            self.has_conditions |= any(isinstance(each, CfnCondition) for each in elements)
         self._tell_apart(templates, raw)
         _import_across(templates)
         self._templates = templates
@@ -67,7 +79,11 @@ class AppModel:
 
     def find_uncovered_functions(self) -> list[UncoveredFunction]:
         """Return what the check finds; stacks are named by their paths."""
-        return judge(self._facts)
+        return [each for each in judge(self._facts) if not self._is_attached(each)]
+
+    def _is_attached(self, finding: UncoveredFunction) -> bool:
+        resource = self._resources.get((finding.stack, finding.logical_id))
+        return resource is not None and ref(resource) in self._attached
 
     def handler_of(self, finding: UncoveredFunction) -> Called | None:
         """Return the function, alias or version that a finding is about, if it is a construct."""
@@ -152,7 +168,10 @@ class AppModel:
             f"{type}-{i}" if type in _NOT_REFERRED_TO else resource.logical_id
             for i, (type, resource) in enumerate(read)
         ]
-        tokens = [_properties(type, resource) for type, resource in read]
+        tokens = [
+            {} if ref(resource) in self._attached else _properties(type, resource)
+            for type, resource in read
+        ]
         template: dict[str, Any] = {}
         resolved = zip(*resolve_once([ids, tokens], stack.resolve), strict=True)
         for (type, resource), before, (id, properties) in zip(read, tokens, resolved, strict=True):
@@ -202,7 +221,7 @@ class AppModel:
                     template["Resources"][id]["Properties"] |= _as_written(properties)
 
 
-def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnElement]]]:
+def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[IConstruct]]]:
     """Yield the stacks of a stage, nested stacks too, each with what is in its own template."""
     for stack in outermost_stacks(stage):
         constructs = stack.node.find_all()
@@ -212,14 +231,24 @@ def _by_stack(stage: Stage) -> Iterator[tuple[Stack, list[CfnElement]]]:
         for one in nested:
             owner |= dict.fromkeys(map(ref, one.node.find_all()), ref(one))
         for one in (stack, *nested):
-            yield (
-                one,
-                [
-                    construct
-                    for construct in constructs
-                    if isinstance(construct, CfnElement) and owner[ref(construct)] == ref(one)
-                ],
-            )
+            yield one, [each for each in constructs if owner[ref(each)] == ref(one)]
+
+
+def _attached(channel: FailureChannel, constructs: Sequence[IConstruct]) -> dict[str, CfnResource]:
+    """Return the functions that a channel has attached, by their configurations' `ref`.
+
+    Only where functions have no aliases and versions, and nothing else is to be known of them.
+    """
+    if any(isinstance(each, (lambda_.CfnAlias, lambda_.CfnVersion)) for each in constructs):
+        return {}
+    functions = {ref(config): called.resource for called, config in channel._attached}
+    return {
+        # The resource of a construct is its first child, and comes next.
+        ref(each): function
+        for construct, each in itertools.pairwise(constructs)
+        if (function := functions.get(ref(construct))) is not None
+        and isinstance(each, lambda_.CfnEventInvokeConfig)
+    }
 
 
 def _import_across(templates: dict[str, dict[str, Any]]) -> None:
