@@ -1,5 +1,5 @@
 # `make demo` and `make test` do everything, from a machine with only Python (3.10 or newer) and make.
-.PHONY: help setup demo test soak lint reference docs diagrams bench api dist rehearse release lock clean
+.PHONY: help setup demo test soak lint reference docs diagrams bench jsii api dist rehearse release lock clean
 
 PYTHON = python3
 export PYTHON
@@ -45,6 +45,9 @@ bench: .venv/ready ## Compare with the same resources, and the same replay, writ
 	@$(BIN)/python benchmarks/check.py
 	@$(BIN)/python benchmarks/audit.py
 	@$(BIN)/python benchmarks/cover.py
+
+jsii: .venv/ready ## Pack the library's JavaScript, after it has changed
+	@$(BIN)/python -m scripts.jsii_package
 
 api: .venv/ready ## Record the public API, after it has changed
 	@$(BIN)/python -m scripts.public_api

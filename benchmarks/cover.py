@@ -2,12 +2,11 @@
 
 Both sides define the same app of about 500 resources, whose functions are attached by hand but for
 one of five, and synthesise it as CDK does by default. One side also covers the app, which finds and
-attaches the rest. Each function has a logical id of its own: where stacks share them, cover asks
-each reference where it leads, which takes longer. The sides alternate, each time in a process of
-its own, as `cdk synth` starts one: the first synthesis is what people wait for. The second one in
-the same process, which only tests do, no longer waits for CDK to load its checks of templates. That
-loading takes most of the time, uses all cores, and varies by more than cover takes: hence many
-rounds, and how far the median can be trusted.
+attaches the rest. The sides alternate, each time in a process of its own, as `cdk synth` starts
+one: the first synthesis is what people wait for. The second one in the same process, which only
+tests do, no longer waits for CDK to load its checks of templates. That loading takes most of the
+time, uses all cores, and varies by more than cover takes: hence many rounds, and how far the median
+can be trusted.
 """
 
 from __future__ import annotations
@@ -53,16 +52,16 @@ def define_app(outdir: str, covered: bool) -> cdk.App:
         for f in range(FUNCTIONS):
             function = lambda_.Function(
                 stack,
-                f"Function{s}-{f}",
+                f"Function{f}",
                 runtime=lambda_.Runtime.PYTHON_3_14,
                 handler="index.handler",
                 code=lambda_.Code.from_inline("def handler(event, context): ..."),
             )
-            queue = sqs.Queue(stack, f"Queue{s}-{f}", enforce_ssl=True)
+            queue = sqs.Queue(stack, f"Queue{f}", enforce_ssl=True)
             queue.grant_send_messages(function)
             events.Rule(
                 stack,
-                f"Rule{s}-{f}",
+                f"Rule{f}",
                 schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
                 targets=[targets.LambdaFunction(function)],
             )
@@ -131,7 +130,7 @@ def interval_of_median(values: list[float]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30, help="how often each side does (30)")
+    parser.add_argument("--rounds", type=int, default=20, help="how often each side does (20)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--side", choices=["with cover", "without"], help="measure one, here")
     arguments = parser.parse_args()

@@ -94,6 +94,32 @@ def test_covers_the_alias_that_is_called(
     assert "live" in qualifier or "Alias" in qualifier
 
 
+def test_covers_an_alias_in_another_stack_than_its_function(app: cdk.App, stack: cdk.Stack) -> None:
+    """The configuration is beside the alias, whose stack refers to the function's."""
+    aliases, handlers = cdk.Stack(app, "Aliases"), cdk.Stack(app, "Handlers")
+    FailureChannel(stack, "Channel").cover(app)
+    handler = define_handler(handlers)
+    alias = lambda_.Alias(aliases, "Live", alias_name="live", version=handler.current_version)
+    call_by_rule(aliases, "Rule", alias)
+    app.synth()
+    ((function, qualifier),) = configured(aliases)
+    assert "Fn::ImportValue" in function
+    assert qualifier == "live"
+    assert configured(handlers) == {}
+
+
+def test_covers_what_is_called_through_an_export(app: cdk.App, stack: cdk.Stack) -> None:
+    """As stacks refer to one another that are deployed by themselves."""
+    rules, handlers = cdk.Stack(app, "Rules"), cdk.Stack(app, "Handlers")
+    FailureChannel(stack, "Channel").cover(app)
+    handler = define_handler(handlers)
+    cdk.CfnOutput(handlers, "Arn", value=handler.function_arn, export_name="handler-arn")
+    arn = cdk.Fn.import_value("handler-arn")
+    call_by_rule(rules, "Rule", lambda_.Function.from_function_arn(rules, "Handler", arn))
+    app.synth()
+    assert list(configured(handlers)) == [key(handlers, handler)]
+
+
 def test_covers_functions_of_other_stacks(app: cdk.App, stack: cdk.Stack) -> None:
     """A rule, the function it calls and the channel can each be in a stack of their own."""
     rules, handlers = cdk.Stack(app, "Rules"), cdk.Stack(app, "Handlers")

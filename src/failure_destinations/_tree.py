@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, cast
 
 from aws_cdk import Stack, Stage
@@ -17,15 +16,6 @@ def stage_of(construct: IConstruct) -> Stage:
 def ref(construct: Any) -> str:
     """Return what Node knows a construct by: Python may have two objects for one construct."""
     return str(construct.__jsii_ref__.ref)
-
-
-def outermost_stacks(construct: IConstruct) -> Iterator[Stack]:
-    """Yield the outermost stacks of a stage, but for those of stages in it."""
-    for child in construct.node.children:
-        if isinstance(child, Stack):
-            yield child
-        elif not isinstance(child, Stage):
-            yield from outermost_stacks(child)
 
 
 def outermost(stack: Stack) -> Stack:

@@ -127,10 +127,8 @@ class FailureChannel(Construct):
         self._stacks_within_reach = {ref(self._stack)}
         # FailureMonitoring follows these, whether it is defined before or after what it watches.
         self._handlers = Register[AttachedHandler]()
-        # What is called, and its asynchronous configuration.
-        self._attached: list[tuple[Called, Construct]] = []
-        # How many of these follow the conditions of their handlers already.
-        self._following = 0
+        # Asynchronous configurations that are to follow the conditions of their handlers.
+        self._configs: list[tuple[Called, Construct]] = []
         self._schedules = Register[scheduler.ISchedule]()
         self._mailboxes = Register[str]()
         self._monitoring: Construct | None = None
@@ -435,9 +433,8 @@ class FailureChannel(Construct):
 
     def _follow_conditions(self) -> None:
         """Copy conditions when the app is synthesised: people set them once all is defined."""
-        for called, config in self._attached[self._following :]:
-            copy_condition(called, config)
-        self._following = len(self._attached)
+        while self._configs:
+            copy_condition(*self._configs.pop())
 
     def _warn(self, name: str, text: str) -> None:
         Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)

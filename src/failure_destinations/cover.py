@@ -16,10 +16,10 @@ from aws_cdk import Annotations, Aspects, Duration, IAspect, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
-from ._app_model import AppModel
+from ._app_model import AppModel, Handler
 from ._called import Called
 from ._checks import has_member
-from ._stack_order import stacks_before
+from ._jsii import AppReader
 from ._tree import outermost, ref, stage_of
 from .check.findings import OTHER_QUALIFIER, UNCOVERED
 from .handler import AsyncConfig, add_failure_destination
@@ -54,25 +54,24 @@ class _Cover:
         self._place = place
         self._retries = retries
         self._max_event_age = max_event_age
-        self._outermost = functools.cache(outermost)
 
     def visit(self, node: IConstruct) -> None:  # noqa: ARG002
         """Look at the app, and attach; called by CDK for the one construct this is of."""
         attached: list[str] = []
-        model = AppModel(self._channel)
+        model = AppModel(stage_of(self._channel))
         below = f"{self._scope.node.path}/".lstrip("/")
         for finding in model.find_uncovered_functions():
             if finding.kind not in _MENDED:
                 continue
-            called = model.handler_of(finding)
-            if called is None:
+            handler = model.handler_of(finding)
+            if handler is None or handler.is_accepted:
                 continue
+            called = handler.called
             path = called.node.path
             if not f"{path}/".startswith(below):
                 continue
-            if model.is_acknowledged(called.node, finding.kind):
-                continue
             try:
+                self._check_order(handler)
                 may_publish = self._attach(called, model.config_of(finding))
             except ValueError as error:
                 # It stays uncovered, and the check says so.
@@ -93,7 +92,6 @@ class _Cover:
     def _attach(self, called: Called, config: lambda_.CfnEventInvokeConfig | None) -> bool:
         """Attach a handler, and tell whether it may publish."""
         self._channel._check_within_reach(called.handler, called.stack)
-        self._check_order(called)
         if config is not None:
             return add_failure_destination(self._channel, called, config)
         settings = AsyncConfig(
@@ -102,28 +100,23 @@ class _Cover:
         settings.define(self._channel)
         return settings.may_publish
 
-    def _check_order(self, called: Called) -> None:
+    def _check_order(self, handler: Handler) -> None:
         """Refuse a handler that cannot refer to the channel, before CDK ends with a cycle."""
-        outer = ref(self._outermost(called.stack))
-        if outer != self._own and outer in self._before:
+        if handler.outermost in self._before:
             raise ValueError(
                 "handler must not be of a stack that is deployed before the channel's, got "
-                f"{called.node.path!r}, whose stack the channel's, or that of its monitoring or "
-                "replayer, refers to or depends on: define them in a stack of their own"
+                f"{handler.called.node.path!r}, whose stack the channel's, or that of its "
+                "monitoring or replayer, refers to or depends on: define them in a stack of their "
+                "own"
             )
 
     @functools.cached_property
-    def _own(self) -> str:
-        return ref(outermost(self._channel._stack))
-
-    @functools.cached_property
-    def _before(self) -> set[str]:
+    def _before(self) -> frozenset[str]:
         channel = self._channel
         # What is about a handler is defined beside it, and refers to these.
         others = (channel._monitoring, channel._replayer)
-        return stacks_before(
-            [channel._stack, *(Stack.of(other) for other in others if other is not None)]
-        )
+        stacks = [channel._stack, *(Stack.of(other) for other in others if other is not None)]
+        return frozenset(AppReader.before(stacks)) - {outermost(channel._stack).node.path}
 
 
 def _id_of(scope: IConstruct) -> str:

@@ -106,7 +106,7 @@ class AsyncConfig:
         if channel._publishers_use_key or channel.encryption_key is not None:
             # Where CDK writes what the role is granted.
             acknowledge(self._policy or handler.role, DATA_KEYS)
-        channel._attached.append((called, config))
+        channel._configs.append((called, config))
         tells_success = self._on_success is not None
         channel._handlers.add(AttachedHandler(handler, place, self._max_event_age, tells_success))
         return config
@@ -210,7 +210,7 @@ def add_failure_destination(
         keep_copies(channel, channel.copy_queue, called, role, place=place, policy=None)
     if channel._publishers_use_key or channel.encryption_key is not None:
         acknowledge(role, DATA_KEYS)
-    channel._attached.append((called, config))
+    channel._configs.append((called, config))
     seconds = config.maximum_event_age_in_seconds
     age = None if seconds is None else Duration.seconds(seconds)
     tells_success = settings is not None and settings.on_success is not None

@@ -1,0 +1,124 @@
+"""What the library's JavaScript reads of an app is what CDK synthesises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import jsii
+import pytest
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from failure_destinations._jsii import AppReader, ReadResource, export_name
+from scripts.jsii_package import ARCHIVE, packed
+
+TYPE = "Custom::Example"
+
+
+@jsii.implements(cdk.IStableAnyProducer)
+class Nothing:
+    """Produces nothing."""
+
+    def produce(self) -> Any:
+        """Called by CDK."""
+        return None
+
+
+def example(scope: Construct, properties: dict[str, Any]) -> cdk.CfnResource:
+    """Define a resource of a type that is always read."""
+    return cdk.CfnResource(scope, "Example", type=TYPE, properties=properties)
+
+
+def read(app: cdk.App, path: str) -> dict[str, ReadResource]:
+    """Return what is read of a stack."""
+    ((resources),) = (
+        stack["resources"]
+        for stack in AppReader.read(app, [], [])["stacks"]
+        if stack["path"] == path
+    )
+    return {resource["id"]: resource for resource in resources}
+
+
+def test_archive_is_of_the_files_beside_it() -> None:
+    """Packed anew, they are what is committed; else: make jsii."""
+    assert ARCHIVE.read_bytes() == packed()
+
+
+def test_reads_what_cdk_resolves(app: cdk.App, stack: cdk.Stack) -> None:
+    """Joined texts, lists, numbers, conditions, and what is nothing."""
+    queue = sqs.Queue(stack, "Queue")
+    names = cdk.CfnParameter(stack, "Names", type="List<String>")
+    age = cdk.CfnParameter(stack, "Age", type="Number")
+    properties = {
+        "Text": "plain",
+        "Arn": queue.queue_arn,
+        "Joined": f"{queue.queue_arn}/{queue.queue_name}:{cdk.Aws.REGION}",
+        "Known": f"{cdk.Lazy.string(Name())}-{cdk.Lazy.string(Name())}",
+        "JoinedByCdk": cdk.Fn.join("", ["a", queue.queue_arn, "b"]),
+        "JoinedTwice": f"x{cdk.Fn.join('', ['a', queue.queue_arn])}y",
+        "JoinedOtherwise": f"x{cdk.Fn.join(',', ['a', queue.queue_arn])}",
+        "Among": [{"Arn": queue.queue_arn}, 7, 0.5, True],
+        "List": names.value_as_list,
+        "Number": age.value_as_number,
+        "Nothing": cdk.Lazy.any(Nothing()),
+        "Empty": {"List": [], "Mapping": {}, "Text": ""},
+    }
+    example(stack, properties)
+
+    (resource,) = read(app, stack.node.path).values()
+
+    assert resource["type"] == TYPE
+    assert resource["properties"] == stack.resolve(properties)
+
+
+@jsii.implements(cdk.IStableStringProducer)
+class Name:
+    """Produces a text that is known."""
+
+    def produce(self) -> str:
+        """Called by CDK."""
+        return "name"
+
+
+def test_imports_what_is_of_another_stack(app: cdk.App, stack: cdk.Stack) -> None:
+    """Also where both stacks have a resource of that logical id."""
+    other = cdk.Stack(app, "Other")
+    queues = [sqs.Queue(each, "Queue") for each in (stack, other)]
+    example(stack, {"Own": queues[0].queue_arn, "Others": queues[1].queue_arn})
+
+    properties = read(app, stack.node.path)["Example"]["properties"]
+
+    own = stack.resolve(queues[0].queue_arn)
+    name = export_name("Other", own)
+    assert properties == {"Own": own, "Others": {"Fn::ImportValue": name}}
+    (exports,) = (
+        each["exports"] for each in AppReader.read(app, [], [])["stacks"] if each["path"] == "Other"
+    )
+    assert exports == {name: own}
+
+
+def test_reads_nested_stacks_and_no_stages(app: cdk.App, stack: cdk.Stack) -> None:
+    """A stage is synthesised by itself."""
+    nested = cdk.NestedStack(stack, "Nested")
+    cdk.Stack(cdk.Stage(app, "Stage"), "Stack")
+    stacks = AppReader.read(app, [], [])["stacks"]
+    assert [(each["path"], each["outer"]) for each in stacks] == [
+        (stack.node.path, stack.node.path),
+        (nested.node.path, stack.node.path),
+    ]
+
+
+@pytest.mark.parametrize("by", ["reference", "dependency", "nested reference"])
+def test_tells_what_is_deployed_before(app: cdk.App, stack: cdk.Stack, by: str) -> None:
+    """Over any number of stacks; the stack itself and what comes after it are not among them."""
+    first, second, after = (cdk.Stack(app, id) for id in ("First", "Second", "After"))
+    queues = {each: sqs.Queue(each, "Queue") for each in (stack, first, second)}
+    example(after, {"Arn": queues[stack].queue_arn})
+    example(second, {"Arn": queues[first].queue_arn})
+    if by == "dependency":
+        stack.add_dependency(second)
+    else:
+        scope = stack if by == "reference" else cdk.NestedStack(stack, "Nested")
+        example(scope, {"Arn": queues[second].queue_arn, "Own": queues[stack].queue_arn})
+    assert sorted(AppReader.before([stack])) == ["First", "Second"]
