@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
+import jsii
 import pytest
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -19,7 +20,9 @@ from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
-from aws_cdk.assertions import Annotations, Match
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from aws_cdk.assertions import Annotations, Match, Template
 from constructs import Construct
 
 from failure_destinations import FailureChannel, FailureMonitoring, FailureReplayer
@@ -284,6 +287,81 @@ def test_sets_retries_and_age(app: cdk.App, stack: cdk.Stack, handler: lambda_.F
     (config,) = resources_of(stack, CONFIG).values()
     assert config["Properties"]["MaximumRetryAttempts"] == 0
     assert config["Properties"]["MaximumEventAgeInSeconds"] == 3600
+
+
+def test_covers_what_a_state_machine_of_another_stack_calls(app: cdk.App, stack: cdk.Stack) -> None:
+    """Its definition is a text of JSON, in which quotes are escaped."""
+    machines, handlers = cdk.Stack(app, "Machines"), cdk.Stack(app, "Handlers")
+    FailureChannel(stack, "Channel").cover(app)
+    handler = define_handler(handlers)
+    call = tasks.LambdaInvoke(
+        machines,
+        "Call",
+        lambda_function=handler,
+        invocation_type=tasks.LambdaInvocationType.EVENT,
+    )
+    sfn.StateMachine(machines, "Machine", definition_body=sfn.DefinitionBody.from_chainable(call))
+    app.synth()
+    assert list(configured(handlers)) == [key(handlers, handler)]
+
+
+def test_covers_a_stack_within_the_channels(app: cdk.App, stack: cdk.Stack) -> None:
+    """One that is not nested is deployed by itself, and not before what it is defined in."""
+    inner = cdk.Stack(stack, "Inner")
+    FailureChannel(stack, "Channel").cover(app)
+    handler = define_handler(inner)
+    call_by_rule(inner, "Rule", handler)
+    app.synth()
+    assert list(configured(inner)) == [key(inner, handler)]
+
+
+def test_knows_no_function_by_a_name_that_is_exported_twice(app: cdk.App) -> None:
+    """Each Region has exports of its own: which one is meant, the name does not tell."""
+    stacks = {}
+    for name, region in (("A", "us-east-1"), ("B", "eu-west-1")):
+        stacks[name] = cdk.Stack(app, name, env=cdk.Environment(region=region))
+        handler = define_handler(stacks[name])
+        cdk.CfnOutput(stacks[name], "Arn", value=handler.function_arn, export_name="handler-arn")
+    FailureChannel(stacks["A"], "Channel").cover(app)
+    rules = cdk.Stack(app, "Rules", env=cdk.Environment(region="eu-west-1"))
+    arn = cdk.Fn.import_value("handler-arn")
+    call_by_rule(rules, "Rule", lambda_.Function.from_function_arn(rules, "Handler", arn))
+    app.synth()
+    assert configured(stacks["A"]) == {}
+
+
+def test_leaves_to_later_aspects_what_they_change(app: cdk.App, stack: cdk.Stack) -> None:
+    """Resolved before its time, a policy's statement could not be changed any more."""
+    FailureChannel(stack, "Channel").cover(app)
+    call_by_rule(stack, "Rule", define_handler(stack))
+    statement = iam.PolicyStatement(actions=["s3:GetObject"], resources=["first"])
+    iam.ManagedPolicy(stack, "Policy", statements=[statement])
+    cdk.CfnOutput(stack, "Late", value=cdk.Lazy.string(_Resources(statement)), export_name="late")
+
+    @jsii.implements(cdk.IAspect)
+    class Later:
+        def visit(self, node: Any) -> None:
+            if node.node.path.endswith("Policy"):
+                statement.add_resources("second")
+
+    cdk.Aspects.of(stack).add(Later())
+    (policy,) = resources_of(stack, "AWS::IAM::ManagedPolicy").values()
+    (written,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert written["Resource"] == ["first", "second"]
+    (late,) = Template.from_stack(stack).to_json()["Outputs"].values()
+    assert late["Value"] == "first,second"
+
+
+@jsii.implements(cdk.IStableStringProducer)
+class _Resources:
+    """The resources of a statement, once somebody asks."""
+
+    def __init__(self, statement: iam.PolicyStatement) -> None:
+        self._statement = statement
+
+    def produce(self) -> str:
+        """Called by CDK."""
+        return ",".join(self._statement.resources)
 
 
 def test_warns_of_a_function_of_another_region(app: cdk.App) -> None:

@@ -17,7 +17,6 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
 from ._app_model import AppModel, Handler
-from ._called import Called
 from ._checks import has_member
 from ._jsii import AppReader
 from ._tree import outermost, ref, stage_of
@@ -71,8 +70,7 @@ class _Cover:
             if not f"{path}/".startswith(below):
                 continue
             try:
-                self._check_order(handler)
-                may_publish = self._attach(called, model.config_of(finding))
+                may_publish = self._attach(handler, model.config_of(finding))
             except ValueError as error:
                 # It stays uncovered, and the check says so.
                 Annotations.of(called.handler).add_warning_v2(
@@ -89,9 +87,11 @@ class _Cover:
                 f"cover attached {len(attached)} of the app's functions: {', '.join(attached)}",
             )
 
-    def _attach(self, called: Called, config: lambda_.CfnEventInvokeConfig | None) -> bool:
+    def _attach(self, handler: Handler, config: lambda_.CfnEventInvokeConfig | None) -> bool:
         """Attach a handler, and tell whether it may publish."""
+        called = handler.called
         self._channel._check_within_reach(called.handler, called.stack)
+        self._check_order(handler)
         if config is not None:
             return add_failure_destination(self._channel, called, config)
         settings = AsyncConfig(
@@ -102,7 +102,7 @@ class _Cover:
 
     def _check_order(self, handler: Handler) -> None:
         """Refuse a handler that cannot refer to the channel, before CDK ends with a cycle."""
-        if handler.outermost in self._before:
+        if handler.outermost != self._own and handler.outermost in self._before:
             raise ValueError(
                 "handler must not be of a stack that is deployed before the channel's, got "
                 f"{handler.called.node.path!r}, whose stack the channel's, or that of its "
@@ -111,12 +111,16 @@ class _Cover:
             )
 
     @functools.cached_property
+    def _own(self) -> str:
+        return str(outermost(self._channel._stack).node.path)
+
+    @functools.cached_property
     def _before(self) -> frozenset[str]:
         channel = self._channel
         # What is about a handler is defined beside it, and refers to these.
         others = (channel._monitoring, channel._replayer)
         stacks = [channel._stack, *(Stack.of(other) for other in others if other is not None)]
-        return frozenset(AppReader.before(stacks)) - {outermost(channel._stack).node.path}
+        return frozenset(AppReader.before(stacks))
 
 
 def _id_of(scope: IConstruct) -> str:

@@ -12,6 +12,7 @@ from aws_cdk.aws_scheduler import ScheduleExpression
 
 from failure_destinations import FailureChannel, FailureNotifiedFunction
 from failure_destinations.testing import LocalCloud, Message
+from failure_destinations.testing.observations import wait_for
 
 # Fails, or tells who runs it and waits to be killed.
 FAILING = """
@@ -92,3 +93,11 @@ def copied_event(cloud: LocalCloud, queue_url: str, request_id: str) -> Message:
         lambda count: cloud.messages(queue_url, count=count),
         lambda message: message.message_attributes["RequestID"] == request_id,
     )
+
+
+def runs_of(cloud: LocalCloud, function: str, request_id: str, at_least: int) -> int:
+    """Return how often a handler ran for one request: its log may come after the record."""
+    runs = wait_for(
+        lambda: cloud.runs(function), lambda seen: seen.get(request_id, 0) >= at_least, timeout=30
+    )
+    return runs.get(request_id, 0)

@@ -10,7 +10,7 @@ import pytest
 from failure_destinations.testing import LocalCloud
 
 from ..cli.conftest import clean_environment, run_cli
-from .conftest import failed_event, first
+from .conftest import failed_event, first, runs_of
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +33,7 @@ def test_runs_the_handler_once_and_each_retry(
     function = outputs[f"Retries{retries}Name"]
     request_id = localemu.invoke(function, {"retries": retries})
     record = failed_event(localemu, outputs["QueueUrl"], request_id)
-    assert localemu.runs(function)[request_id] == retries + 1
+    assert runs_of(localemu, function, request_id, retries + 1) == retries + 1
     assert record["requestContext"]["approximateInvokeCount"] == retries + 1
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from failure_destinations.testing import LocalCloud
 
-from .conftest import SCHEDULED_PAYLOAD, failed_event
+from .conftest import SCHEDULED_PAYLOAD, failed_event, runs_of
 
 pytestmark = pytest.mark.integration
 
@@ -19,4 +19,4 @@ def test_keeps_a_failed_event_of_the_schedule(
     request_id = next(iter(localemu.runs(function, count=1, timeout=100)))
     record = failed_event(localemu, outputs["QueueUrl"], request_id)
     assert record["requestPayload"] == SCHEDULED_PAYLOAD
-    assert localemu.runs(function)[request_id] == 2
+    assert runs_of(localemu, function, request_id, 2) == 2

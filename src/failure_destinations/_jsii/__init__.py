@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable
 from typing import Any, TypedDict, cast
 
@@ -29,7 +30,8 @@ def export_name(path: str, value: Any) -> str:
         path: The path of the stack.
         value: What is imported, resolved.
     """
-    return f"{path}:{json.dumps(value, separators=(',', ':'))}"
+    name = f"{path}:{json.dumps(value, separators=(',', ':'))}"
+    return re.sub(r"[\"\\\\]", "'", name)
 
 
 class ReadResource(TypedDict, total=False):

@@ -6,6 +6,7 @@ const {
   CfnCondition, CfnElement, CfnOutput, CfnResource, DefaultTokenResolver, Reference, Stack, Stage,
   Tokenization, Validations,
 } = require('aws-cdk-lib');
+const { Construct } = require('constructs');
 
 const FUNCTION = 'AWS::Lambda::Function';
 // All that is read of a function; nothing else is resolved before its time.
@@ -25,26 +26,27 @@ class AppReader {
     const withConstruct = new Set(called);
     const accepted = acknowledged();
     const stacks = new Map();
+    const outputs = new Map();
     let hasConditions = false;
     for (const stack of stacksOf(stage)) {
       const [path, outer] = [stack.node.path, outermost(stack).node.path];
       stacks.set(stack, { path, outer, stack, resources: [], exports: {} });
     }
+    const resolver = new ReferenceResolver((reference, value, here) => {
+      const owner = stacks.get(stackOf(reference.target));
+      // A reference may stand for another one, which is imported already.
+      const isImported = value?.['Fn::ImportValue'] in (owner?.exports ?? {});
+      if (owner === undefined || owner.stack === here || isImported) return value;
+      const name = exportName(owner.path, value);
+      owner.exports[name] = value;
+      return { 'Fn::ImportValue': name };
+    });
     for (const [stack, read] of stacks) {
-      const resolver = new ReferenceResolver((reference, value) => {
-        const owner = stacks.get(stackOf(reference.target));
-        // A reference may stand for another one, which is imported already.
-        const isImported = value?.['Fn::ImportValue'] in (owner?.exports ?? {});
-        if (owner === undefined || owner === read || isImported) return value;
-        const name = `${owner.path}:${JSON.stringify(value)}`;
-        owner.exports[name] = value;
-        return { 'Fn::ImportValue': name };
-      });
       for (const element of elementsOf(stack)) {
         hasConditions ||= element instanceof CfnCondition;
         if (element instanceof CfnOutput && element.exportName !== undefined) {
           const name = stack.resolve(element.exportName);
-          if (typeof name === 'string') read.exports[name] = resolver.resolve(stack, element.value);
+          outputs.set(name, [...(outputs.get(name) ?? []), element]);
         }
         if (!CfnResource.isCfnResource(element)) continue;
         const type = element.cfnResourceType;
@@ -60,6 +62,13 @@ class AppReader {
         }
         read.resources.push(resource);
       }
+    }
+    // Only of what is imported: what is resolved before its time may not change any more.
+    for (const name of importsOf([...stacks.values()].map((read) => read.resources))) {
+      const [output, ...more] = outputs.get(name) ?? [];
+      // Of several, in Regions of their own, it does not say which.
+      if (output === undefined || more.length > 0) continue;
+      stacks.get(output.stack).exports[name] = resolver.resolve(output.stack, output.value);
     }
     return { stacks: [...stacks.values()], hasConditions };
   }
@@ -85,7 +94,9 @@ function* directlyBefore(stack) {
     needed.add(reference.target);
     return '';
   });
-  for (const each of stack.node.findAll()) {
+  // A stack within it that is not nested is deployed by itself.
+  const inside = stack.node.findAll().filter((each) => CfnElement.isCfnElement(each));
+  for (const each of inside.filter((element) => outermost(element.stack) === stack)) {
     if (CfnResource.isCfnResource(each)) resolver.resolve(stack, each.cfnProperties);
     else if (each instanceof CfnOutput) resolver.resolve(stack, each.value);
   }
@@ -106,7 +117,7 @@ class ReferenceResolver extends DefaultTokenResolver {
 
   resolveToken(token, context, postProcessor) {
     const value = super.resolveToken(token, context, postProcessor);
-    return Reference.isReference(token) ? this.write(token, value) : value;
+    return Reference.isReference(token) ? this.write(token, value, stackOf(context.scope)) : value;
   }
 }
 
@@ -123,6 +134,20 @@ function joined(left, right) {
 function partsOf(value) {
   const [delimiter, parts] = value?.['Fn::Join'] ?? [];
   return delimiter === '' && Array.isArray(parts) ? parts : [value];
+}
+
+/** The name by which others import a value: in texts of JSON, too, where some signs are escaped. */
+function exportName(path, value) {
+  return `${path}:${JSON.stringify(value)}`.replace(/["\\]/g, "'");
+}
+
+/** The names that are imported somewhere in a value. */
+function* importsOf(value) {
+  if (typeof value?.['Fn::ImportValue'] === 'string') yield value['Fn::ImportValue'];
+  // Constructs are no values.
+  else if (typeof value === 'object' && value !== null && !Construct.isConstruct(value)) {
+    for (const each of Object.values(value)) yield* importsOf(each);
+  }
 }
 
 /** The stacks of a stage, nested ones too, but for those of stages in it. */
