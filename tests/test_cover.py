@@ -315,19 +315,22 @@ def test_covers_a_stack_within_the_channels(app: cdk.App, stack: cdk.Stack) -> N
     assert list(configured(inner)) == [key(inner, handler)]
 
 
-def test_knows_no_function_by_a_name_that_is_exported_twice(app: cdk.App) -> None:
+def test_covers_each_function_of_a_name_that_is_exported_twice(app: cdk.App) -> None:
     """Each Region has exports of its own: which one is meant, the name does not tell."""
-    stacks = {}
-    for name, region in (("A", "us-east-1"), ("B", "eu-west-1")):
-        stacks[name] = cdk.Stack(app, name, env=cdk.Environment(region=region))
-        handler = define_handler(stacks[name])
-        cdk.CfnOutput(stacks[name], "Arn", value=handler.function_arn, export_name="handler-arn")
-    FailureChannel(stacks["A"], "Channel").cover(app)
-    rules = cdk.Stack(app, "Rules", env=cdk.Environment(region="eu-west-1"))
+    stacks = [
+        cdk.Stack(app, region, env=cdk.Environment(region=region))
+        for region in ("us-east-1", "eu-west-1")
+    ]
     arn = cdk.Fn.import_value("handler-arn")
-    call_by_rule(rules, "Rule", lambda_.Function.from_function_arn(rules, "Handler", arn))
+    for stack in stacks:
+        FailureChannel(stack, "Channel").cover(stack)
+        cdk.CfnOutput(
+            stack, "Arn", value=define_handler(stack).function_arn, export_name="handler-arn"
+        )
+        rules = cdk.Stack(app, f"Rules-{stack.region}", env=cdk.Environment(region=stack.region))
+        call_by_rule(rules, "Rule", lambda_.Function.from_function_arn(rules, "Handler", arn))
     app.synth()
-    assert configured(stacks["A"]) == {}
+    assert [len(configured(stack)) for stack in stacks] == [1, 1]
 
 
 def test_leaves_to_later_aspects_what_they_change(app: cdk.App, stack: cdk.Stack) -> None:

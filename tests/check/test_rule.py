@@ -436,6 +436,19 @@ def test_follows_imports() -> None:
     assert [one.kind for one in find_uncovered_functions_in([importing])] == ["unknown"]
 
 
+def test_follows_each_export_of_a_name() -> None:
+    """Stacks of several Regions and accounts may export one name: any of them may be called."""
+    arn = {"Value": {"Fn::GetAtt": ["Function", "Arn"]}, "Export": {"Name": "handler"}}
+    exporting = [
+        Stack({"Resources": {"Function": callers.FUNCTION}, "Outputs": {"Arn": arn}}, name)
+        for name in ("Ireland", "Virginia")
+    ]
+    calling = {"Resources": {"Rule": callers.rule({"Fn::ImportValue": "handler"})["Caller"]}}
+    findings = find_uncovered_functions_in([*exporting, Stack(calling, "Calling")])
+    uncovered = [one.stack for one in findings if one.kind == "uncovered"]
+    assert uncovered == ["Ireland", "Virginia"]
+
+
 # The finding.
 
 

@@ -146,7 +146,7 @@ class Resolver:
         """Take all scopes that may refer to one another."""
         self._marks = marks
         self._scopes = scopes
-        self._exports: dict[str, tuple[Scope, Any]] | None = None
+        self._exports: dict[str, list[tuple[Scope, Any]]] | None = None
         self._far_exports: dict[str, tuple[Scope, Any]] | None = None
         self._steps = 0
         self._references: dict[tuple[Scope, str, str], Texts] = {}
@@ -420,14 +420,17 @@ class Resolver:
             self._exports = self._read_exports()
         found: list[str | None] = []
         for name in self._texts(argument, scope, depth):
-            export = self._exports.get(name or "")
-            if export is None:
+            exports = self._exports.get(name or "", ())
+            if not exports:
                 found.append(self._unknown(scope, f"export {name}"))
-            else:
-                found += self._texts(export[1], export[0], depth + 1)
+            for there, value in exports:
+                found += self._texts(value, there, depth + 1)
+                if len(found) > _MAX_BRANCHES:
+                    raise _OutOfBoundsError
         return tuple(found)
 
-    def _read_exports(self) -> dict[str, tuple[Scope, Any]]:
+    def _read_exports(self) -> dict[str, list[tuple[Scope, Any]]]:
+        """Return what stacks export, by its name: each Region and account has names of its own."""
         self._exports = {}
         steps = self._steps
         for there in self._scopes:
@@ -436,7 +439,8 @@ class Resolver:
                 if name is not None:
                     for text in self.texts(name, there):
                         if text:
-                            self._exports[text] = (there, mapping(output).get("Value"))
+                            value = mapping(output).get("Value")
+                            self._exports.setdefault(text, []).append((there, value))
         self._steps = steps
         return self._exports
 

@@ -65,10 +65,9 @@ class AppReader {
     }
     // Only of what is imported: what is resolved before its time may not change any more.
     for (const name of importsOf([...stacks.values()].map((read) => read.resources))) {
-      const [output, ...more] = outputs.get(name) ?? [];
-      // Of several, in Regions of their own, it does not say which.
-      if (output === undefined || more.length > 0) continue;
-      stacks.get(output.stack).exports[name] = resolver.resolve(output.stack, output.value);
+      for (const output of outputs.get(name) ?? []) {
+        stacks.get(output.stack).exports[name] = resolver.resolve(output.stack, output.value);
+      }
     }
     return { stacks: [...stacks.values()], hasConditions };
   }
