@@ -134,14 +134,17 @@ def test_covers_functions_of_other_stacks(app: cdk.App, stack: cdk.Stack) -> Non
     assert stack.dependencies == []
 
 
-def test_covers_functions_of_a_nested_stack(app: cdk.App, stack: cdk.Stack) -> None:
-    """A nested stack is below its parent."""
-    nested = cdk.NestedStack(stack, "Nested")
+@pytest.mark.parametrize("kind", [cdk.NestedStack, cdk.Stack])
+def test_covers_a_stack_within_the_channels(
+    app: cdk.App, stack: cdk.Stack, kind: type[cdk.Stack]
+) -> None:
+    """A nested one, and one that is deployed by itself: not before what it is defined in."""
+    inner = kind(stack, "Inner")
     FailureChannel(stack, "Channel").cover(app)
-    handler = define_handler(nested)
-    call_by_rule(nested, "Rule", handler)
+    handler = define_handler(inner)
+    call_by_rule(inner, "Rule", handler)
     app.synth()
-    assert list(configured(nested)) == [key(nested, handler)]
+    assert list(configured(inner)) == [key(inner, handler)]
 
 
 def test_covers_a_stage(app: cdk.App) -> None:
@@ -303,16 +306,6 @@ def test_covers_what_a_state_machine_of_another_stack_calls(app: cdk.App, stack:
     sfn.StateMachine(machines, "Machine", definition_body=sfn.DefinitionBody.from_chainable(call))
     app.synth()
     assert list(configured(handlers)) == [key(handlers, handler)]
-
-
-def test_covers_a_stack_within_the_channels(app: cdk.App, stack: cdk.Stack) -> None:
-    """One that is not nested is deployed by itself, and not before what it is defined in."""
-    inner = cdk.Stack(stack, "Inner")
-    FailureChannel(stack, "Channel").cover(app)
-    handler = define_handler(inner)
-    call_by_rule(inner, "Rule", handler)
-    app.synth()
-    assert list(configured(inner)) == [key(inner, handler)]
 
 
 def test_covers_each_function_of_a_name_that_is_exported_twice(app: cdk.App) -> None:
