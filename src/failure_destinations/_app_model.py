@@ -9,7 +9,7 @@ from aws_cdk import Stage
 from aws_cdk import aws_lambda as lambda_
 
 from ._called import Called
-from ._jsii import AppReader, ReadResource, ReadStack, export_name
+from ._jsii import AppReader, ReadResource, ReadStack
 from .check.callers import CALLERS
 from .check.findings import UncoveredFunction
 from .check.model import LATEST
@@ -108,13 +108,15 @@ class AppModel:
             if (resource := self._resources.get((finding.stack, finding.logical_id))) is not None:
                 yield self._stacks[finding.stack], resource
             return
+        function = {"Ref": finding.logical_id}
+        # Elsewhere, what refers to the function imports it.
+        exports = self._stacks[finding.stack]["exports"] if finding.stack in self._stacks else {}
+        imports = [{"Fn::ImportValue": name} for name in exports if exports[name] == function]
         for path, stack in self._stacks.items():
-            function: dict[str, str] = {"Ref": finding.logical_id}
-            if path != finding.stack:
-                function = {"Fn::ImportValue": export_name(finding.stack, function)}
+            known = [function] if path == finding.stack else imports
             for resource in stack["resources"]:
                 properties = resource["properties"]
-                if properties.get("functionName") == function and (
+                if properties.get("functionName") in known and (
                     (resource["type"] == _ALIAS and properties.get("name") == finding.qualifier)
                     or (resource["type"] == _VERSION and resource["id"] == finding.qualifier)
                 ):

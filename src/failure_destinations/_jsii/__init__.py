@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection, Iterable
 from typing import Any, TypedDict, cast
 
@@ -21,17 +19,6 @@ __jsii_assembly__ = jsii.JSIIAssembly.load(
     "failure_destinations",
     "failure-destinations@1.0.0.jsii.tgz",
 )
-
-
-def export_name(path: str, value: Any) -> str:
-    """Return by which name others import a value from the stack of a path.
-
-    Args:
-        path: The path of the stack.
-        value: What is imported, resolved.
-    """
-    name = f"{path}:{json.dumps(value, separators=(',', ':'))}"
-    return re.sub(r"[\"\\\\]", "'", name)
 
 
 class ReadResource(TypedDict, total=False):
