@@ -71,5 +71,5 @@ _markdown = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS)],
     patterns=["README.md", "docs/*.md", "docs/*/*.md"],
 )
-_docstrings = Sybil(parsers=[DocTestParser()], pattern="src/failure_destinations/*.py")
+_docstrings = Sybil(parsers=[DocTestParser()], pattern="src/failure_destinations/**/*.py")
 pytest_collect_file = (_markdown + _docstrings).pytest()

@@ -1,4 +1,4 @@
-"""`make jsii`: packs src/failure_destinations/_jsii/package, the library's only JavaScript.
+"""`make jsii`: packs `constructs/cover/node/package`, the library's only JavaScript.
 
 jsii loads it from an archive, like the CDK. Packed again, the same files give the same bytes, so
 that a test can tell whether the archive is of the files beside it.
@@ -11,7 +11,9 @@ import io
 import tarfile
 from pathlib import Path
 
-HERE = Path(__file__).parent.parent / "src" / "failure_destinations" / "_jsii"
+HERE = (
+    Path(__file__).parent.parent / "src" / "failure_destinations" / "constructs" / "cover" / "node"
+)
 ARCHIVE = HERE / "failure-destinations@1.0.0.jsii.tgz"
 # What the types are; jsii wants its name to begin with a dot.
 MANIFEST = "jsii.json"

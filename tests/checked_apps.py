@@ -39,8 +39,8 @@ from failure_destinations import (
     FailureMonitoring,
     FailureNotifiedFunction,
     FailureReplayer,
-    _suppressions,
 )
+from failure_destinations.constructs import suppressions as _suppressions
 
 _LOG_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*/app.py"))

@@ -10,7 +10,7 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from failure_destinations._jsii import AppReader, ReadResource
+from failure_destinations.constructs.cover.node import AppReader, ReadResource
 from scripts.jsii_package import ARCHIVE, packed
 
 TYPE = "Custom::Example"

@@ -12,13 +12,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_scheduler import ScheduleExpression
 
-from failure_destinations import (
-    FailureChannel,
-    FailureMonitoring,
-    FailureNotifiedFunction,
-    channel,
-    handler,
-)
+from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
+from failure_destinations.constructs.channel import attaching as handler
+from failure_destinations.constructs.channel import channel
 
 from . import test_refusals
 from .conftest import define_handler

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from failure_destinations._suppressions import SUPPRESSIONS, Suppression
+from failure_destinations.constructs.suppressions import SUPPRESSIONS, Suppression
 
 from .checked_apps import EXAMPLES, OF_THE_FUNCTION, REPLAYER, VARIANTS
 from .checkov_process import run_checkov

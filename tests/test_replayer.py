@@ -26,7 +26,7 @@ from failure_destinations import (
     FailureNotifiedFunction,
     FailureReplayer,
 )
-from failure_destinations import replayer as module
+from failure_destinations.constructs.replayer import replayer as module
 
 from .conftest import define_handler
 from .templates import (

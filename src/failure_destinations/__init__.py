@@ -10,12 +10,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .channel import FailureChannel
     from .check import UncoveredFunction, find_uncovered_functions
-    from .monitoring import FailureMonitoring, MonitoringThresholds
-    from .notified_function import FailureNotifiedFunction
-    from .replayer import FailureReplayer
-    from .validation import FailureDestinationCheck
+    from .constructs.channel.channel import FailureChannel
+    from .constructs.check_plugin import FailureDestinationCheck
+    from .constructs.function import FailureNotifiedFunction
+    from .constructs.monitoring.monitoring import FailureMonitoring, MonitoringThresholds
+    from .constructs.replayer.replayer import FailureReplayer
 
 __all__ = [
     "FailureChannel",
@@ -32,12 +32,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "FailureChannel": ".channel",
-    "FailureDestinationCheck": ".validation",
-    "FailureMonitoring": ".monitoring",
-    "FailureNotifiedFunction": ".notified_function",
-    "FailureReplayer": ".replayer",
-    "MonitoringThresholds": ".monitoring",
+    "FailureChannel": ".constructs.channel.channel",
+    "FailureDestinationCheck": ".constructs.check_plugin",
+    "FailureMonitoring": ".constructs.monitoring.monitoring",
+    "FailureNotifiedFunction": ".constructs.function",
+    "FailureReplayer": ".constructs.replayer.replayer",
+    "MonitoringThresholds": ".constructs.monitoring.thresholds",
     "UncoveredFunction": ".check",
     "find_uncovered_functions": ".check",
 }

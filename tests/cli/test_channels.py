@@ -11,9 +11,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from failure_destinations import FailureChannel
-from failure_destinations.cli.aws import Aws
-from failure_destinations.cli.channels import Channel, choose_channel, find_channels
-from failure_destinations.cli.errors import CommandError
+from failure_destinations.deployed.channels import Channel, choose_channel, find_channels
+from failure_destinations.deployed.session import Aws
+from failure_destinations.errors import CommandError
 from failure_destinations.testing import LocalCloud
 
 from ..templates import without_hash

@@ -26,8 +26,9 @@ from failure_destinations import (
     FailureReplayer,
     MonitoringThresholds,
 )
-from failure_destinations.cli.doctor.alarms import judge_monitoring
-from failure_destinations.cli.doctor.facts import (
+from failure_destinations.cli.group import cli
+from failure_destinations.deployed.stacks import DeployedStack
+from failure_destinations.doctor.facts import (
     Alarm,
     Channel,
     Key,
@@ -36,8 +37,7 @@ from failure_destinations.cli.doctor.facts import (
     Topic,
     Unknown,
 )
-from failure_destinations.cli.group import cli
-from failure_destinations.cli.stacks import DeployedStack
+from failure_destinations.doctor.judge.alarms import judge_monitoring
 from failure_destinations.testing import LocalCloud
 
 from ..conftest import define_handler

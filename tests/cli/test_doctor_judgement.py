@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from failure_destinations.cli.doctor.facts import (
+from failure_destinations.cli.progress import Progress
+from failure_destinations.doctor.facts import (
     Channel,
     Copies,
     Copy,
@@ -29,10 +30,9 @@ from failure_destinations.cli.doctor.facts import (
     Topic,
     Unknown,
 )
-from failure_destinations.cli.doctor.judging import judge
-from failure_destinations.cli.doctor.looks import Looks
-from failure_destinations.cli.doctor.policies import allows
-from failure_destinations.cli.progress import Progress
+from failure_destinations.doctor.gather.aws_reader import Looks
+from failure_destinations.doctor.judge.channel import judge
+from failure_destinations.doctor.policies import allows
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "111122223333"
@@ -421,7 +421,7 @@ def test_tells_what_is_not_there_from_what_cannot_be_seen(code: str, expected: s
 def test_documents_every_finding_and_permission() -> None:
     """docs/doctor.md has every check in its table, and every action in its policy."""
     source = "".join(
-        file.read_text() for file in (ROOT / "src/failure_destinations/cli/doctor").glob("*.py")
+        file.read_text() for file in (ROOT / "src/failure_destinations/doctor").rglob("*.py")
     )
     text = (ROOT / "docs" / "doctor.md").read_text()
     checks = set(re.findall(r'"(?:error|warning|info)"[^"]{0,80}?"([a-z]+(?:-[a-z]+)+)"', source))

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from failure_destinations.cli.aws import Aws
-from failure_destinations.cli.looking import looking
-from failure_destinations.cli.queues import Choice
+from failure_destinations.deployed.queues import Choice
+from failure_destinations.deployed.session import Aws
+from failure_destinations.replay.peek import looking
 
 from .conftest import Orders, limit_receives, run_cli
 

@@ -14,12 +14,12 @@ import click
 import pytest
 from hypothesis import given
 
-from failure_destinations.cli.backup import Backup, check_backup, read_backup, read_done
-from failure_destinations.cli.errors import CommandError
-from failure_destinations.cli.filters import Filter
 from failure_destinations.cli.parameters import TimeType
-from failure_destinations.cli.people import _widths, age, cut, laid_out, size
-from failure_destinations.cli.waiting import Waiting
+from failure_destinations.errors import CommandError
+from failure_destinations.replay.backup import Backup, check_backup, read_backup, read_done
+from failure_destinations.replay.filters import Filter
+from failure_destinations.replay.received_message import Waiting
+from failure_destinations.text import _widths, age, cut, laid_out, size
 
 from ..runtime import messages
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from failure_destinations.cli import aws
-from failure_destinations.cli.doctor import comparing
-from failure_destinations.cli.doctor.facts import Queue
 from failure_destinations.cli.group import cli
+from failure_destinations.deployed import session as aws
+from failure_destinations.doctor.facts import Queue
+from failure_destinations.doctor.gather import copies as comparing
 
 ARN = "arn:aws:sqs:eu-west-1:111122223333:failures"
 REFUSAL = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_destinations.cli.backup import read_done
+from failure_destinations.replay.backup import read_done
 from failure_destinations.testing.observations import wait_for
 
 from .conftest import CLI, Orders

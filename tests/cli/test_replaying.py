@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from botocore.exceptions import ClientError
 
-from failure_destinations.cli import replaying
-from failure_destinations.cli.filters import Filter
-from failure_destinations.cli.replaying import Replaying, Tally
-from failure_destinations.cli.waiting import Waiting
+from failure_destinations.replay import run as replaying
+from failure_destinations.replay.filters import Filter
+from failure_destinations.replay.received_message import Waiting
+from failure_destinations.replay.run import Replaying, Tally
 from failure_destinations.runtime import FailedEvent, Outcome
 
 from ..runtime import messages

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from failure_destinations.cli import looking
-from failure_destinations.cli.queues import Queue
-from failure_destinations.cli.sources import QueueSource
+from failure_destinations.deployed.queues import Queue
+from failure_destinations.replay import peek as looking
+from failure_destinations.replay.sources import QueueSource
 
 from ..runtime import messages
 

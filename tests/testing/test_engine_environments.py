@@ -10,14 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from failure_destinations._cache import cache_directory
+from failure_destinations.cache import cache_directory
 from failure_destinations.testing import LocalCloud, LocalCloudError
 from failure_destinations.testing.engines import ENGINES, LocalEmu
-from failure_destinations.testing.environments import (
-    NoPythonError,
-    clean_environment,
-    python_for,
-)
+from failure_destinations.testing.environments import NoPythonError, clean_environment, python_for
 
 
 @pytest.fixture

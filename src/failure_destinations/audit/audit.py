@@ -14,7 +14,7 @@ from failure_destinations.check import UncoveredFunction
 from .account import WORKERS, Account, RefusedError
 from .actions import DESCRIBE_REGIONS, GET_CALLER_IDENTITY, LIST_FUNCTIONS
 from .callers import CALLERS, read_buckets
-from .crew import Task, run
+from .concurrency import Task, run
 from .facts import find_in
 from .functions import read_functions
 from .inventory import Inventory

@@ -30,7 +30,7 @@ from .actions import (
     LIST_TARGETS,
     Action,
 )
-from .crew import Task
+from .concurrency import Task
 from .inventory import Inventory
 
 # A target of Scheduler that calls an operation of Lambda.

@@ -12,7 +12,7 @@ from failure_destinations.check.model import LATEST
 
 from .account import Account, RefusedError
 from .actions import GET_POLICY, LIST_ALIASES, LIST_CONFIGS, LIST_FUNCTIONS
-from .crew import Task
+from .concurrency import Task
 from .inventory import Inventory
 
 _SOURCE_ARN = "aws:sourcearn"

@@ -20,14 +20,7 @@ from .model import (
     Unknown,
     Waits,
 )
-from .references import (
-    DEAD_LETTERS,
-    FAILURES,
-    SUCCESSES,
-    called,
-    destination,
-    is_arn_of,
-)
+from .references import DEAD_LETTERS, FAILURES, SUCCESSES, called, destination, is_arn_of
 from .values import Resolver, Scope, Texts, items, leaves, mapping, member, members
 
 FUNCTION = "AWS::Lambda::Function"

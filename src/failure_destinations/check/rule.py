@@ -21,17 +21,7 @@ from .findings import (
     UncoveredFunction,
 )
 from .fixes import Fix, attach, deliver, replace, set_retries
-from .model import (
-    LATEST,
-    AsyncConfig,
-    Call,
-    Destination,
-    Facts,
-    Function,
-    Kept,
-    Source,
-    Waits,
-)
+from .model import LATEST, AsyncConfig, Call, Destination, Facts, Function, Kept, Source, Waits
 
 # EventBridge's own default, and so no choice of anybody's.
 _DEFAULT_DELIVERY_RETRIES = "185"

@@ -11,17 +11,16 @@ import click
 from click.shell_completion import CompletionItem
 
 from failure_destinations import __version__
-
-from .errors import CommandError, aws_message, is_of_aws, os_message
+from failure_destinations.errors import CommandError, aws_message, is_of_aws, os_message
 
 # Name: module, and what it does. The help of the group does not import them.
 _COMMANDS: dict[str, tuple[str, str]] = {
-    "list": ("list_command", "Show the failed events that wait in a queue."),
-    "show": ("show_command", "Show one failed event in full."),
-    "replay": ("replay_command", "Run failed events again, and delete what succeeds."),
-    "doctor": ("doctor_command", "Look whether every failed event is kept and told."),
-    "check": ("check_command", "Find asynchronous functions whose failures would be lost."),
-    "audit": ("audit_command", "Find the same in an account, without changing anything."),
+    "list": (".commands.list", "Show the failed events that wait in a queue."),
+    "show": (".commands.show", "Show one failed event in full."),
+    "replay": (".commands.replay", "Run failed events again, and delete what succeeds."),
+    "doctor": (".commands.doctor", "Look whether every failed event is kept and told."),
+    "check": (".commands.check", "Find asynchronous functions whose failures would be lost."),
+    "audit": (".commands.audit", "Find the same in an account, without changing anything."),
 }
 
 
@@ -36,7 +35,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f".{_COMMANDS[cmd_name][0]}", __package__)
+        module = importlib.import_module(_COMMANDS[cmd_name][0], __package__)
         command: click.Command = module.command
         return command
 

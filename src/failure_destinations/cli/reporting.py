@@ -14,9 +14,9 @@ import click
 
 from failure_destinations.check import UncoveredFunction
 from failure_destinations.check.findings import ERROR, SEVERITIES
+from failure_destinations.errors import CommandError
 
-from .check_formats import FORMATS, Report
-from .errors import CommandError
+from .report_formats import FORMATS, Report
 
 FOUND = 1
 _NEVER = "never"

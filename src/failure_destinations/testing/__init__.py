@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from failure_destinations.testing.errors import LocalCloudError
-    from failure_destinations.testing.local_cloud import LocalCloud
-    from failure_destinations.testing.observations import Mail, Message
+    from .errors import LocalCloudError
+    from .local_cloud import LocalCloud
+    from .observations import Mail, Message
 
 __all__ = ["LocalCloud", "LocalCloudError", "Mail", "Message"]
 

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from failure_destinations._cache import cache_directory
-from failure_destinations.testing.environments import Progress, cached
-from failure_destinations.testing.errors import LocalCloudError, last_lines
-from failure_destinations.testing.node import find_node, npm_command
-from failure_destinations.testing.processes import Supervised, run
+from failure_destinations.cache import cache_directory
+
+from .environments import Progress, cached
+from .errors import LocalCloudError, last_lines
+from .node import find_node, npm_command
+from .processes import Supervised, run
 
 VERSION = "2.1148.1"
 """The CLI that is installed when the app brings none. npm's newest, 3.0.0, is another program."""

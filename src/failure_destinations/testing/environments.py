@@ -19,9 +19,10 @@ from typing import Protocol
 
 import uv
 
-from failure_destinations._cache import cache_directory
-from failure_destinations.testing.errors import LocalCloudError, last_lines
-from failure_destinations.testing.processes import run
+from failure_destinations.cache import cache_directory
+
+from .errors import LocalCloudError, last_lines
+from .processes import run
 
 Progress = Callable[[str], None]
 """Gets a line on each thing that takes longer than two seconds, and how long it took."""

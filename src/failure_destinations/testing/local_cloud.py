@@ -10,24 +10,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from failure_destinations.testing.errors import LocalCloudError
+from .errors import LocalCloudError
 
 try:
     import boto3
     import botocore.config
     import botocore.session
 
-    from failure_destinations.testing.environments import NoPythonError
+    from .environments import NoPythonError
 except ImportError as error:
     raise ImportError(
         f"LocalCloud needs {error.name}: pip install 'failure-destinations[testing]'"
     ) from None
 
-from failure_destinations.testing.cdk_cli import CdkCli, locate_app
-from failure_destinations.testing.engines import ENGINES, Engine
-from failure_destinations.testing.engines.base import ACCOUNT
-from failure_destinations.testing.observer import Observer
-from failure_destinations.testing.running_engine import RunningEngine
+from .cdk_cli import CdkCli, locate_app
+from .engines import ENGINES, Engine
+from .engines.base import ACCOUNT
+from .observer import Observer
+from .running_engine import RunningEngine
 
 if TYPE_CHECKING:
     import os

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from failure_destinations.testing.errors import LocalCloudError
+from .errors import LocalCloudError
 
 
 def find_node(environment: Mapping[str, str] = os.environ) -> Path:

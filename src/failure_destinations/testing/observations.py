@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from failure_destinations.testing.errors import LocalCloudError
+from .errors import LocalCloudError
 
 _POLL_SECONDS = 0.2
 _START_LINE = re.compile(r"^START RequestId: (\S+)", re.MULTILINE)

@@ -6,12 +6,13 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any
 
-from failure_destinations._construct_paths import construct_path
-from failure_destinations.testing import observations
-from failure_destinations.testing.engines import Engine
-from failure_destinations.testing.errors import LocalCloudError
-from failure_destinations.testing.observations import Mail, Message
-from failure_destinations.testing.running_engine import RunningEngine
+from failure_destinations.deployed.construct_path import construct_path
+
+from . import observations
+from .engines import Engine
+from .errors import LocalCloudError
+from .observations import Mail, Message
+from .running_engine import RunningEngine
 
 
 class Observer(ABC):

@@ -11,17 +11,13 @@ import time
 import urllib.error
 from pathlib import Path
 
-from failure_destinations.testing.engines import Engine
-from failure_destinations.testing.engines.base import Place
-from failure_destinations.testing.environments import (
-    Progress,
-    clean_environment,
-    python_for,
-)
-from failure_destinations.testing.errors import LocalCloudError, last_lines
-from failure_destinations.testing.node import find_node
-from failure_destinations.testing.observations import fetch_json
-from failure_destinations.testing.processes import Supervised
+from .engines import Engine
+from .engines.base import Place
+from .environments import Progress, clean_environment, python_for
+from .errors import LocalCloudError, last_lines
+from .node import find_node
+from .observations import fetch_json
+from .processes import Supervised
 
 _ATTEMPTS = 5
 _PORT_TAKEN = ("Address already in use", "address already in use", "is already in use",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from failure_destinations.testing.engines.base import Engine
-from failure_destinations.testing.engines.localemu import LocalEmu
-from failure_destinations.testing.engines.ministack import MiniStack
+from .base import Engine
+from .localemu import LocalEmu
+from .ministack import MiniStack
 
 __all__ = ["ENGINES", "Engine", "LocalEmu", "MiniStack"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from failure_destinations.testing.observations import Mail, Message
+from ..observations import Mail, Message
 
 ACCOUNT = "000000000000"
 """The account that both engines play by default."""

@@ -7,13 +7,8 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from failure_destinations.testing.engines.base import Engine, Place
-from failure_destinations.testing.observations import (
-    Mail,
-    Message,
-    fetch_json,
-    text_attributes,
-)
+from ..observations import Mail, Message, fetch_json, text_attributes
+from .base import Engine, Place
 
 _MAIN = Path(__file__).parents[1] / "lambda_processes" / "localemu_main.py"
 

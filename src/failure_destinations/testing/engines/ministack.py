@@ -7,13 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from failure_destinations.testing.engines.base import ACCOUNT, Engine, Place
-from failure_destinations.testing.observations import (
-    Mail,
-    Message,
-    fetch_json,
-    text_attributes,
-)
+from ..observations import Mail, Message, fetch_json, text_attributes
+from .base import ACCOUNT, Engine, Place
 
 _MAIN = Path(__file__).with_name("ministack_main.py")
 _MAILS = "mails.jsonl"

@@ -1,0 +1,86 @@
+"""`failure-destinations check`: is there an asynchronous function whose failures are lost?"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from failure_destinations.check import UncoveredFunction, find_uncovered_functions_in
+from failure_destinations.check.paths import Checked
+
+from ..report_formats import Report, Reported
+from ..reporting import Reporting, reporting_options
+
+_SECONDS_WITHOUT_PROGRESS = 2
+_UNUSABLE = 2
+
+_EPILOG = """\b
+Examples:
+  failure-destinations check cdk.out
+  failure-destinations check template.yaml --fail-on warning
+  failure-destinations check cdk.out --format sarif > check.sarif
+  failure-destinations check cdk.out --write-baseline accepted.json
+  failure-destinations check cdk.out --baseline accepted.json
+
+\b
+Exit status: 0 nothing found, 1 findings, 2 a path that cannot be read.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@reporting_options
+def command(*, paths: tuple[Path, ...], reporting: Reporting) -> None:
+    """Find asynchronous functions whose failures would be lost.
+
+    PATHS are CloudFormation templates in JSON or YAML, of AWS SAM too, a cdk.out folder, or the
+    folder of a project that has one of them. Templates that are given together may import from
+    one another. Nothing is deployed, and no account is asked.
+    """
+    accepted = reporting.accepted()
+    checked = _read(paths)
+    for problem in checked.problems:
+        click.echo(f"failure-destinations: {problem}", err=True)
+    findings = find_uncovered_functions_in(checked.stacks)
+    if reporting.writes_baseline(findings):
+        sys.exit(_UNUSABLE if checked.problems else 0)
+    report = _report(checked, findings, accepted)
+    if checked.stacks or not checked.problems:
+        reporting.show(report)
+    if checked.problems:
+        sys.exit(_UNUSABLE)
+    reporting.exit(report)
+
+
+def _read(paths: tuple[Path, ...]) -> Checked:
+    checked = Checked()
+    shows, started = sys.stderr.isatty(), time.monotonic()
+    for i, path in enumerate(paths, 1):
+        if shows and time.monotonic() - started > _SECONDS_WITHOUT_PROGRESS:
+            click.echo(f"\r\x1b[Kreading {i} of {len(paths)}", nl=False, err=True)
+        checked.add(path)
+    if shows:
+        click.echo("\r\x1b[K", nl=False, err=True)
+    return checked
+
+
+def _report(
+    checked: Checked, findings: Iterable[UncoveredFunction], accepted: frozenset[str]
+) -> Report:
+    return Report(
+        count=checked.count(),
+        reported=[
+            Reported(
+                finding=finding,
+                line=checked.line_of(finding),
+                accepted="it is in the baseline"
+                if finding.fingerprint in accepted
+                else checked.reason_for(finding),
+            )
+            for finding in findings
+        ],
+    )

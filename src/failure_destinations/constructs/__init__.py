@@ -1,0 +1,1 @@
+"""What a CDK app defines: the only package that imports `aws_cdk`, apart from `testing`."""

@@ -1,0 +1,1 @@
+"""The failure channel, and how handlers are attached to it."""

@@ -1,0 +1,68 @@
+"""What callers call, and where it is: asked of Node once each, since every answer takes time."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Node
+
+from .refusals import has_member
+
+
+class Called:
+    """A function, or an alias or a version of one."""
+
+    def __init__(
+        self,
+        handler: lambda_.IFunction,
+        *,
+        stack: Stack | None = None,
+        resource: lambda_.CfnFunction | None = None,
+    ) -> None:
+        """Take what is called, and what is known of it already.
+
+        Args:
+            handler: The function, alias or version.
+            stack: Its stack, if known.
+            resource: The resource of the function itself, if known.
+        """
+        self.handler = handler
+        self._known_stack = stack
+        self._known_resource = resource
+
+    @functools.cached_property
+    def node(self) -> Node:
+        """Its place in the tree."""
+        return self.handler.node
+
+    @functools.cached_property
+    def stack(self) -> Stack:
+        """The stack that it is defined in, or was imported into."""
+        return self._known_stack or self.handler.stack
+
+    @functools.cached_property
+    def function(self) -> lambda_.IFunction:
+        """The function itself."""
+        return function_and_qualifier(self.handler)[0]
+
+    @functools.cached_property
+    def resource(self) -> lambda_.CfnFunction | None:
+        """The resource of the function itself; None if it is not defined in this app."""
+        function = self.function
+        if self._known_resource is not None or not isinstance(function, lambda_.Function):
+            return self._known_resource
+        node = self.node if function is self.handler else function.node
+        resource = node.default_child
+        return resource if isinstance(resource, lambda_.CfnFunction) else None
+
+
+def function_and_qualifier(handler: Any) -> tuple[lambda_.IFunction, str]:
+    """Return the function and the name of the version or alias that callers use."""
+    if has_member(handler, "alias_name"):
+        return handler.version.lambda_, handler.alias_name
+    if has_member(handler, "version"):
+        return handler.lambda_, handler.version
+    return handler, "$LATEST"

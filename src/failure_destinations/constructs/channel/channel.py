@@ -1,0 +1,555 @@
+"""Keeps failed events and tells people: topic, queue, dead-letter queue and subscriptions."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct, IConstruct
+
+from ..suppressions import suppress_for_channel
+from ..tree import ref
+from .attaching import AsyncConfig, AttachedHandler, check_settings
+from .called import Called
+from .conditions import copy_condition
+from .observable_list import Register
+from .refusals import (
+    check_address,
+    check_age,
+    check_environment,
+    check_grantee,
+    check_scope,
+    checked_emails,
+    fifo_name,
+    has_member,
+    is_token,
+)
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+MIN_RETENTION_SECONDS = 60
+MAX_RETENTION_SECONDS = 1_209_600
+
+
+class FailureChannel(Construct):
+    """Keeps every failed event of its functions in a queue, and tells people.
+
+    Defines an SNS topic, an SQS queue that gets each invocation record as Lambda wrote it, a
+    subscription for each mailbox, a dead-letter queue for what a schedule could not start or SNS
+    could not deliver, and a queue with a copy of each failed event, which comes by another way:
+    the dead-letter queue of the function. From the queue a failed event can be replayed.
+
+    One channel serves any number of functions, also those of other stacks: these refer to the
+    channel's stack, never the other way round.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        emails: Sequence[str] = (),
+        subscriptions: Sequence[sns.ITopicSubscription] = (),
+        topic: sns.ITopic | None = None,
+        queue: sqs.IQueue | None = None,
+        retention: Duration | None = None,
+        encryption_key: kms.IKey | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        keep_copies: bool = True,
+    ) -> None:
+        """Define the channel.
+
+        Args:
+            scope: The construct to define it in.
+            id: Its name within the scope. Changing it replaces topic and queues.
+            emails: Addresses to tell of each failure; each person confirms the subscription in
+                the first mail, within 2 days. Default: nobody is told.
+                https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
+            subscriptions: Other subscribers of the topic: functions, URLs, chats. Default: none.
+            topic: A standard topic to use; if it is imported and encrypted, the roles of the
+                handlers need its key. Default: a new one that refuses connections without TLS.
+            queue: A standard queue to keep failed events in; it keeps its own retention, which is
+                4 days unless it says otherwise. Default: a new one, encrypted, that refuses
+                connections without TLS.
+            retention: How long the queues that this channel defines keep an event. 60 seconds to
+                14 days. Default: 14 days, while SQS's own default is 4.
+                https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+            encryption_key: KMS key for the topic and queues that this channel defines. Default:
+                the queues are encrypted with SQS-managed keys, and the topic, which stores
+                nothing once a message is delivered, is not.
+            removal_policy: What becomes of the queues that this channel defines when their stack
+                is deleted. Default: they stay, and the events in them.
+            keep_copies: Whether the functions get a queue of this channel as their dead-letter
+                queue, which keeps a copy of each failed event: up to 1 MiB, where SNS drops a
+                record over 256 KB, and also while the topic, its key or its policy is broken. A
+                function with a dead-letter queue of its own keeps it. For one that is imported,
+                of another stack than its configuration, or whose role cannot be changed, a warning
+                says that none can be set; for a version that is published already they begin with
+                the next. Default: copies are kept.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+
+        Raises:
+            ValueError: An argument is not as described; the message names it and the way out.
+        """
+        check_scope(scope)
+        addresses = checked_emails(emails)
+        _check_subscriptions(subscriptions)
+        _check_topic(topic)
+        _check_queue(queue)
+        _check_key(encryption_key)
+        check_age("retention", retention, MIN_RETENTION_SECONDS, MAX_RETENTION_SECONDS)
+        if not isinstance(removal_policy, RemovalPolicy):
+            raise ValueError(
+                f"removal_policy must be an aws_cdk.RemovalPolicy, got {removal_policy!r}: "
+                "leave it out to keep the queues, or write RemovalPolicy.DESTROY"
+            )
+        if not isinstance(keep_copies, bool):
+            raise ValueError(
+                f"keep_copies must be True or False, got {keep_copies!r}: "
+                "the channel defines the queue for them"
+            )
+        for name, given in (("topic", topic), ("queue", queue), ("encryption_key", encryption_key)):
+            if given is not None:
+                check_environment(name, given, Stack.of(scope))
+        super().__init__(scope, id)
+        self._stack = scope if isinstance(scope, Stack) else Stack.of(scope)
+
+        self._stacks_within_reach = {ref(self._stack)}
+        # FailureMonitoring follows these, whether it is defined before or after what it watches.
+        self._handlers = Register[AttachedHandler]()
+        # Asynchronous configurations that are to follow the conditions of their handlers.
+        self._configs: list[tuple[Called, Construct]] = []
+        self._schedules = Register[scheduler.ISchedule]()
+        self._mailboxes = Register[str]()
+        self._monitoring: Construct | None = None
+        self._replayers = Register[Any]()
+        self._replayer: Construct | None = None
+        self._given_key = encryption_key
+        self._encryption_key = None if encryption_key is None else self._use_key(encryption_key)
+        # Whether CDK lets the roles of publishers use a key.
+        self._publishers_use_key = (
+            encryption_key is not None if topic is None else topic.master_key is not None
+        )
+        self._topic = topic or sns.Topic(
+            self, "Topic", enforce_ssl=True, master_key=self._encryption_key
+        )
+        self._dead_letter_queue = self._define_queue("DeadLetterQueue", retention, removal_policy)
+        if queue is None:
+            self._queue: sqs.IQueue = self._define_queue("Queue", retention, removal_policy)
+            self._queue_subscription = self._subscribe_queue(beside=True)
+        else:
+            self._queue = queue
+            self._use_queue(queue)
+            self._queue_subscription = self._subscribe_queue(beside=queue.stack is self._stack)
+        self._copy_queue: sqs.Queue | None = None
+        if keep_copies:
+            self._copy_queue = self._define_queue("CopyQueue", retention, removal_policy)
+        self._addresses: list[str] = []
+        for address in addresses:
+            self._subscribe_mailbox(address)
+        for subscription in subscriptions:
+            self.add_subscription(subscription)
+        suppress_for_channel(
+            self,
+            self._stack,
+            queues=[
+                each
+                for each in (self._queue, self._dead_letter_queue, self._copy_queue)
+                if each is not None and each is not queue
+            ],
+            topic=self._topic if topic is None else None,
+            encrypted=encryption_key is not None,
+            also=self._follow_conditions,
+        )
+
+    @property
+    def topic(self) -> sns.ITopic:
+        """The topic that Lambda sends invocation records to."""
+        return self._topic
+
+    @property
+    def queue(self) -> sqs.IQueue:
+        """The queue that holds the failed events: each message body is an invocation record."""
+        return self._queue
+
+    @property
+    def dead_letter_queue(self) -> sqs.IQueue:
+        """The queue for events that a schedule could not start, or SNS could not deliver."""
+        return self._dead_letter_queue
+
+    @property
+    def copy_queue(self) -> sqs.IQueue | None:
+        """The queue with a copy of each failed event, if the channel keeps copies.
+
+        A copy is the event itself, with the attributes `RequestID`, `ErrorCode` and
+        `ErrorMessage`; its request id is that of the record in `queue`.
+        """
+        return self._copy_queue
+
+    @property
+    def queue_subscription(self) -> sns.Subscription:
+        """The subscription through which the queue gets the records, raw."""
+        return self._queue_subscription
+
+    @property
+    def encryption_key(self) -> kms.IKey | None:
+        """The KMS key of what this channel defines, if it was given one."""
+        return self._encryption_key
+
+    def notify_failures_of(
+        self,
+        handler: lambda_.IFunction,
+        *,
+        retries: int = 2,
+        max_event_age: Duration | None = None,
+        on_success: lambda_.IDestination | None = None,
+    ) -> Construct:
+        """Send the failed events of one more function, version or alias to this channel.
+
+        Args:
+            handler: What is called: a configuration of the function says nothing about its
+                aliases, and the other way round.
+            retries: How often Lambda runs the handler again after an error. 0 to 2; Lambda waits
+                1 minute, then 2 minutes. Default: 2, as Lambda does.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+            max_event_age: How long Lambda keeps an event that it cannot run, for example while
+                the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
+            on_success: Where Lambda sends the record of each successful run: a standard queue or
+                topic, an event bus or a function. Not of a replay, which is a synchronous
+                invocation: Lambda sends records of asynchronous ones only. Default: nowhere.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+
+        Returns:
+            The function's asynchronous configuration (`AWS::Lambda::EventInvokeConfig`).
+
+        Raises:
+            ValueError: The handler already has an asynchronous configuration, is imported without
+                a role or is of another account or Region, or an argument is not as described.
+        """
+        config = AsyncConfig(
+            Called(handler), retries=retries, max_event_age=max_event_age, on_success=on_success
+        )
+        return config.define(self)
+
+    def cover(
+        self, scope: IConstruct, *, retries: int = 2, max_event_age: Duration | None = None
+    ) -> None:
+        """Attach this channel to every asynchronous function below a scope that is uncovered.
+
+        A function is asynchronous, and covered, as `FailureDestinationCheck` says: what is called
+        through an alias or version is attached through it. Whatever is defined before synthesis is
+        seen, also after this call. Functions with a failure destination or dead-letter queue are
+        left as they are, and so are those whose finding is acknowledged with
+        `Validations.of(…).acknowledge(…)`. A function whose asynchronous configuration has no
+        failure destination keeps it, and gets one. What is set with `add_property_override` is not
+        seen, and stays: a destination or dead-letter queue set so gets the failures. What cannot
+        be attached is left to the check: a `CfnFunction` without a construct around it, and, with
+        a warning, a function of another account or Region or of a stack that the channel's stack
+        refers to, which could not refer back. A channel in a stack of its own covers every stack
+        of its app, but for those of stages: each has a channel of its own. Where two channels cover
+        a function, it gets the one that comes first in the construct tree.
+
+        Args:
+            scope: The app, a stage, a stack or any construct of the channel's app or stage.
+            retries: As of `notify_failures_of`, for functions that have no asynchronous
+                configuration yet. 0 to 2. Default: 2, as Lambda does.
+            max_event_age: Likewise. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
+
+        Raises:
+            ValueError: The scope is no construct, or is covered already, or an argument is not as
+                described.
+        """
+        from ..cover.cover import cover  # noqa: PLC0415 - the check is only imported where it is used
+
+        check_settings(retries, max_event_age)
+        cover(self, scope, retries=retries, max_event_age=max_event_age)
+
+    def add_email(self, address: str) -> sns.Subscription:
+        """Tell one more mailbox of each failure.
+
+        Args:
+            address: The address, or a token such as a `CfnParameter`'s value. The person confirms
+                the subscription in the first mail, within 2 days.
+                https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
+
+        Raises:
+            ValueError: The address is empty, has white space, has no `@` or was given before.
+        """
+        check_address("address", address, {known.casefold() for known in self._addresses})
+        return self._subscribe_mailbox(address)
+
+    def add_subscription(self, subscription: sns.ITopicSubscription) -> sns.Subscription:
+        """Tell one more subscriber of each failure: a function, a URL, another queue, a chat.
+
+        What SNS cannot deliver to it goes to the dead-letter queue, unless it has one of its own.
+        https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+
+        Args:
+            subscription: One of `aws_sns_subscriptions`.
+
+        Raises:
+            ValueError: It is not a subscription.
+        """
+        _check_subscriptions([subscription])
+        added = self._topic.add_subscription(subscription)
+        _check_subscribed(added)
+        if added.dead_letter_queue is None:
+            resource = cast(sns.CfnSubscription, added.node.default_child)
+            resource.redrive_policy = {"deadLetterTargetArn": self._dead_letter_queue.queue_arn}
+        return added
+
+    def grant_consume_failures(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let someone read and delete failed events and their copies, and dead letters.
+
+        Args:
+            grantee: A role, user, group or function.
+        """
+        check_grantee(grantee)
+        grant = self._queue.grant_consume_messages(grantee).combine(
+            self._dead_letter_queue.grant_consume_messages(grantee)
+        )
+        if self._copy_queue is not None:
+            grant = grant.combine(self._copy_queue.grant_consume_messages(grantee))
+        return grant
+
+    @functools.cached_property
+    def _failure_destination(self) -> lambda_.IDestination:
+        """The topic, as Lambda's destination: one for all handlers."""
+        return destinations.SnsDestination(self._topic)
+
+    @functools.cached_property
+    def _copy_queue_arn(self) -> str:
+        return cast(sqs.Queue, self._copy_queue).queue_arn
+
+    def _check_within_reach(self, handler: lambda_.IFunction, stack: Stack) -> None:
+        """Refuse a handler that is known to be of another account or Region."""
+        # A function that is defined here is where its stack is, and most stacks have many.
+        is_of_stack = isinstance(handler, lambda_.Function)
+        if is_of_stack and ref(stack) in self._stacks_within_reach:
+            return
+        check_environment("handler", handler, self._stack)
+        if is_of_stack:
+            self._stacks_within_reach.add(ref(stack))
+
+    def _define_queue(
+        self, id: str, retention: Duration | None, removal_policy: RemovalPolicy
+    ) -> sqs.Queue:
+        key = self._encryption_key
+        return sqs.Queue(
+            self,
+            id,
+            retention_period=retention or _two_weeks(),
+            enforce_ssl=True,
+            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=key,
+            removal_policy=removal_policy,
+        )
+
+    def _use_key(self, key: kms.IKey) -> kms.IKey:
+        """Let SNS use the key, and return it as one whose policy nothing else here changes.
+
+        With the key itself CDK would name this topic in the key's policy, and a key of another
+        stack would refer to this stack, and this stack to the key.
+        https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        """
+        if not let_use_key(key, _sns_service()):
+            self._warn(
+                "imported-key",
+                "encryption_key is imported, so that its policy cannot be changed here: let "
+                "sns.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no failed "
+                "event reaches the queue.",
+            )
+        return kms.Key.from_key_arn(self, "EncryptionKey", key.key_arn)
+
+    def _use_queue(self, queue: sqs.IQueue) -> None:
+        if not isinstance(queue, sqs.Queue):
+            self._warn(
+                "imported-queue",
+                "queue is imported, so that its policy cannot be changed here: let "
+                "sns.amazonaws.com use sqs:SendMessage in it, and its key if it has one, or no "
+                "failed event reaches it.",
+            )
+        key = queue.encryption_master_key
+        added = key is None or let_use_key(key, _sns_service())
+        if not added and isinstance(queue, sqs.Queue):
+            self._warn(
+                "imported-queue-key",
+                "the key of queue is imported, so that its policy cannot be changed here: let "
+                "sns.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no failed "
+                "event reaches the queue.",
+            )
+
+    def _subscribe_queue(self, *, beside: bool) -> sns.Subscription:
+        """Let the topic send to the queue, and subscribe it.
+
+        Not with SqsSubscription, which names the stack in the subscription's logical id: when a
+        logical id changes, CloudFormation creates the same subscription, which SNS answers with
+        the one that is there, and then deletes that one.
+        """
+        if beside:
+            condition = {"ArnEquals": {"aws:SourceArn": self._topic.topic_arn}}
+        else:
+            # The policy is in the queue's stack, which must not refer back to the topic's.
+            condition = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        sender = iam.ServicePrincipal("sns.amazonaws.com", conditions=condition)
+        permission = self._queue.grant(sender, "sqs:SendMessage")
+        subscription = sns.Subscription(
+            self,
+            "QueueSubscription",
+            topic=self._topic,
+            protocol=sns.SubscriptionProtocol.SQS,
+            endpoint=self._queue.queue_arn,
+            raw_message_delivery=True,
+            dead_letter_queue=self._dead_letter_queue,
+        )
+        if beside:
+            # SNS does not try again what it may not deliver yet. A queue of another stack is
+            # deployed before, with its policy.
+            permission.apply_before(subscription)
+        return subscription
+
+    def _subscribe_mailbox(self, address: str) -> sns.Subscription:
+        self._addresses.append(address)
+        subscription = sns.Subscription(
+            self,
+            mailbox_id(self, address),
+            topic=self._topic,
+            protocol=sns.SubscriptionProtocol.EMAIL,
+            endpoint=address,
+            dead_letter_queue=self._dead_letter_queue,
+        )
+        self._mailboxes.add(address)
+        return subscription
+
+    def _follow_conditions(self) -> None:
+        """Copy conditions when the app is synthesised: people set them once all is defined."""
+        while self._configs:
+            copy_condition(*self._configs.pop())
+
+    def _warn(self, name: str, text: str) -> None:
+        Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)
+
+
+def check_channel(channel: Any, follower: str) -> None:
+    """Refuse what is no channel, or has a follower of a kind already: `monitoring`, `replayer`."""
+    if not isinstance(channel, FailureChannel):
+        raise ValueError(
+            f"channel must be a FailureChannel, got {channel!r}: "
+            "pass the channel of a FailureNotifiedFunction, for example"
+        )
+    other = {"monitoring": channel._monitoring, "replayer": channel._replayer}[follower]
+    if other is not None:
+        raise ValueError(
+            f"channel must have no {follower} yet, got {channel.node.path!r} with "
+            f"{other.node.path!r}: use that one"
+        )
+
+
+def let_use_key(key: kms.IKey, service: iam.ServicePrincipal) -> bool:
+    """Let a service of AWS, acting for this account, use a key; tell whether that was possible."""
+    added = key.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+            principals=[service],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+        )
+    )
+    return added.statement_added
+
+
+def mailbox_id(scope: Construct, address: str) -> str:
+    """Return what identifies a mailbox, whatever the order and case in which it was given."""
+    if not is_token(address):
+        return f"Email-{address.casefold()}"
+    reference = json.dumps(Stack.of(scope).resolve(address), sort_keys=True)
+    return f"Email-{hashlib.sha256(reference.encode()).hexdigest()[:8]}"
+
+
+@functools.cache
+def _two_weeks() -> Duration:
+    return Duration.days(14)
+
+
+@functools.cache
+def _sns_service() -> iam.ServicePrincipal:
+    return iam.ServicePrincipal("sns.amazonaws.com")
+
+
+def _check_subscriptions(subscriptions: Any) -> None:
+    if isinstance(subscriptions, (str, bytes)) or not isinstance(subscriptions, Sequence):
+        raise ValueError(
+            f"subscriptions must be a list, got {subscriptions!r}: write [subscription]"
+        )
+    for subscription in subscriptions:
+        # A destination of Lambda's has a bind, too.
+        kind = type(subscription).__module__
+        if not has_member(subscription, "bind") or kind == "aws_cdk.aws_lambda_destinations":
+            raise ValueError(
+                "subscriptions must hold aws_sns_subscriptions, "
+                f"got {subscription!r}: write for example UrlSubscription(url)"
+            )
+
+
+def _check_subscribed(subscription: sns.Subscription) -> None:
+    """Refuse a FIFO queue, which a subscription shows only once it is bound."""
+    resource = cast(sns.CfnSubscription, subscription.node.default_child)
+    if (name := fifo_name(resource.endpoint or "")) is not None:
+        raise ValueError(
+            f"subscriptions must not be of FIFO queues, got {name!r}: "
+            "a standard topic cannot send to FIFO queues"
+        )
+
+
+def _check_key(key: Any) -> None:
+    if key is None:
+        return
+    if not has_member(key, "key_arn"):
+        raise ValueError(
+            f"encryption_key must be an aws_kms.IKey, got {key!r}: pass the construct, "
+            "or Key.from_key_arn(…) for one that is already there"
+        )
+    if has_member(key, "alias_name"):
+        raise ValueError(
+            f"encryption_key must be the key itself, got alias {key.alias_name!r}: permissions "
+            "for an alias let nobody use its key; pass the key, or Key.from_key_arn(…)"
+        )
+
+
+def _check_topic(topic: Any) -> None:
+    if topic is None:
+        return
+    if not has_member(topic, "topic_arn"):
+        raise ValueError(f"topic must be an aws_sns.ITopic, got {topic!r}: pass the construct")
+    if topic.fifo or fifo_name(topic.topic_arn) is not None:
+        raise ValueError(
+            f"topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
+            "Lambda cannot send failures to FIFO topics"
+        )
+
+
+def _check_queue(queue: Any) -> None:
+    if queue is None:
+        return
+    if not has_member(queue, "queue_arn"):
+        raise ValueError(f"queue must be an aws_sqs.IQueue, got {queue!r}: pass the construct")
+    if queue.fifo or fifo_name(queue.queue_arn) is not None:
+        raise ValueError(
+            f"queue must be a standard queue, got FIFO queue {queue.node.path!r}: "
+            "a standard SNS topic cannot send to FIFO queues"
+        )
+    if queue.encryption_type is sqs.QueueEncryption.KMS_MANAGED:
+        raise ValueError(
+            f"queue must not use SQS's own KMS key, got {queue.node.path!r}: SNS may not use that "
+            "key; encrypt the queue with QueueEncryption.SQS_MANAGED or a key of yours"
+        )

@@ -1,0 +1,145 @@
+"""Checks at synth that every asynchronous function has somewhere for its failures to go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import jsii
+from aws_cdk import (
+    IPolicyValidationContext,
+    IPolicyValidationPlugin,
+    PolicyValidationPluginReport,
+    PolicyViolatingResource,
+    PolicyViolation,
+    Validations,
+)
+from constructs import IConstruct
+
+from failure_destinations import __version__
+from failure_destinations.check import KINDS, UncoveredFunction, find_uncovered_functions_in
+from failure_destinations.check.assembly import read_templates
+from failure_destinations.check.findings import ERROR, SEVERITIES
+
+_NAME = "failure-destinations"
+
+
+@jsii.implements(IPolicyValidationPlugin)
+class FailureDestinationCheck:
+    """Fails the synth of an app in which a failure of an asynchronous function would be lost.
+
+    It reads the templates of all stacks, those of stages and nested stacks too, and follows
+    references from stack to stack. Register it once, on the app::
+
+        Validations.of(app).add_plugins(FailureDestinationCheck())
+
+    A finding names the function's construct path, what calls it and what mends it. Findings of the
+    severity `error` fail the synth, `warning` and `info` are only shown. `app.synth()` itself fails
+    from aws-cdk-lib 2.263 on.
+    https://docs.aws.amazon.com/cdk/v2/guide/policy-validation-synthesis.html
+
+    Accept a finding on the construct or any scope above it, with the reason::
+
+        Validations.of(function).acknowledge(
+            Acknowledgment(id="failure-destinations::uncovered", reason="its events are hints")
+        )
+
+    Args:
+        fail_on: The kinds of findings that fail the synth beside those that always do: of
+            `delivery`, `delivery-retries`, `custom-resource` and `unknown`. Default: none.
+        show: The least severity that is shown: `error`, `warning` or `info`. Default:
+            `warning`.
+
+    Raises:
+        ValueError: `fail_on` names no kind, or `show` no severity.
+    """
+
+    def __init__(self, *, fail_on: Iterable[str] = (), show: str = "warning") -> None:
+        """Refuse kinds and severities that there are not."""
+        if isinstance(fail_on, str) or not isinstance(fail_on, Iterable):
+            raise ValueError(
+                f"fail_on must be a list of kinds, got {fail_on!r}: write for example ['delivery']"
+            )
+        self._fail_on = frozenset(fail_on)
+        for kind in sorted(self._fail_on, key=str):
+            if kind not in KINDS:
+                raise ValueError(
+                    f"fail_on must name kinds of findings, got {kind!r}: {_one_of(KINDS)}"
+                )
+        if show not in SEVERITIES:
+            raise ValueError(f"show must be a severity, got {show!r}: {_one_of(SEVERITIES)}")
+        self._shown = SEVERITIES[: SEVERITIES.index(show) + 1]
+
+    @property
+    def name(self) -> str:
+        """What reports and acknowledgements call it."""
+        return _NAME
+
+    @property
+    def version(self) -> str:
+        """The version of this library."""
+        return __version__
+
+    @property
+    def rule_ids(self) -> list[str]:
+        """The kinds of findings."""
+        return list(KINDS)
+
+    def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
+        """Check the templates of an app; CDK calls it at the end of the synth."""
+        assembly = read_templates([Path(path) for path in context.template_paths])
+        accepted = {kind for kinds in assembly.acknowledged.values() for kind in kinds}
+        violations = []
+        for finding in find_uncovered_functions_in(assembly.stacks):
+            if self._severity(finding) not in self._shown:
+                continue
+            rule = finding.kind
+            if (
+                rule in accepted
+                and not assembly.reason_for(finding)
+                and not _is_acknowledged_above(context.app_construct, finding)
+            ):
+                # Older versions of CDK take what is acknowledged once for acknowledged everywhere.
+                rule = f"{rule}[{finding.shown}]"
+            violations.append(self._violation(finding, rule))
+        return PolicyValidationPluginReport(
+            success=all(violation.severity != ERROR for violation in violations),
+            violations=violations,
+            plugin_version=__version__,
+        )
+
+    def _severity(self, finding: UncoveredFunction) -> str:
+        return ERROR if finding.kind in self._fail_on else finding.severity
+
+    def _violation(self, finding: UncoveredFunction, rule: str) -> PolicyViolation:
+        return PolicyViolation(
+            rule_name=rule,
+            description=f"{finding.shown}: {finding.reason}",
+            fix=finding.fix or None,
+            severity=self._severity(finding),
+            violating_resources=[
+                PolicyViolatingResource(
+                    locations=[],
+                    resource_logical_id=finding.logical_id,
+                    template_path=finding.file,
+                )
+            ],
+        )
+
+
+def _is_acknowledged_above(app: IConstruct, finding: UncoveredFunction) -> bool:
+    """Tell whether a finding is accepted on the app or a stage: no stack's metadata has that."""
+    id = f"{_NAME}::{finding.kind}"
+    construct: IConstruct | None = app
+    for name in finding.path.split("/"):
+        if construct is None:
+            return False
+        for entry in construct.node.metadata:
+            if entry.type == Validations.ACKNOWLEDGED_RULES_METADATA_KEY and id in entry.data:
+                return True
+        construct = construct.node.try_find_child(name)
+    return False
+
+
+def _one_of(names: Collection[str]) -> str:
+    return f"write one of {', '.join(map(repr, names))}"

@@ -1,0 +1,1 @@
+"""Attaches a channel to every uncovered asynchronous function of an app."""

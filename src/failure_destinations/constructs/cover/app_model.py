@@ -1,0 +1,149 @@
+"""What an app defines of functions and their callers, read before it is synthesised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+from aws_cdk import Stage
+from aws_cdk import aws_lambda as lambda_
+
+from failure_destinations.check.callers import CALLERS
+from failure_destinations.check.findings import UncoveredFunction
+from failure_destinations.check.model import LATEST
+from failure_destinations.check.rule import judge
+from failure_destinations.check.stacks import Stack as Template
+from failure_destinations.check.stacks import read_facts
+
+from ..channel.called import Called
+from .node import AppReader, ReadResource, ReadStack
+
+_FUNCTION = "AWS::Lambda::Function"
+_ALIAS = "AWS::Lambda::Alias"
+_VERSION = "AWS::Lambda::Version"
+_CONFIG = "AWS::Lambda::EventInvokeConfig"
+_CALLED = frozenset({_FUNCTION, _ALIAS, _VERSION, _CONFIG})
+# Roles say who may call, while what calls is defined here; most are the functions' own.
+_READ = (frozenset(CALLERS) | _CALLED) - {"AWS::IAM::Role"}
+_PLUGIN = "failure-destinations"
+
+
+class Handler(NamedTuple):
+    """What a finding is about.
+
+    Attributes:
+        called: The function, alias or version.
+        outermost: The path of the stack that its own is deployed with.
+        is_accepted: Whether somebody accepts the finding, of it or of what is around it.
+    """
+
+    called: Called
+    outermost: str
+    is_accepted: bool
+
+
+class AppModel:
+    """The stacks of an app, as far as they say who calls which function.
+
+    What `add_property_override` and its like change is not seen.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        """Read an app, or a stage of one."""
+        read = AppReader.read(stage, _READ, _CALLED)
+        self.has_conditions = read["hasConditions"]
+        self._stacks = {stack["path"]: stack for stack in read["stacks"]}
+        self._resources = {
+            (path, resource["id"]): resource
+            for path, stack in self._stacks.items()
+            for resource in stack["resources"]
+        }
+        self._facts = read_facts(
+            [Template(_template(stack), path) for path, stack in self._stacks.items()]
+        )
+
+    def find_uncovered_functions(self) -> list[UncoveredFunction]:
+        """Return what the check finds; stacks are named by their paths."""
+        return judge(self._facts)
+
+    def handler_of(self, finding: UncoveredFunction) -> Handler | None:
+        """Return the function, alias or version that a finding is about, if it is a construct."""
+        for stack, resource in self._resources_of(finding):
+            construct, element = resource["construct"], resource["element"]
+            accepted = f"{_PLUGIN}::{finding.kind}" in resource["accepted"]
+            if isinstance(element, lambda_.CfnFunction) and isinstance(construct, lambda_.Function):
+                called = Called(construct, stack=stack["stack"], resource=element)
+            elif isinstance(construct, (lambda_.Alias, lambda_.Version)):
+                called = Called(construct, stack=stack["stack"])
+            else:
+                continue
+            return Handler(called, stack["outer"], accepted)
+        return None
+
+    def config_of(self, finding: UncoveredFunction) -> lambda_.CfnEventInvokeConfig | None:
+        """Return the asynchronous configuration that there is for what a finding is about.
+
+        Raises:
+            ValueError: Its destinations are chosen at deployment. They are seen here only: older
+                versions of CDK cannot hand such a value to Python, nor take it back.
+        """
+        for config in self._facts.configs:
+            function = self._facts.functions[config.function].source
+            if (function.stack, function.logical_id) == (finding.stack, finding.logical_id) and (
+                config.qualifier == finding.qualifier
+            ):
+                resource = self._resources[config.source.stack, config.source.logical_id]
+                element = cast(lambda_.CfnEventInvokeConfig, resource["element"])
+                known = resource["properties"].get("destinationConfig") or {}
+                if not {"onFailure", "onSuccess"} >= set(known):
+                    raise ValueError(
+                        "handler must have destinations that are known, got "
+                        f"{element.node.path!r} with a value chosen at deployment: set its "
+                        "failure destination where it is defined"
+                    )
+                return element
+        return None
+
+    def _resources_of(self, finding: UncoveredFunction) -> Iterator[tuple[ReadStack, ReadResource]]:
+        if finding.qualifier == LATEST:
+            if (resource := self._resources.get((finding.stack, finding.logical_id))) is not None:
+                yield self._stacks[finding.stack], resource
+            return
+        function = {"Ref": finding.logical_id}
+        # Elsewhere, what refers to the function imports it.
+        exports = self._stacks[finding.stack]["exports"] if finding.stack in self._stacks else {}
+        imports = [{"Fn::ImportValue": name} for name in exports if exports[name] == function]
+        for path, stack in self._stacks.items():
+            known = [function] if path == finding.stack else imports
+            for resource in stack["resources"]:
+                properties = resource["properties"]
+                if properties.get("functionName") in known and (
+                    (resource["type"] == _ALIAS and properties.get("name") == finding.qualifier)
+                    or (resource["type"] == _VERSION and resource["id"] == finding.qualifier)
+                ):
+                    yield stack, resource
+
+
+def _template(stack: ReadStack) -> dict[str, Any]:
+    return {
+        "Resources": {
+            resource["id"]: {
+                "Type": resource["type"],
+                "Properties": _as_written(resource["properties"]),
+            }
+            for resource in stack["resources"]
+        },
+        "Outputs": {
+            name: {"Value": value, "Export": {"Name": name}}
+            for name, value in stack["exports"].items()
+        },
+    }
+
+
+def _as_written(value: Any) -> Any:
+    """Return properties as templates write them: CDK's own begin with a small letter."""
+    if isinstance(value, list):
+        return [_as_written(item) for item in value]
+    if isinstance(value, dict):
+        return {f"{key[:1].upper()}{key[1:]}": _as_written(item) for key, item in value.items()}
+    return value

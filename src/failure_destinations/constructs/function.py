@@ -1,0 +1,180 @@
+"""The whole way in one construct: schedule, handler and failure channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from .channel.attaching import AsyncConfig
+from .channel.called import Called
+from .channel.channel import FailureChannel
+from .channel.refusals import check_scope, checked_emails
+from .schedule import Delivery
+
+
+class FailureNotifiedFunction(Construct):
+    """A function that nobody waits for, with a place for each of its failures.
+
+    Defines, unless it shares one, a `FailureChannel`; Lambda's asynchronous configuration of the
+    handler, whose failed events go to the channel's topic and from there to its queue and to
+    people; and, with a schedule, the EventBridge Scheduler schedule that starts the handler, whose
+    undeliverable events go to the channel's dead-letter queue.
+
+    Example:
+        >>> from aws_cdk import App, Duration, Stack
+        >>> from aws_cdk import aws_lambda as lambda_
+        >>> from aws_cdk.aws_scheduler import ScheduleExpression
+        >>> from failure_destinations import FailureNotifiedFunction
+        >>> stack = Stack(App(), "Nightly")
+        >>> report = lambda_.Function(
+        ...     stack,
+        ...     "Report",
+        ...     runtime=lambda_.Runtime.PYTHON_3_13,
+        ...     handler="index.handler",
+        ...     code=lambda_.Code.from_inline("def handler(event, context): ..."),
+        ... )
+        >>> notified = FailureNotifiedFunction(
+        ...     stack,
+        ...     "NotifiedReport",
+        ...     handler=report,
+        ...     schedule=ScheduleExpression.rate(Duration.hours(1)),
+        ...     retries=1,
+        ...     emails=["developer@example.com"],
+        ... )
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        handler: lambda_.IFunction,
+        schedule: scheduler.ScheduleExpression | None = None,
+        payload: Any = None,
+        retries: int = 2,
+        max_event_age: Duration | None = None,
+        emails: Sequence[str] = (),
+        channel: FailureChannel | None = None,
+        on_success: lambda_.IDestination | None = None,
+        delivery_retries: int | None = None,
+        max_delivery_age: Duration | None = None,
+    ) -> None:
+        """Define the construct.
+
+        Args:
+            scope: The construct to define it in.
+            id: Its name within the scope. Changing it replaces topic and queues.
+            handler: The function, version or alias that is called, built by any means: a
+                `Function`, `NodejsFunction` or `DockerImageFunction`, or one imported with
+                `Function.from_function_attributes(…, role=…)`.
+            schedule: When EventBridge Scheduler starts the handler. Default: never; S3, SNS,
+                EventBridge or code invoke it.
+            payload: What the handler gets on each scheduled run: whatever JSON holds, at most
+                1 MB (1,048,576 bytes); tokens and Scheduler's context attributes may be in it.
+                Default: Scheduler's own event, with the schedule's ARN and time.
+            retries: How often Lambda runs the handler again after an error. 0 to 2; Lambda waits
+                1 minute, then 2 minutes. Default: 2, as Lambda does.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+            max_event_age: How long Lambda keeps an event that it cannot run, for example while
+                the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
+            emails: Addresses to tell of each failure; see `FailureChannel`. Default: nobody.
+            channel: A channel to share. Default: one of its own, which keeps failed events
+                14 days, and longer than its stack.
+            on_success: Where Lambda sends the record of each successful run: a standard queue or
+                topic, an event bus or a function. Not of a replay, which is a synchronous
+                invocation: Lambda sends records of asynchronous ones only. Default: nowhere.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+            delivery_retries: How often EventBridge Scheduler tries again to hand an event to
+                Lambda's queue, before anything runs: not how often the handler runs. 0 to 185.
+                Default: 185.
+                https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
+            max_delivery_age: How long EventBridge Scheduler tries that. 60 seconds to 24 hours.
+                Default: 24 hours.
+
+        Raises:
+            ValueError: The handler already has an asynchronous configuration or is imported
+                without a role, arguments exclude each other, or one is not as described; the
+                message names it and the way out.
+        """
+        check_scope(scope)
+        _check_channel(channel, emails)
+        addresses = checked_emails(emails)
+        delivery = _delivery(
+            schedule,
+            payload=payload,
+            delivery_retries=delivery_retries,
+            max_delivery_age=max_delivery_age,
+        )
+        async_config = AsyncConfig(
+            Called(handler), retries=retries, max_event_age=max_event_age, on_success=on_success
+        )
+        super().__init__(scope, id)
+
+        self._handler = handler
+        self._channel = channel or FailureChannel(self, "Channel", emails=addresses)
+        here = scope if isinstance(scope, Stack) else Stack.of(scope)
+        config = async_config.define(self._channel, self, here)
+        self._schedule = None
+        if delivery is not None:
+            self._schedule = delivery.define(self, handler, self._channel)
+            # A run that fails before Lambda knows the destination would be lost.
+            self._schedule.node.add_dependency(config)
+
+    @property
+    def handler(self) -> lambda_.IFunction:
+        """What is called: the function, version or alias."""
+        return self._handler
+
+    @property
+    def channel(self) -> FailureChannel:
+        """Where its failures go: its own channel or the one it shares."""
+        return self._channel
+
+    @property
+    def topic(self) -> sns.ITopic:
+        """The channel's topic."""
+        return self._channel.topic
+
+    @property
+    def queue(self) -> sqs.IQueue:
+        """The channel's queue, which holds the failed events."""
+        return self._channel.queue
+
+    @property
+    def schedule(self) -> scheduler.Schedule | None:
+        """The schedule that starts the handler, if it has one."""
+        return self._schedule
+
+
+def _delivery(schedule: Any, **settings: Any) -> Delivery | None:
+    if schedule is not None:
+        return Delivery(schedule, **settings)
+    for name, value in settings.items():
+        if value is not None:
+            raise ValueError(
+                f"{name} needs a schedule, got {name}={value!r:.80} and no schedule: "
+                "pass schedule=… too, or leave it to whoever invokes the handler"
+            )
+    return None
+
+
+def _check_channel(channel: Any, emails: Any) -> None:
+    if channel is None:
+        return
+    if not isinstance(channel, FailureChannel):
+        raise ValueError(
+            f"channel must be a FailureChannel, got {channel!r}: "
+            "define one, or leave it out for one of the function's own"
+        )
+    if emails:
+        raise ValueError(
+            f"emails cannot go with channel, got emails={emails!r}: "
+            "the channel tells everybody; call channel.add_email(…) for each"
+        )

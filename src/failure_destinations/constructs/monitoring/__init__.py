@@ -1,0 +1,1 @@
+"""Alarms and a dashboard for a failure channel."""

@@ -1,0 +1,117 @@
+"""Where alarms tell people: a topic apart from the channel's, that CloudWatch may publish to."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Annotations, Aws
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from ..channel.channel import let_use_key, mailbox_id
+from ..channel.refusals import has_member
+from ..suppressions import ALARM_MAIL_HAS_NO_DLQ, TOPIC_HAS_NO_KEY, acknowledge, skip
+
+if TYPE_CHECKING:
+    from ..channel.channel import FailureChannel
+
+
+def check_alarm_topic(topic: Any, channel: FailureChannel) -> None:
+    """Refuse a topic that alarms could not, or must not, be sent to."""
+    if topic is None:
+        return
+    if not has_member(topic, "topic_arn"):
+        raise ValueError(
+            f"alarm_topic must be an aws_sns.ITopic, got {topic!r}: pass the construct"
+        )
+    if topic.fifo:
+        raise ValueError(
+            f"alarm_topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
+            "mailboxes cannot subscribe to FIFO topics"
+        )
+    if topic is channel.topic:
+        raise ValueError(
+            f"alarm_topic must not be the channel's topic, got {topic.node.path!r}: alarm messages "
+            "would land in the queue of failed events; leave it out for a topic of its own"
+        )
+
+
+def define_alarm_topic(scope: Construct, channel: FailureChannel) -> sns.Topic:
+    """Define a topic, encrypted as the channel is, that the channel's mailboxes subscribe to."""
+    if channel._given_key is not None:
+        _let_cloudwatch_use(scope, channel._given_key, "encryption_key of the channel")
+    topic = sns.Topic(scope, "AlarmTopic", enforce_ssl=True, master_key=channel.encryption_key)
+    if channel.encryption_key is None:
+        skip(topic, TOPIC_HAS_NO_KEY)
+    _let_cloudwatch_publish(topic)
+    channel._mailboxes.follow(functools.partial(_subscribe_mailbox, scope, topic))
+    return topic
+
+
+def use_alarm_topic(scope: Construct, topic: sns.ITopic) -> None:
+    """Let CloudWatch publish to a given topic, or warn of what cannot be changed here."""
+    if not _let_cloudwatch_publish(topic):
+        _warn(
+            scope,
+            "imported-alarm-topic",
+            "alarm_topic is imported, so that its policy cannot be changed here: let "
+            "cloudwatch.amazonaws.com use sns:Publish in it, or no alarm reaches anybody.",
+        )
+    if topic.master_key is not None:
+        _let_cloudwatch_use(scope, topic.master_key, "the key of alarm_topic")
+
+
+def _subscribe_mailbox(scope: Construct, topic: sns.Topic, address: str) -> None:
+    # No dead-letter queue: the channel's is for events, and has an alarm of its own.
+    subscription = sns.Subscription(
+        scope,
+        mailbox_id(scope, address),
+        topic=topic,
+        protocol=sns.SubscriptionProtocol.EMAIL,
+        endpoint=address,
+    )
+    acknowledge(subscription, ALARM_MAIL_HAS_NO_DLQ)
+
+
+def _let_cloudwatch_use(scope: Construct, key: kms.IKey, name: str) -> None:
+    # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    if not let_use_key(key, _cloudwatch_service()):
+        _warn(
+            scope,
+            "imported-alarm-key",
+            f"{name} is imported, so that its policy cannot be changed here: let "
+            "cloudwatch.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no "
+            "alarm reaches anybody.",
+        )
+
+
+def _let_cloudwatch_publish(topic: sns.ITopic) -> bool:
+    """Let the alarms of this account and Region publish; tell whether that was possible.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+    """
+    alarms = f"arn:{Aws.PARTITION}:cloudwatch:{Aws.REGION}:{Aws.ACCOUNT_ID}:alarm:*"
+    added = topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["sns:Publish"],
+            principals=[_cloudwatch_service()],
+            resources=[topic.topic_arn],
+            conditions={
+                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                "ArnLike": {"aws:SourceArn": alarms},
+            },
+        )
+    )
+    return added.statement_added
+
+
+@functools.cache
+def _cloudwatch_service() -> iam.ServicePrincipal:
+    return iam.ServicePrincipal("cloudwatch.amazonaws.com")
+
+
+def _warn(scope: Construct, name: str, text: str) -> None:
+    Annotations.of(scope).add_warning_v2(f"failure-destinations:{name}", text)

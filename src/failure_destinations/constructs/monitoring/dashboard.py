@@ -1,0 +1,130 @@
+"""The way of a failure on one screen: schedule, handler, destination, queue, dead-letter queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from ..channel.channel import FailureChannel
+from . import metrics
+
+# A dashboard is 24 units wide.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+_WIDTHS = (5, 5, 5, 5, 4)
+_HEIGHT = 8
+
+_DELIVERY_FAILURES_OF_ALL = (
+    """SEARCH('{AWS/Lambda,FunctionName} MetricName="DestinationDeliveryFailures"', 'Sum')"""
+)
+
+
+class FailureDashboard:
+    """A dashboard with one column for each hop of a failure, from left to right."""
+
+    def __init__(
+        self, scope: Construct, channel: FailureChannel, alarms: Sequence[cloudwatch.IAlarm]
+    ) -> None:
+        """Define the dashboard; handlers and schedules are added as they come."""
+        topic, queue, dead_letters = channel.topic, channel.queue, channel.dead_letter_queue
+        self._schedule = _column(
+            0,
+            "1 Schedule",
+            *_of_schedules(metrics.DEFAULT_GROUP),
+        )
+        # A graph of nothing is refused, and what handlers gave up is known without them.
+        self._handler = _column(
+            1,
+            "2 Handler",
+            metrics.topic_metric("NumberOfMessagesPublished", topic, label="Given up, all"),
+        )
+        self._destination = _column(
+            2,
+            "3 Destination",
+            metrics.topic_metric("NumberOfNotificationsDelivered", topic, label="Delivered"),
+            metrics.topic_metric("NumberOfNotificationsFailed", topic, label="Not delivered"),
+            metrics.topic_metric(
+                "NumberOfNotificationsFailedToRedriveToDlq", topic, label="Lost after that"
+            ),
+        )
+        queue_column = _column(
+            3,
+            "4 Queue",
+            metrics.events_in(queue, label="Failed events waiting"),
+        )
+        if channel.copy_queue is not None:
+            queue_column.add_left_metric(metrics.events_in(channel.copy_queue, label="Copies"))
+        queue_column.add_right_metric(metrics.oldest_age_in(queue, label="Oldest, seconds"))
+        dead_letter_column = _column(
+            4,
+            "5 Dead-letter queue",
+            metrics.events_in(dead_letters, label="Events"),
+        )
+        self._searches = False
+        self.dashboard = cloudwatch.Dashboard(scope, "Dashboard")
+        self.dashboard.add_widgets(
+            self._schedule,
+            self._handler,
+            self._destination,
+            queue_column,
+            dead_letter_column,
+        )
+        if alarms:
+            self.dashboard.add_widgets(
+                cloudwatch.AlarmStatusWidget(
+                    alarms=list(alarms), title="Alarms of the channel", width=sum(_WIDTHS), height=3
+                )
+            )
+
+    def add_handler(self, handler: lambda_.IFunction) -> None:
+        """Show a handler that this stack may refer to."""
+        name = handler.node.path.partition("/")[2]
+        for metric, label in (("Errors", "errors"), ("AsyncEventsDropped", "given up")):
+            self._handler.add_left_metric(
+                metrics.handler_metric(metric, handler, label=f"{name}: {label}")
+            )
+        self._handler.add_right_metric(
+            metrics.handler_metric(
+                "AsyncEventAge", handler, statistic="Maximum", label=f"{name}: event age, ms"
+            )
+        )
+        self._destination.add_left_metric(
+            metrics.handler_metric(
+                "DestinationDeliveryFailures", handler, label=f"{name}: not sent"
+            )
+        )
+
+    def add_handler_of_another_stack(self) -> None:
+        """Show the account's handlers: a reference to that stack would close a circle."""
+        if not self._searches:
+            self._searches = True
+            self._destination.add_left_metric(
+                cloudwatch.SearchExpression(
+                    expression=_DELIVERY_FAILURES_OF_ALL, label="Not sent, any function:"
+                )
+            )
+
+    def add_schedules(self, group: str) -> None:
+        """Show another group of schedules, which this stack may refer to."""
+        for metric in _of_schedules(group):
+            self._schedule.add_left_metric(metric)
+
+
+def _column(place: int, title: str, *left: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(
+        title=title, left=list(left), width=_WIDTHS[place], height=_HEIGHT
+    )
+
+
+def _of_schedules(group: str) -> list[cloudwatch.IMetric]:
+    return [
+        metrics.schedule_metric(metric, group, label=f"{group}: {label}")
+        for metric, label in (
+            ("InvocationAttemptCount", "attempts"),
+            ("InvocationDroppedCount", "dropped"),
+            ("InvocationsSentToDeadLetterCount", "kept"),
+            ("InvocationsFailedToBeSentToDeadLetterCount", "lost"),
+        )
+    ]

@@ -1,0 +1,70 @@
+"""The figures of a failure's way, as CloudWatch has them, from schedule to dead-letter queue."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+
+from ..channel.called import function_and_qualifier
+
+# The group of every schedule that was not put into another.
+DEFAULT_GROUP = "default"
+
+
+def events_in(queue: sqs.IQueue, **options: Any) -> cloudwatch.Metric:
+    """Return how many events wait in a queue, which SQS tells each minute."""
+    return queue.metric_approximate_number_of_messages_visible(
+        **{"period": _minutes(1), **options},
+    )
+
+
+def oldest_age_in(queue: sqs.IQueue, **options: Any) -> cloudwatch.Metric:
+    """Return the age in seconds of the event that waits longest in a queue."""
+    return queue.metric_approximate_age_of_oldest_message(**options)
+
+
+def topic_metric(name: str, topic: sns.ITopic, **options: Any) -> cloudwatch.Metric:
+    """Return how often something happened at a topic."""
+    return topic.metric(name, **{"statistic": "Sum", **options})
+
+
+def handler_metric(name: str, handler: lambda_.IFunction, **options: Any) -> cloudwatch.Metric:
+    """Return a figure of what is called: of a function as a whole, or of its alias or version.
+
+    Not the handler's own `metric`, which looks for versions under a dimension that does not exist.
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
+    """
+    function, qualifier = function_and_qualifier(handler)
+    dimensions = {"FunctionName": function.function_name}
+    if handler is not function:
+        dimensions["Resource"] = f"{function.function_name}:{qualifier}"
+    return cloudwatch.Metric(
+        namespace="AWS/Lambda",
+        metric_name=name,
+        dimensions_map=dimensions,
+        **{"statistic": "Sum", **options},
+    )
+
+
+def schedule_metric(name: str, group: str, **options: Any) -> cloudwatch.Metric:
+    """Return a figure of a group of schedules: EventBridge Scheduler has none of one schedule.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
+    """
+    return cloudwatch.Metric(
+        namespace="AWS/Scheduler",
+        metric_name=name,
+        dimensions_map={"ScheduleGroup": group},
+        **{"statistic": "Sum", **options},
+    )
+
+
+@functools.cache
+def _minutes(minutes: int) -> Duration:
+    return Duration.minutes(minutes)

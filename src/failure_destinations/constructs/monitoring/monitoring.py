@@ -1,0 +1,549 @@
+"""Watches every hop of a failure's way: alarms, the topic they tell people through, dashboard."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Aws, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.aws_cloudwatch_actions import SnsAction
+from constructs import Construct
+
+from ..channel.attaching import (
+    MAX_EVENT_AGE_SECONDS,
+    MIN_EVENT_AGE_SECONDS,
+    AttachedHandler,
+    check_is_function,
+)
+from ..channel.called import function_and_qualifier
+from ..channel.channel import (
+    MAX_RETENTION_SECONDS,
+    MIN_RETENTION_SECONDS,
+    FailureChannel,
+    check_channel,
+)
+from ..channel.refusals import check_age, check_scope, has_member, is_token
+from . import metrics
+from .alarm_topic import check_alarm_topic, define_alarm_topic, use_alarm_topic
+from .dashboard import FailureDashboard
+from .thresholds import MonitoringThresholds
+
+if TYPE_CHECKING:
+    from ..replayer.replayer import FailureReplayer
+
+__all__ = ["FailureMonitoring", "MonitoringThresholds"]
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+_SQS_DEFAULT_RETENTION_SECONDS = 345_600
+
+# The child of a handler, of a construct or of a schedule group that holds the alarms about it.
+_ALARMS_ID = "FailureAlarms"
+
+# A queue that SQS holds for inactive tells no figures; what is in it is there all the same.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
+_UNTIL_TOLD_OTHERWISE = cloudwatch.TreatMissingData.IGNORE
+# Errors are told when there are some, and ages while something waits.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+_WHEN_TOLD = cloudwatch.TreatMissingData.NOT_BREACHING
+
+
+class FailureMonitoring(Construct):
+    """Tells people when failed events wait, and when any hop of their way breaks.
+
+    Defines CloudWatch alarms, an SNS topic for their messages with a subscription for each of the
+    channel's mailboxes, and a dashboard with the way of a failure from left to right. Alarms about
+    the channel and the default schedule group are defined here. Those about a handler are defined
+    beside its asynchronous configuration, for every handler that the channel has or gets, so that
+    the handler's stack refers to this one and never the other way round; unless this is not the
+    channel's stack, and the handler's is: then they are defined here. The dashboard shows handlers
+    of this stack by name; for those of others, failed deliveries of all the account's functions.
+
+    An alarm tells when it goes off, and again only after it was well in between: a thousand
+    failures are one message. Its message goes to the alarm topic, never to the channel's, and so
+    never into the queue of failed events. A channel has one monitoring.
+
+    Example:
+        >>> from aws_cdk import App, Stack
+        >>> from failure_destinations import (
+        ...     FailureChannel,
+        ...     FailureMonitoring,
+        ...     MonitoringThresholds,
+        ... )
+        >>> stack = Stack(App(), "Failures")
+        >>> channel = FailureChannel(stack, "Channel", emails=["developer@example.com"])
+        >>> monitoring = FailureMonitoring(
+        ...     stack,
+        ...     "Monitoring",
+        ...     channel=channel,
+        ...     thresholds=MonitoringThresholds(failed_events_waiting=10, dead_letter_errors=None),
+        ... )
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        channel: FailureChannel,
+        alarm_topic: sns.ITopic | None = None,
+        thresholds: MonitoringThresholds | None = None,
+        queue_retention: Duration | None = None,
+    ) -> None:
+        """Define the monitoring.
+
+        Args:
+            scope: The construct to define it in; best the channel's.
+            id: Its name within the scope. Changing it replaces the alarm topic, and each person
+                confirms the subscription anew.
+            channel: The channel to watch, with each handler, schedule and mailbox that it has or
+                gets later.
+            alarm_topic: A standard topic for the alarms' messages, with subscribers of its own;
+                CloudWatch is let publish to it. Default: a new one that refuses connections
+                without TLS, is encrypted with the channel's key if that has one, and that the
+                channel's mailboxes subscribe to; each person confirms this subscription too,
+                within 2 days. `alarm_topic.add_subscription` adds others.
+                https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+            thresholds: When each alarm goes off. Default: as `MonitoringThresholds()` says.
+            queue_retention: How long the channel's queue keeps an event, where that cannot be
+                known here: for an imported queue. 60 seconds to 14 days. Default: as the queue is
+                defined.
+
+        Raises:
+            ValueError: An argument is not as described, the channel has a monitoring already, or
+                a handler or schedule of it cannot be watched.
+        """
+        check_scope(scope)
+        check_channel(channel, "monitoring")
+        check_alarm_topic(alarm_topic, channel)
+        self._thresholds = _checked_thresholds(thresholds)
+        oldest_age = self._oldest_age(channel.queue, queue_retention)
+        super().__init__(scope, id)
+        channel._monitoring = self
+
+        self._channel = channel
+        self._alarms: list[cloudwatch.Alarm] = []
+        self._watched: set[str] = set()
+        if alarm_topic is None:
+            self._alarm_topic: sns.ITopic = define_alarm_topic(self, channel)
+        else:
+            self._alarm_topic = alarm_topic
+            # Another monitoring has seen to its own topic.
+            if not isinstance(alarm_topic.node.scope, FailureMonitoring):
+                use_alarm_topic(self, alarm_topic)
+        self._action = SnsAction(self._alarm_topic)
+        self._watch_channel(oldest_age)
+        self._dashboard = FailureDashboard(self, channel, self._alarms)
+        channel._handlers.follow(self._watch_handler)
+        channel._schedules.follow(self._watch_schedule)
+        channel._replayers.follow(self._watch_replayer)
+
+    @property
+    def alarms(self) -> Sequence[cloudwatch.Alarm]:
+        """The alarms defined so far, those about handlers included."""
+        return tuple(self._alarms)
+
+    @property
+    def alarm_topic(self) -> sns.ITopic:
+        """The topic that the alarms tell people through."""
+        return self._alarm_topic
+
+    @property
+    def dashboard(self) -> cloudwatch.Dashboard:
+        """The dashboard: schedule, handler, destination, queue and dead-letter queue."""
+        return self._dashboard.dashboard
+
+    def watch(
+        self,
+        handler: lambda_.IFunction,
+        *,
+        max_event_age: Duration | None = None,
+        schedule: scheduler.ISchedule | None = None,
+    ) -> None:
+        """Watch a handler that the channel does not know: its destination was defined elsewhere.
+
+        What `FailureChannel.notify_failures_of` and `FailureNotifiedFunction` attach to the
+        channel is watched by itself. The alarms are defined beside the handler.
+
+        Args:
+            handler: The function, version or alias that is called.
+            max_event_age: How long Lambda keeps an event for this handler. 60 seconds to 6 hours.
+                Default: 6 hours, as Lambda does.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+            schedule: What starts it, whose group is watched. Default: nothing of EventBridge
+                Scheduler's.
+
+        Raises:
+            ValueError: The handler is watched already, or an argument is not as described.
+        """
+        check_is_function(handler)
+        check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
+        _check_schedule(schedule)
+        self._watch_handler(AttachedHandler(handler, cast(Construct, handler), max_event_age))
+        if schedule is not None:
+            self._watch_schedule(schedule)
+
+    def metric_failed_events_waiting(self, **options: Any) -> cloudwatch.Metric:
+        """Return `ApproximateNumberOfMessagesVisible` of the channel's queue.
+
+        Args:
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the maximum of each minute.
+                https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        return metrics.events_in(self._channel.queue, **options)
+
+    def metric_oldest_event_age(self, **options: Any) -> cloudwatch.Metric:
+        """Return `ApproximateAgeOfOldestMessage` of the channel's queue, in seconds.
+
+        SQS leaves out events that were received three times or more and not deleted.
+
+        Args:
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the maximum of 5 minutes.
+                https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        return metrics.oldest_age_in(self._channel.queue, **options)
+
+    def metric_dead_letter_events(self, **options: Any) -> cloudwatch.Metric:
+        """Return `ApproximateNumberOfMessagesVisible` of the channel's dead-letter queue.
+
+        Args:
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the maximum of each minute.
+        """
+        return metrics.events_in(self._channel.dead_letter_queue, **options)
+
+    def metric_notifications_failed(self, **options: Any) -> cloudwatch.Metric:
+        """Return `NumberOfNotificationsFailed` of the channel's topic.
+
+        Args:
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the sum of 5 minutes.
+                https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html
+        """
+        return metrics.topic_metric("NumberOfNotificationsFailed", self._channel.topic, **options)
+
+    def metric_destination_delivery_failures(
+        self, handler: lambda_.IFunction, **options: Any
+    ) -> cloudwatch.Metric:
+        """Return `DestinationDeliveryFailures` of a handler.
+
+        Args:
+            handler: The function, version or alias that is called.
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the sum of 5 minutes.
+                https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+        """
+        return metrics.handler_metric("DestinationDeliveryFailures", handler, **options)
+
+    def metric_dead_letter_errors(
+        self, handler: lambda_.IFunction, **options: Any
+    ) -> cloudwatch.Metric:
+        """Return `DeadLetterErrors` of a handler.
+
+        Args:
+            handler: The function, version or alias that is called.
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the sum of 5 minutes.
+        """
+        return metrics.handler_metric("DeadLetterErrors", handler, **options)
+
+    def metric_async_event_age(
+        self, handler: lambda_.IFunction, **options: Any
+    ) -> cloudwatch.Metric:
+        """Return `AsyncEventAge` of a handler, in milliseconds.
+
+        Args:
+            handler: The function, version or alias that is called.
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the maximum of 5 minutes.
+        """
+        return metrics.handler_metric(
+            "AsyncEventAge", handler, **{"statistic": "Maximum", **options}
+        )
+
+    def metric_async_events_dropped(
+        self, handler: lambda_.IFunction, **options: Any
+    ) -> cloudwatch.Metric:
+        """Return `AsyncEventsDropped` of a handler: given up, whether kept afterwards or not.
+
+        Args:
+            handler: The function, version or alias that is called.
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the sum of 5 minutes.
+        """
+        return metrics.handler_metric("AsyncEventsDropped", handler, **options)
+
+    def metric_invocations_dropped(
+        self, group: str = metrics.DEFAULT_GROUP, **options: Any
+    ) -> cloudwatch.Metric:
+        """Return `InvocationDroppedCount` of a schedule group.
+
+        Args:
+            group: Its name. Default: the group of every schedule that is in no other.
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the sum of 5 minutes.
+                https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
+        """
+        return metrics.schedule_metric("InvocationDroppedCount", group, **options)
+
+    def metric_invocations_lost(
+        self, group: str = metrics.DEFAULT_GROUP, **options: Any
+    ) -> cloudwatch.Metric:
+        """Return `InvocationsFailedToBeSentToDeadLetterCount` of a schedule group.
+
+        Args:
+            group: Its name. Default: the group of every schedule that is in no other.
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the sum of 5 minutes.
+        """
+        return metrics.schedule_metric(
+            "InvocationsFailedToBeSentToDeadLetterCount", group, **options
+        )
+
+    def _oldest_age(self, queue: sqs.IQueue, given: Duration | None) -> float | None:
+        """Return the age in seconds at which the alarm goes off, or None if it is off."""
+        check_age("queue_retention", given, MIN_RETENTION_SECONDS, MAX_RETENTION_SECONDS)
+        percent = self._thresholds.oldest_event_age_percent
+        known = _known_retention(queue)
+        if given is not None and known is not None:
+            raise ValueError(
+                f"queue_retention is for a queue whose retention is not known, got one for "
+                f"{queue.node.path!r} with {known} seconds: leave it out"
+            )
+        seconds = known if given is None else _seconds("queue_retention", given)
+        if percent is None:
+            return None
+        if seconds is None:
+            raise ValueError(
+                f"queue_retention must be given, got None for {queue.node.path!r}: its retention "
+                "is not known here; or switch the alarm off with "
+                "thresholds=MonitoringThresholds(oldest_event_age_percent=None)"
+            )
+        return seconds * percent / 100
+
+    def _watch_channel(self, oldest_age: float | None) -> None:
+        channel, thresholds = self._channel, self._thresholds
+        self._define_alarm(
+            self,
+            "FailedEventsWaiting",
+            thresholds.failed_events_waiting,
+            self.metric_failed_events_waiting,
+            "Failed events wait in the queue. See them, mend what failed, and send them back to "
+            f"their functions: {_list(channel.queue)}, then {_replay(channel.queue)}",
+            missing=_UNTIL_TOLD_OTHERWISE,
+        )
+        self._define_alarm(
+            self,
+            "OldestEventAge",
+            oldest_age,
+            self.metric_oldest_event_age,
+            f"A failed event has waited {oldest_age or 0:,.0f} seconds: SQS soon deletes it, for "
+            "its retention ends. Send it back to its function now, or save it first with "
+            f"--backup FILE: {_replay(channel.queue)}",
+        )
+        self._define_alarm(
+            self,
+            "DeadLetterEvents",
+            thresholds.dead_letter_events,
+            self.metric_dead_letter_events,
+            "The dead-letter queue holds events that a schedule could not start, or that the topic "
+            "could not deliver to a subscriber; what a mailbox did not get is in the channel's "
+            f"queue too. See why: {_list(channel.dead_letter_queue)}",
+            missing=_UNTIL_TOLD_OTHERWISE,
+        )
+        self._define_alarm(
+            self,
+            "NotificationsFailed",
+            thresholds.notifications_failed,
+            self.metric_notifications_failed,
+            "The topic could not deliver failures to a subscriber: the queue, its policy or its "
+            "key is broken, or a mailbox or endpoint is gone. They are in the dead-letter queue "
+            "if the subscription has one. See who subscribes, and how: "
+            f"aws sns list-subscriptions-by-topic --region {Aws.REGION} "
+            f"--topic-arn {channel.topic.topic_arn}",
+        )
+
+    def _watch_handler(self, attached: AttachedHandler) -> None:
+        handler, scope, max_event_age, _ = attached
+        path = handler.node.path
+        if path in self._watched or scope.node.try_find_child(_ALARMS_ID) is not None:
+            raise ValueError(
+                f"handler must be watched once, got {path!r} again: "
+                "what is attached to the channel is watched by itself; remove the call of watch"
+            )
+        self._watched.add(path)
+        thresholds = self._thresholds
+        max_age = (
+            MAX_EVENT_AGE_SECONDS
+            if max_event_age is None or thresholds.async_event_age_percent is None
+            else _seconds("max_event_age", max_event_age)
+        )
+        alarms = self._beside(scope)
+        function, qualifier = function_and_qualifier(handler)
+        command = f"--region {Aws.REGION} --function-name {function.function_name}"
+        qualified = command if handler is function else f"{command} --qualifier {qualifier}"
+        self._define_alarm(
+            alarms,
+            "DestinationDeliveryFailures",
+            thresholds.destination_delivery_failures,
+            functools.partial(self.metric_destination_delivery_failures, handler),
+            f"Lambda could not send records of {path} to its destination: they are lost, unless "
+            "the function has a dead-letter queue too. The role may not publish or use the key, "
+            "the destination is gone, or the record is over 256 KB. See where it sends: "
+            f"aws lambda get-function-event-invoke-config {qualified}",
+        )
+        self._define_alarm(
+            alarms,
+            "DeadLetterErrors",
+            thresholds.dead_letter_errors,
+            functools.partial(self.metric_dead_letter_errors, handler),
+            f"Lambda could not send failed events of {path} to the function's own dead-letter "
+            "queue: the role may not send or use the key, or the queue is gone. See which it is: "
+            f"aws lambda get-function-configuration {qualified} --query DeadLetterConfig",
+        )
+        percent = thresholds.async_event_age_percent
+        self._define_alarm(
+            alarms,
+            "AsyncEventAge",
+            None if percent is None else max_age * 1000 * percent / 100,
+            functools.partial(self.metric_async_event_age, handler),
+            f"Events wait long for {path}: after {max_age:,} seconds Lambda gives them up, and "
+            "they go to the failure destination without a run. The function is throttled, or "
+            f"fails often. See its share: aws lambda get-function-concurrency {command}",
+        )
+        if Stack.of(alarms) is Stack.of(self):
+            self._dashboard.add_handler(handler)
+        else:
+            self._dashboard.add_handler_of_another_stack()
+
+    def _watch_schedule(self, schedule: scheduler.ISchedule) -> None:
+        group = schedule.schedule_group
+        name = metrics.DEFAULT_GROUP if group is None else group.schedule_group_name
+        if group is None or name == metrics.DEFAULT_GROUP:
+            # The group's name is the same everywhere, and so is the figure: one alarm is enough.
+            scope: Construct = self
+        else:
+            scope = cast(Construct, group)
+        if scope.node.try_find_child(_ALARMS_ID) is not None:
+            return
+        alarms = self._beside(scope)
+        listing = f"aws scheduler list-schedules --region {Aws.REGION} --group-name {name}"
+        self._define_alarm(
+            alarms,
+            "InvocationsDropped",
+            self._thresholds.invocations_dropped,
+            functools.partial(self.metric_invocations_dropped, name),
+            "EventBridge Scheduler gave up starting a run, of any schedule in the group: the role "
+            "may not invoke the function, or the function is gone. What it gave up is in the "
+            f"schedule's dead-letter queue; for those of this channel: "
+            f"{_list(self._channel.dead_letter_queue)} "
+            f"The group's schedules: {listing}",
+        )
+        self._define_alarm(
+            alarms,
+            "InvocationsLost",
+            self._thresholds.invocations_lost,
+            functools.partial(self.metric_invocations_lost, name),
+            "EventBridge Scheduler gave up starting a run, of any schedule in the group, and could "
+            "not send it to the schedule's dead-letter queue: the run is lost. The schedule's role "
+            "may not send to the queue or use its key, or the queue is gone. See role and queue "
+            f"with get-schedule for each of: {listing}",
+        )
+        if scope is not self and Stack.of(alarms) is Stack.of(self):
+            self._dashboard.add_schedules(name)
+
+    def _watch_replayer(self, replayer: FailureReplayer) -> None:
+        stack = Stack.of(replayer)
+        if stack is Stack.of(self) or stack is not Stack.of(self._channel):
+            replayer.parked_alarm.add_alarm_action(self._action)
+            self._alarms.append(replayer.parked_alarm)
+            return
+        # This stack refers to the channel's: an alarm there cannot refer to the alarm topic.
+        self._define_alarm(
+            self,
+            "ParkedEvents",
+            replayer._parked_alarm_threshold,
+            replayer.metric_parked_events,
+            replayer._parked_alarm_description,
+            missing=_UNTIL_TOLD_OTHERWISE,
+        )
+
+    def _beside(self, scope: Construct) -> Construct:
+        """Return where to define the alarms about a handler or schedule group."""
+        stack = Stack.of(scope)
+        if stack is Stack.of(self) or stack is not Stack.of(self._channel):
+            return Construct(scope, _ALARMS_ID)
+        # This stack refers to the channel's queues, so that the channel's stack cannot refer to
+        # the alarm topic.
+        Construct(scope, _ALARMS_ID)
+        path = scope.node.path.removeprefix(f"{stack.node.path}/")
+        return Construct(self, f"{_ALARMS_ID}-{path}")
+
+    def _define_alarm(
+        self,
+        scope: Construct,
+        id: str,
+        threshold: float | None,
+        metric: Callable[[], cloudwatch.Metric],
+        description: str,
+        *,
+        missing: cloudwatch.TreatMissingData = _WHEN_TOLD,
+    ) -> None:
+        if threshold is None:
+            return
+        alarm = cloudwatch.Alarm(
+            scope,
+            id,
+            metric=metric(),
+            threshold=threshold,
+            evaluation_periods=1,
+            comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
+            treat_missing_data=missing,
+            alarm_description=description,
+        )
+        alarm.add_alarm_action(self._action)
+        self._alarms.append(alarm)
+
+
+def _list(queue: sqs.IQueue) -> str:
+    return f"failure-destinations list --region {Aws.REGION} --queue {queue.queue_url}"
+
+
+def _replay(queue: sqs.IQueue) -> str:
+    return f"failure-destinations replay --region {Aws.REGION} --queue {queue.queue_url}"
+
+
+def _known_retention(queue: sqs.IQueue) -> float | None:
+    """Return how many seconds a queue of this app keeps an event."""
+    if not isinstance(queue, sqs.Queue):
+        return None
+    seconds = cast(sqs.CfnQueue, queue.node.default_child).message_retention_period
+    if seconds is None:
+        return _SQS_DEFAULT_RETENTION_SECONDS
+    return None if is_token(seconds) else seconds
+
+
+def _seconds(name: str, duration: Duration) -> float:
+    if duration.is_unresolved():
+        raise ValueError(
+            f"{name} must be known at synthesis to be watched, got a token: "
+            "CloudFormation cannot calculate a percentage of it; give a number, or switch the "
+            "alarm off in thresholds"
+        )
+    return duration.to_seconds()
+
+
+def _checked_thresholds(thresholds: Any) -> MonitoringThresholds:
+    if thresholds is None:
+        return MonitoringThresholds()
+    if not isinstance(thresholds, MonitoringThresholds):
+        raise ValueError(
+            f"thresholds must be MonitoringThresholds, got {thresholds!r}: "
+            "write for example MonitoringThresholds(failed_events_waiting=10)"
+        )
+    return thresholds
+
+
+def _check_schedule(schedule: Any) -> None:
+    if schedule is not None and not has_member(schedule, "schedule_group"):
+        raise ValueError(
+            f"schedule must be an aws_scheduler.ISchedule, got {schedule!r}: "
+            "pass the construct, not its expression"
+        )

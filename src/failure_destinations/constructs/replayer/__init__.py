@@ -1,0 +1,1 @@
+"""The function that replays failed events."""

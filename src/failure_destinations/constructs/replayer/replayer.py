@@ -1,0 +1,567 @@
+"""Sends failed events back to the handlers that failed, and parks what fails again and again."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import jsii
+from aws_cdk import (
+    Annotations,
+    Aspects,
+    Aws,
+    Duration,
+    IAspect,
+    IgnoreMode,
+    RemovalPolicy,
+    Stack,
+    Token,
+    Tokenization,
+)
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct, IConstruct
+
+from failure_destinations.runtime.replayer import EXTRA_RECEIVES
+
+from ..channel.attaching import AttachedHandler
+from ..channel.called import function_and_qualifier
+from ..channel.channel import FailureChannel, check_channel
+from ..channel.refusals import (
+    check_age,
+    check_count,
+    check_environment,
+    check_grantee,
+    check_scope,
+    is_token,
+)
+from ..monitoring import metrics
+from ..suppressions import suppress_for_replayer
+
+MAX_ATTEMPTS = 100
+# SQS hides a message 12 hours at most, counted from when Lambda received it.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+MAX_BACKOFF_SECONDS = 39_600
+# https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html
+MIN_CONCURRENCY = 2
+MAX_CONCURRENCY = 1000
+MAX_PARKED_THRESHOLD = 1_000_000
+
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+_MAX_TIMEOUT_SECONDS = 900
+_DEFAULT_TIMEOUT_SECONDS = 3
+# A handler's timeout does not count its cold start, of up to 10 seconds.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+_MARGIN_SECONDS = 30
+# What is left of the function's own time when it gives up waiting, to park the event or hide it.
+_RESERVE_SECONDS = 10
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+_VISIBILITY_FACTOR = 6
+# What SQS gives a queue that says nothing.
+_DEFAULT_VISIBILITY_SECONDS = 30
+# The function only waits; with less memory its start takes longer.
+_MEMORY_MB = 256
+
+_PACKAGE = Path(__file__).parents[2]
+_CODE = ["*", "!runtime", "!runtime/*.py"]
+_PERMISSION_ID = "ReplayPermission"
+# With names of 64 characters 87 fit into the 10,240 that all policies of a role may have together;
+# a qualifier or another partition takes some more.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+_MAX_INVOCABLE = 80
+
+
+class FailureReplayer(Construct):
+    """Sends each failed event of a channel back to the function and qualifier that failed.
+
+    Defines a Lambda function that takes the events from the channel's queue, invokes what failed
+    with the same payload, and waits for it: the invocation is synchronous, so that a second
+    failure is answered here and does not go through the failure destination again. What succeeds
+    is deleted. What fails is hidden for `backoff`, then for twice as long, and so on; what fails
+    when it was received `max_attempts` times is parked: sent to `parked_queue` with the reason in
+    its attributes, and only then deleted. An alarm tells when something is parked.
+
+    What is no failed event, or does not hold its payload, is parked at once. What only Lambda could
+    not take, because the function was throttled or not available, is hidden for an hour at most, or
+    `backoff` if that is longer, and never parked for that reason alone until it was received 100
+    times more than `max_attempts`. It counts as received all the same, so that the first failure
+    after `max_attempts` throttles parks the event. An event that SQS would delete while it is
+    hidden is parked before.
+
+    Every handler that the channel has or gets later is replayed, also those of other stacks: these
+    then let the replayer invoke them, so that their stack refers to the replayer's and never the
+    other way round; unless this is not the channel's stack, and the handler's is. The function may
+    invoke these handlers and nothing else. A channel has one replayer.
+
+    Handlers must be idempotent, as for every asynchronous invocation: an event is delivered again
+    when its replay was cut off, whatever the handler had done by then.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+
+    Example:
+        >>> from aws_cdk import App, Duration, Stack
+        >>> from failure_destinations import FailureChannel, FailureReplayer
+        >>> stack = Stack(App(), "Failures")
+        >>> channel = FailureChannel(stack, "Channel", emails=["developer@example.com"])
+        >>> replayer = FailureReplayer(
+        ...     stack, "Replayer", channel=channel, max_attempts=5, backoff=Duration.minutes(1)
+        ... )
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        channel: FailureChannel,
+        max_attempts: int = 3,
+        backoff: Duration | None = None,
+        max_concurrency: int = 2,
+        enabled: bool = True,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        parked_alarm_threshold: int = 1,
+    ) -> None:
+        """Define the replayer.
+
+        Args:
+            scope: The construct to define it in; best the channel's.
+            id: Its name within the scope. Changing it replaces the parked queue.
+            channel: The channel whose queue is drained, with each handler that it has or gets
+                later. The visibility timeout of its queue becomes six times the function's
+                timeout, which is that of the slowest handler and 30 seconds more, at most 900
+                seconds. A queue that was given to the channel must have that itself; a warning
+                names the number.
+                https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+            max_attempts: After how many attempts an event that still fails is parked. 1 to 100.
+                SQS counts how often a message was received and nothing else, so that throttles and
+                looking at it in the queue count too; but no event is parked as failed before its
+                handler failed here once. Default: 3.
+            backoff: How long an event waits after the first attempt; each further wait is twice as
+                long, and at most 11 hours, after a throttle at most one. 1 second to 11 hours.
+                Default: 15 minutes.
+                https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+            max_concurrency: How many events are replayed at once, by all handlers together.
+                2 to 1,000. Default: 2.
+                https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+            enabled: Whether events are replayed. Default: they are. With False the events wait in
+                the channel's queue, until a deployment with True once a bug is fixed.
+            removal_policy: What becomes of the parked queue when its stack is deleted. Default: it
+                stays, and the events in it.
+            parked_alarm_threshold: How many events are parked when `parked_alarm` goes off: so many
+                or more. 1 to 1,000,000. Default: 1.
+
+        Raises:
+            ValueError: An argument is not as described, or the channel has a replayer already.
+        """
+        check_scope(scope)
+        check_channel(channel, "replayer")
+        check_environment(
+            "channel", channel.queue, Stack.of(scope), "the replayer", "define the replayer there"
+        )
+        check_count(
+            "max_attempts", max_attempts, MAX_ATTEMPTS, "an event that fails is tried again", 1
+        )
+        check_age("backoff", backoff, 1, MAX_BACKOFF_SECONDS)
+        check_count(
+            "max_concurrency",
+            max_concurrency,
+            MAX_CONCURRENCY,
+            "Lambda limits the concurrency of a queue's events within these bounds only",
+            MIN_CONCURRENCY,
+        )
+        check_count(
+            "parked_alarm_threshold",
+            parked_alarm_threshold,
+            MAX_PARKED_THRESHOLD,
+            "the alarm goes off when so many events are parked",
+            1,
+        )
+        _check_enabled(enabled)
+        _check_removal_policy(removal_policy)
+        super().__init__(scope, id)
+        channel._replayer = self
+
+        self._channel = channel
+        self._max_attempts = max_attempts
+        self._parked_alarm_threshold = parked_alarm_threshold
+        self._parked_queue = sqs.Queue(
+            self,
+            "ParkedQueue",
+            retention_period=Duration.days(14),
+            enforce_ssl=True,
+            encryption=(
+                sqs.QueueEncryption.KMS
+                if channel.encryption_key
+                else sqs.QueueEncryption.SQS_MANAGED
+            ),
+            encryption_master_key=channel.encryption_key,
+            removal_policy=removal_policy,
+        )
+        self._log_group = self._define_log_group()
+        self._role = self._define_role()
+        self._function = lambda_.Function(
+            self,
+            "Function",
+            description=f"Replays the failed events of {channel.node.path}"[:256],
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            handler="runtime.replayer.handler",
+            code=lambda_.Code.from_asset(str(_PACKAGE), exclude=_CODE, ignore_mode=IgnoreMode.GIT),
+            role=self._role,
+            log_group=self._log_group,
+            memory_size=_MEMORY_MB,
+            environment={
+                "QUEUE_URL": channel.queue.queue_url,
+                "PARKED_QUEUE_URL": self._parked_queue.queue_url,
+                "MAX_ATTEMPTS": _text(max_attempts),
+                "BACKOFF_SECONDS": _text(900 if backoff is None else backoff.to_seconds()),
+            },
+        )
+        # One event in a run: none waits for another's handler, none is received again because
+        # another's run was cut off, and the function's timeout is one handler's. Failed events are
+        # too few for more to pay.
+        self._event_source = lambda_.EventSourceMapping(
+            self,
+            "EventSource",
+            target=self._function,
+            event_source_arn=channel.queue.queue_arn,
+            batch_size=1,
+            report_batch_item_failures=True,
+            max_concurrency=Token.as_number(max_concurrency),
+            enabled=enabled,
+        )
+        suppress_for_replayer(
+            self._function,
+            self._event_source,
+            self._parked_queue,
+            self._log_group,
+            encrypted=channel.encryption_key is not None,
+        )
+        self._parked_alarm = self._define_alarm()
+        self._may_invoke: iam.PolicyStatement | None = None
+        self._invocable = 0
+        self._longest = _DEFAULT_TIMEOUT_SECONDS
+        self._set_timeouts()
+        if not self._queue_is_channels:
+            Aspects.of(self).add(_GivenQueueCheck(self))
+        channel._handlers.follow(self._replay)
+        channel._replayers.add(self)
+
+    @property
+    def function(self) -> lambda_.Function:
+        """The function that replays."""
+        return self._function
+
+    @property
+    def parked_queue(self) -> sqs.Queue:
+        """The queue for what failed `max_attempts` times, and for what is no failed event.
+
+        Each message has the body and attributes that it had, and attributes that say why it is
+        here: `ReplayReason`, `ReplayErrorType`, `ReplayErrorMessage`, `ReplayFunction`,
+        `ReplayAttempts`, `ReplayMessageId` and `ReplayParkedAt`. SQS deletes it after 14 days.
+        """
+        return self._parked_queue
+
+    @property
+    def parked_alarm(self) -> cloudwatch.Alarm:
+        """The alarm that goes off while the parked queue holds something.
+
+        The channel's `FailureMonitoring` tells people of it; `add_alarm_action` tells others.
+        """
+        return self._parked_alarm
+
+    @property
+    def event_source(self) -> lambda_.EventSourceMapping:
+        """What hands the queue's events to the function (`AWS::Lambda::EventSourceMapping`)."""
+        return self._event_source
+
+    @property
+    def log_group(self) -> logs.LogGroup:
+        """Where the function writes one line for each event: what became of it."""
+        return self._log_group
+
+    def grant_consume_parked(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let someone read and delete parked events.
+
+        Args:
+            grantee: A role, user, group or function.
+        """
+        check_grantee(grantee)
+        return self._parked_queue.grant_consume_messages(grantee)
+
+    def metric_parked_events(self, **options: Any) -> cloudwatch.Metric:
+        """Return `ApproximateNumberOfMessagesVisible` of the parked queue.
+
+        Args:
+            options: As of `aws_cloudwatch.MetricOptions`. Default: the maximum of each minute.
+                https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        return metrics.events_in(self._parked_queue, **options)
+
+    @property
+    def _parked_alarm_description(self) -> str:
+        """What the alarm says: what happened, and how to see what is parked."""
+        return (
+            "The replayer gave up events: each failed again, or is no failed event. Why is in the "
+            "attributes of each that begin with Replay. See them, mend what failed, and send them "
+            "back to their functions within 14 days: failure-destinations replay "
+            f"--region {Aws.REGION} --queue {self._parked_queue.queue_url}"
+        )
+
+    @property
+    def _queue_is_channels(self) -> bool:
+        return self._channel.queue.node.scope is self._channel
+
+    @property
+    def _timeout(self) -> int:
+        return min(self._longest + _MARGIN_SECONDS, _MAX_TIMEOUT_SECONDS)
+
+    def _define_log_group(self) -> logs.LogGroup:
+        given = self._channel._given_key
+        if given is not None and not _let_logs_use(given):
+            Annotations.of(self).add_warning_v2(
+                "failure-destinations:imported-log-key",
+                "encryption_key of the channel is imported, so that its policy cannot be changed "
+                f"here: let logs.{Stack.of(self).region}.amazonaws.com use kms:Decrypt, "
+                "kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey*, kms:ReEncryptFrom and "
+                "kms:ReEncryptTo in it, or "
+                "CloudFormation cannot create the replayer's log group.",
+            )
+        return logs.LogGroup(
+            self,
+            "Logs",
+            retention=logs.RetentionDays.ONE_MONTH,
+            encryption_key=self._channel.encryption_key,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def _define_role(self) -> iam.Role:
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        queue = self._channel.queue
+        for actions, resource in (
+            (["logs:CreateLogStream", "logs:PutLogEvents"], self._log_group.log_group_arn),
+            (
+                [
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                ],
+                queue.queue_arn,
+            ),
+            (["sqs:SendMessage"], self._parked_queue.queue_arn),
+        ):
+            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        # Not with grants, which may change the policy of a key of another stack.
+        key = self._channel.encryption_key
+        queue_key = queue.encryption_master_key
+        if key is not None:
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
+                )
+            )
+        if queue_key is not None and (key is None or not self._queue_is_channels):
+            role.add_to_policy(
+                iam.PolicyStatement(actions=["kms:Decrypt"], resources=[queue_key.key_arn])
+            )
+        return role
+
+    def _define_alarm(self) -> cloudwatch.Alarm:
+        return cloudwatch.Alarm(
+            self,
+            "ParkedEvents",
+            metric=self.metric_parked_events(),
+            threshold=Token.as_number(self._parked_alarm_threshold),
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            # A queue that SQS holds for inactive tells no figures; what is in it is there.
+            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+            alarm_description=self._parked_alarm_description,
+        )
+
+    def _replay(self, attached: AttachedHandler) -> None:
+        """Let the function invoke a handler, and give it the time that the handler has."""
+        handler, scope, _, tells_success = attached
+        if tells_success:
+            Annotations.of(self).add_warning_v2(
+                "failure-destinations:replay-without-success",
+                f"{handler.node.path} has on_success, and Lambda sends no record there of what is "
+                "replayed: a replay is a synchronous invocation. Let the handler itself tell "
+                "whoever must know of each success, or acknowledge this.",
+            )
+        stack = Stack.of(scope)
+        # A channel's stack cannot refer to this one, which refers to the queue.
+        if stack is Stack.of(self) or stack is Stack.of(self._channel):
+            self._let_invoke(handler)
+        else:
+            lambda_.CfnPermission(
+                scope,
+                _PERMISSION_ID,
+                action="lambda:InvokeFunction",
+                function_name=handler.function_arn,
+                principal=self._role.role_arn,
+            )
+        self._longest = max(self._longest, _timeout_of(handler))
+        self._set_timeouts()
+
+    def _let_invoke(self, handler: lambda_.IFunction) -> None:
+        self._invocable += 1
+        if self._invocable == _MAX_INVOCABLE + 1:
+            Annotations.of(self).add_warning_v2(
+                "failure-destinations:many-handlers",
+                f"more than {_MAX_INVOCABLE} handlers are in the replayer's policy, and IAM "
+                "refuses what is over 10,240 characters: that is about 87 handlers with names of "
+                "64 characters. Define further ones in a stack of their own, which lets the "
+                "replayer in by a permission there, or give them another channel and replayer.",
+            )
+        # The ARN that is called: a permission for a function says nothing of its aliases.
+        # https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+        if self._may_invoke is not None:
+            self._may_invoke.add_resources(handler.function_arn)
+            return
+        self._may_invoke = iam.PolicyStatement(
+            actions=["lambda:InvokeFunction"], resources=[handler.function_arn]
+        )
+        # Not the role's own policy, which the function waits for: it would wait for every handler,
+        # and no handler could refer to it.
+        policy = iam.Policy(self, "InvokePolicy", roles=[self._role], statements=[self._may_invoke])
+        self._event_source.node.add_dependency(policy)
+
+    def _set_timeouts(self) -> None:
+        resource = cast(lambda_.CfnFunction, self._function.node.default_child)
+        resource.timeout = self._timeout
+        self._function.add_environment("HANDLER_SECONDS", str(self._timeout - _RESERVE_SECONDS))
+        if self._queue_is_channels:
+            queue = cast(sqs.CfnQueue, self._channel.queue.node.default_child)
+            queue.visibility_timeout = self._timeout * _VISIBILITY_FACTOR
+
+
+@jsii.implements(IAspect)
+class _GivenQueueCheck:
+    """Warns of a given queue once all handlers, and the queue's own settings, are known."""
+
+    def __init__(self, replayer: FailureReplayer) -> None:
+        self._replayer = replayer
+
+    def visit(self, node: IConstruct) -> None:
+        """Look at the queue when it is the replayer's turn."""
+        if node is self._replayer:
+            self._check_visibility()
+            self._check_redrive()
+
+    def _check_visibility(self) -> None:
+        timeout = self._replayer._timeout
+        needed = timeout * _VISIBILITY_FACTOR
+        queue = self._replayer._channel.queue
+        known = _known_visibility(queue)
+        if known is not None and known >= needed:
+            return
+        got = "is not known here" if known is None else f"is {known:g} seconds"
+        Annotations.of(self._replayer).add_warning_v2(
+            "failure-destinations:visibility-timeout",
+            f"queue {queue.node.path} was given to the channel, and its visibility timeout {got}: "
+            f"set it to {needed} seconds, six times the timeout of the replayer's function, or an "
+            f"event is replayed again while it is being replayed; under {timeout} seconds Lambda "
+            "refuses it.",
+        )
+
+    def _check_redrive(self) -> None:
+        queue = self._replayer._channel.queue
+        attempts = self._replayer._max_attempts
+        receives = (MAX_ATTEMPTS if is_token(attempts) else attempts) + EXTRA_RECEIVES
+        if not isinstance(queue, sqs.Queue):
+            got = "whether it has a redrive policy is not known here"
+        else:
+            limit = _redrive_limit(queue)
+            if limit is None or limit > receives:
+                return
+            got = f"its redrive policy moves what was received {limit} times"
+        Annotations.of(self._replayer).add_warning_v2(
+            "failure-destinations:queue-redrive",
+            f"queue {queue.node.path} was given to the channel, and {got}: let it have none, or "
+            f"one with a maxReceiveCount of {receives + 1} or more, or SQS takes events away that "
+            "wait for their replay, and nobody is told that they were given up.",
+        )
+
+
+def _redrive_limit(queue: sqs.Queue) -> int | None:
+    """Return how often SQS hands out a message of a queue, or None without a limit known here."""
+    policy = Stack.of(queue).resolve(cast(sqs.CfnQueue, queue.node.default_child).redrive_policy)
+    # CloudFormation takes it as a text, too.
+    limit = str(policy.get("maxReceiveCount")) if isinstance(policy, Mapping) else ""
+    return int(limit) if limit.isdecimal() else None
+
+
+def _known_visibility(queue: sqs.IQueue) -> float | None:
+    if not isinstance(queue, sqs.Queue):
+        return None
+    seconds = cast(sqs.CfnQueue, queue.node.default_child).visibility_timeout
+    if seconds is None:
+        return _DEFAULT_VISIBILITY_SECONDS
+    return None if is_token(seconds) else seconds
+
+
+def _timeout_of(handler: lambda_.IFunction) -> int:
+    """Return how many seconds a handler may take; the most that Lambda allows if unknown."""
+    function, _ = function_and_qualifier(handler)
+    if not isinstance(function, lambda_.Function):
+        return _MAX_TIMEOUT_SECONDS
+    if function.timeout is None:
+        return _DEFAULT_TIMEOUT_SECONDS
+    if function.timeout.is_unresolved():
+        return _MAX_TIMEOUT_SECONDS
+    return int(function.timeout.to_seconds())
+
+
+def _let_logs_use(key: kms.IKey) -> bool:
+    """Let CloudWatch Logs use a key for log groups of this account; tell whether that worked.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    """
+    groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:*"
+    added = key.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=[
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey*",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+            ],
+            principals=[_logs_service()],
+            resources=["*"],
+            conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+        )
+    )
+    return added.statement_added
+
+
+@functools.cache
+def _logs_service() -> iam.ServicePrincipal:
+    return iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")
+
+
+def _text(number: float) -> str:
+    return Tokenization.stringify_number(number) if is_token(number) else str(int(number))
+
+
+def _check_enabled(enabled: Any) -> None:
+    if not isinstance(enabled, bool):
+        raise ValueError(
+            f"enabled must be True or False, got {enabled!r}: write enabled=False to let the "
+            "events wait in the channel's queue"
+        )
+
+
+def _check_removal_policy(removal_policy: Any) -> None:
+    if not isinstance(removal_policy, RemovalPolicy):
+        raise ValueError(
+            f"removal_policy must be an aws_cdk.RemovalPolicy, got {removal_policy!r}: "
+            "leave it out to keep the parked queue, or write RemovalPolicy.DESTROY"
+        )

@@ -1,0 +1,136 @@
+"""Starts a handler on a schedule: EventBridge Scheduler, its role and its dead-letter queue."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, cast
+
+from aws_cdk import Annotations, Aws, Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from constructs import Construct
+
+from .channel.channel import FailureChannel
+from .channel.refusals import check_age, check_count, is_token
+from .payload import Payload
+
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
+MAX_DELIVERY_RETRIES = 185
+MIN_DELIVERY_AGE_SECONDS = 60
+MAX_DELIVERY_AGE_SECONDS = 86_400
+
+# An SNS message holds 256 KiB; the invocation record wraps the payload and the error.
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+_SNS_SAFE_PAYLOAD_BYTES = 240 * 1024
+
+
+class Delivery:
+    """How EventBridge Scheduler starts a handler: checked first, then defined."""
+
+    def __init__(
+        self,
+        schedule: scheduler.ScheduleExpression,
+        *,
+        payload: Any,
+        delivery_retries: int | None,
+        max_delivery_age: Duration | None,
+    ) -> None:
+        """Refuse what EventBridge Scheduler or Lambda would refuse, or read otherwise."""
+        if not isinstance(schedule, scheduler.ScheduleExpression):
+            raise ValueError(
+                f"schedule must be an aws_scheduler.ScheduleExpression, got {schedule!r}: "
+                "write for example ScheduleExpression.rate(Duration.minutes(1))"
+            )
+        if delivery_retries is not None:
+            check_count(
+                "delivery_retries",
+                delivery_retries,
+                MAX_DELIVERY_RETRIES,
+                "EventBridge Scheduler's limit for handing an event to Lambda",
+            )
+        check_age(
+            "max_delivery_age", max_delivery_age, MIN_DELIVERY_AGE_SECONDS, MAX_DELIVERY_AGE_SECONDS
+        )
+        self._schedule = schedule
+        self._payload = None if payload is None else Payload(payload)
+        self._retries = delivery_retries
+        self._max_age = max_delivery_age
+        # CDK's target would take a number known at deployment for one below 0.
+        self._overrides: dict[str, float] = {}
+        if is_token(delivery_retries):
+            self._retries = None
+            self._overrides["MaximumRetryAttempts"] = cast(float, delivery_retries)
+        if max_delivery_age is not None and max_delivery_age.is_unresolved():
+            self._max_age = None
+            self._overrides["MaximumEventAgeInSeconds"] = max_delivery_age.to_seconds()
+
+    def define(
+        self, scope: Construct, handler: lambda_.IFunction, channel: FailureChannel
+    ) -> scheduler.Schedule:
+        """Define the schedule, and the role with which it starts this handler and nothing else."""
+        if self._payload is not None and self._payload.size > _SNS_SAFE_PAYLOAD_BYTES:
+            kept = "is lost" if channel.copy_queue is None else "is only in the copy queue"
+            Annotations.of(scope).add_warning_v2(
+                "failure-destinations:payload-over-sns-limit",
+                f"payload has {self._payload.size:,} bytes: Lambda cannot send an invocation "
+                f"record of over 256 KiB to SNS, so that a failed run {kept} and nobody is told. "
+                "Keep the payload in S3 and pass its key.",
+            )
+        role = iam.Role(
+            scope,
+            "ScheduleRole",
+            assumed_by=_scheduler_service(),
+            inline_policies={"Deliver": _delivery_policy(handler, channel)},
+        )
+        schedule = scheduler.Schedule(
+            scope,
+            "Schedule",
+            schedule=self._schedule,
+            target=targets.LambdaInvoke(
+                handler,
+                # The role's one policy is complete; CDK's own grants would add every version.
+                role=role.without_policy_updates(),
+                input=None if self._payload is None else self._payload.target_input(scope),
+                dead_letter_queue=channel.dead_letter_queue,
+                retry_attempts=self._retries,
+                max_event_age=self._max_age,
+            ),
+        )
+        for name, value in self._overrides.items():
+            resource = cast(scheduler.CfnSchedule, schedule.node.default_child)
+            resource.add_property_override(f"Target.RetryPolicy.{name}", value)
+        channel._schedules.add(schedule)
+        return schedule
+
+
+def _delivery_policy(handler: lambda_.IFunction, channel: FailureChannel) -> iam.PolicyDocument:
+    statements: list[dict[str, Any]] = [
+        {"Action": "lambda:InvokeFunction", "Resource": handler.function_arn},
+        {"Action": "sqs:SendMessage", "Resource": channel.dead_letter_queue.queue_arn},
+    ]
+    if channel.encryption_key is not None:
+        statements.append(
+            {
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                "Resource": channel.encryption_key.key_arn,
+            }
+        )
+    # One call to Node instead of one a statement.
+    return iam.PolicyDocument.from_json(
+        {"Statement": [{"Effect": "Allow", **statement} for statement in statements]}
+    )
+
+
+@functools.cache
+def _scheduler_service() -> iam.ServicePrincipal:
+    """Return EventBridge Scheduler, acting for the default schedule group of this account only.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    """
+    group = f"arn:{Aws.PARTITION}:scheduler:{Aws.REGION}:{Aws.ACCOUNT_ID}:schedule-group/default"
+    return iam.ServicePrincipal(
+        "scheduler.amazonaws.com",
+        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID, "aws:SourceArn": group}},
+    )

@@ -1,0 +1,1 @@
+"""What is deployed in an account: stacks, channels and queues."""

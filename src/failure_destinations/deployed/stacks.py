@@ -1,0 +1,108 @@
+"""A deployed stack: its resources, their construct paths, and what they refer to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from failure_destinations.errors import CommandError
+
+from .construct_path import construct_path
+from .session import Aws
+
+
+class DeployedStack:
+    """The resources of a deployed stack by logical id.
+
+    Args:
+        aws: Where it is.
+        name: Its name or id.
+
+    Attributes:
+        name: Its name.
+        physical_ids: Physical ids by logical id.
+        types: Types by logical id.
+        template: The resources of its template by logical id; empty if that is YAML.
+
+    Raises:
+        CommandError: There is no such stack.
+    """
+
+    def __init__(self, aws: Aws, name: str) -> None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        client = aws.client("cloudformation")
+        try:
+            pages = list(client.get_paginator("list_stack_resources").paginate(StackName=name))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            raise CommandError(
+                f"there is no stack {name!r} in {client.meta.region_name}: "
+                "look at --stack, --region and --profile"
+            ) from None
+        resources = [
+            resource
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+            if resource.get("PhysicalResourceId")
+        ]
+        self.name = name.rpartition(":stack/")[2].partition("/")[0]
+        self.physical_ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
+        self.types = {r["LogicalResourceId"]: r["ResourceType"] for r in resources}
+        self.template = _resources(client.get_template(StackName=name)["TemplateBody"])
+
+    def of_type(self, type: str) -> Iterator[str]:
+        """Yield the logical ids of the resources of a type, in the order of their paths.
+
+        Args:
+            type: As CloudFormation calls it, such as `AWS::SQS::Queue`.
+        """
+        yield from sorted((id for id in self.types if self.types[id] == type), key=self.path)
+
+    def properties(self, id: str) -> Mapping[str, Any]:
+        """Return the properties that the template gives a resource."""
+        properties: Mapping[str, Any] = self.template.get(id, {}).get("Properties", {})
+        return properties
+
+    def path(self, id: str) -> str:
+        """Return the construct's path below the stack; without the CLI's note, about that."""
+        return construct_path(id, self.template.get(id, {}), self.name)
+
+    def resolve(self, value: Any) -> str | None:
+        """Return what a property refers to; None if it is not of this stack.
+
+        A resource is its physical id, whatever attribute of it is meant: a queue its URL.
+        """
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, Mapping):
+            return None
+        if "Fn::Select" in value:
+            return self._select(*value["Fn::Select"])
+        if "Fn::GetAtt" in value:
+            id, attribute = value["Fn::GetAtt"]
+            found = self.physical_ids.get(id)
+            # A version's physical id is its ARN.
+            return found.rpartition(":")[2] if found and attribute == "Version" else found
+        return self.physical_ids.get(str(value.get("Ref")))
+
+    def _select(self, index: Any, parts: Any) -> str | None:
+        if not isinstance(parts, Mapping) or "Fn::Split" not in parts:
+            return None
+        separator, whole = parts["Fn::Split"]
+        text = self.resolve(whole)
+        split = text.split(separator) if text else []
+        return split[int(index)] if int(index) < len(split) else None
+
+
+def _resources(template: Any) -> dict[str, Any]:
+    if isinstance(template, str):
+        try:
+            template = json.loads(template)
+        except ValueError:
+            # YAML, so not of the CDK; logical ids have to do.
+            return {}
+    resources: dict[str, Any] = template.get("Resources", {})
+    return resources

@@ -1,0 +1,1 @@
+"""Reads what `doctor` judges from an account."""

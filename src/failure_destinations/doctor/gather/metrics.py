@@ -1,0 +1,95 @@
+"""What CloudWatch counted of topics, queues and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+
+from failure_destinations.deployed.session import Aws
+
+from ..facts import Unknown
+from .aws_reader import Looks
+
+# CloudWatch keeps minutes for 15 days.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html
+_PEAK = timedelta(days=3)
+_AGE = timedelta(hours=1)
+_FAILURES = timedelta(days=14)
+_MINUTE = 60
+_PERIOD = 300
+
+Points = Sequence[tuple[datetime, float]]
+
+
+class Metrics:
+    """Asks CloudWatch; may be used from several threads.
+
+    Args:
+        aws: Where it is.
+        looks: Does the asking.
+        connections: How many threads use it at once.
+    """
+
+    def __init__(self, aws: Aws, looks: Looks, *, connections: int = 10) -> None:
+        self._client = aws.client("cloudwatch", connections=connections)
+        self._looks = looks
+
+    def peak(self, topic: str) -> float | Unknown | None:
+        """Return the most messages published within a minute of the last 3 days.
+
+        https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html
+        """
+        metric = _metric("AWS/SNS", "NumberOfMessagesPublished", TopicName=topic)
+        points = self._points(metric, "Sum", _PEAK, _MINUTE)
+        if isinstance(points, Unknown):
+            return points
+        return max((value for _, value in points), default=None)
+
+    def oldest(self, queue: str) -> float | Unknown | None:
+        """Return the newest age of the oldest message, in seconds.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        metric = _metric("AWS/SQS", "ApproximateAgeOfOldestMessage", QueueName=queue)
+        points = self._points(metric, "Maximum", _AGE, _PERIOD)
+        if isinstance(points, Unknown):
+            return points
+        return max(points)[1] if points else None
+
+    def delivery_failures(self, function: str) -> Sequence[datetime] | Unknown:
+        """Return when Lambda could not send to a destination, in the last 14 days.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+        """
+        metric = _metric("AWS/Lambda", "DestinationDeliveryFailures", FunctionName=function)
+        points = self._points(metric, "Sum", _FAILURES, _PERIOD)
+        if isinstance(points, Unknown):
+            return points
+        return [time for time, value in points if value]
+
+    def _points(
+        self, metric: Mapping[str, object], statistic: str, past: timedelta, period: int
+    ) -> Points | Unknown:
+        now = datetime.now(timezone.utc)
+        query = {"Id": "m", "MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}
+        pages = self._client.get_paginator("get_metric_data")
+        points = self._looks.at(
+            "cloudwatch:GetMetricData",
+            lambda: [
+                (time, float(value))
+                for page in pages.paginate(
+                    MetricDataQueries=[query], StartTime=now - past, EndTime=now
+                )
+                for result in page["MetricDataResults"]
+                for time, value in zip(result["Timestamps"], result["Values"], strict=True)
+            ],
+        )
+        return points or []
+
+
+def _metric(namespace: str, name: str, **dimensions: str) -> dict[str, object]:
+    return {
+        "Namespace": namespace,
+        "MetricName": name,
+        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+    }

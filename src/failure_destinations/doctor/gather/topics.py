@@ -1,0 +1,185 @@
+"""Gathers what is known of a topic: its key, and each subscription, of the template or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from failure_destinations.deployed.session import Aws
+from failure_destinations.deployed.stacks import DeployedStack
+
+from ..facts import Attributes, Key, Subscription, Topic, Unknown, name_of
+from .aws_reader import Looks
+from .metrics import Metrics
+
+Listed = Sequence[Mapping[str, str]]
+
+
+class Sources(NamedTuple):
+    """Where facts come from.
+
+    Attributes:
+        aws: The account and Region.
+        stack: The stack.
+        looks: Does the asking.
+        metrics: What CloudWatch counted.
+    """
+
+    aws: Aws
+    stack: DeployedStack
+    looks: Looks
+    metrics: Metrics
+
+
+def gather_topic(
+    sources: Sources,
+    kind: Literal["topic", "alarm topic"],
+    arn: str,
+    *,
+    of_queue: str | None = None,
+) -> Topic:
+    """Return what is known of a topic.
+
+    Args:
+        sources: Where to look.
+        kind: What it is for.
+        arn: Its ARN.
+        of_queue: The logical id of the subscription of the channel's queue.
+    """
+    sns = sources.aws.client("sns")
+    attributes = sources.looks.at(
+        "sns:GetTopicAttributes",
+        lambda: dict(sns.get_topic_attributes(TopicArn=arn)["Attributes"]),
+    )
+    listed = _listed(sources, arn)
+    subscriptions = _Subscriptions(sources, arn).all(
+        [] if isinstance(listed, Unknown) else listed, of_queue
+    )
+    known = attributes if isinstance(attributes, dict) else {}
+    return Topic(
+        kind=kind,
+        arn=arn,
+        attributes=attributes,
+        subscriptions=subscriptions,
+        key=gather_key(sources.aws, sources.looks, known.get("KmsMasterKeyId")),
+        peak=sources.metrics.peak(name_of(arn))
+        if any(subscription.is_mailbox for subscription in subscriptions)
+        else None,
+        unlisted=listed if isinstance(listed, Unknown) else None,
+    )
+
+
+def gather_key(aws: Aws, looks: Looks, id: str | None) -> Key | Unknown | None:
+    """Return what is known of a KMS key; None if there is no id.
+
+    Args:
+        aws: Where it is.
+        looks: Does the asking.
+        id: Its ARN, id or alias.
+    """
+    if not id:
+        return None
+    if id.startswith("alias/aws/"):
+        return Key(id, {"KeyManager": "AWS"}, None)
+    kms = aws.client("kms")
+    metadata = looks.at("kms:DescribeKey", lambda: dict(kms.describe_key(KeyId=id)["KeyMetadata"]))
+    if isinstance(metadata, Unknown):
+        return metadata
+    if metadata is None:
+        return Key(id, {"KeyState": "deleted"}, {})
+    arn = str(metadata.get("Arn", id))
+    if metadata.get("KeyManager") == "AWS":
+        return Key(arn, metadata, None)
+    policy = looks.at(
+        "kms:GetKeyPolicy",
+        lambda: dict(json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])),
+    )
+    return Key(arn, metadata, policy)
+
+
+def _listed(sources: Sources, arn: str) -> Listed | Unknown:
+    pages = sources.aws.client("sns").get_paginator("list_subscriptions_by_topic")
+    listed = sources.looks.at(
+        "sns:ListSubscriptionsByTopic",
+        lambda: [
+            subscription
+            for page in pages.paginate(TopicArn=arn)
+            for subscription in page["Subscriptions"]
+        ],
+    )
+    return [] if listed is None else listed
+
+
+class _Subscriptions:
+    def __init__(self, sources: Sources, topic_arn: str) -> None:
+        self._sources = sources
+        self._topic_arn = topic_arn
+
+    def all(self, listed: Listed, of_queue: str | None) -> list[Subscription]:
+        """Return those of the template, and then what else is listed."""
+        left = list(listed)
+        found = []
+        stack = self._sources.stack
+        for id in stack.of_type("AWS::SNS::Subscription"):
+            properties = stack.properties(id)
+            arn = stack.physical_ids[id]
+            if self._topic_arn not in (
+                stack.resolve(properties.get("TopicArn")),
+                arn.rpartition(":")[0],
+            ):
+                continue
+            protocol = str(properties.get("Protocol", ""))
+            endpoint = stack.resolve(properties.get("Endpoint"))
+            live = _same(left, arn, protocol, endpoint)
+            if live is not None:
+                left.remove(live)
+                arn, endpoint = live["SubscriptionArn"], live["Endpoint"]
+            found.append(
+                Subscription(
+                    protocol=protocol,
+                    endpoint=endpoint,
+                    arn=arn if arn.startswith("arn:") else None,
+                    attributes=self._attributes(arn),
+                    of_queue=id == of_queue,
+                )
+            )
+        return found + [
+            Subscription(
+                protocol=live["Protocol"],
+                endpoint=live["Endpoint"],
+                arn=live["SubscriptionArn"],
+                attributes=self._attributes(live["SubscriptionArn"]),
+                declared=False,
+            )
+            for live in left
+        ]
+
+    def _attributes(self, arn: str) -> Attributes | Unknown | None:
+        if not arn.startswith("arn:"):
+            # SNS lists what is not confirmed under this word.
+            return {"PendingConfirmation": "true"} if arn == "PendingConfirmation" else None
+        sns = self._sources.aws.client("sns")
+        return self._sources.looks.at(
+            "sns:GetSubscriptionAttributes",
+            lambda: dict(sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]),
+        )
+
+
+def _same(
+    listed: Listed, arn: str, protocol: str, endpoint: str | None
+) -> Mapping[str, str] | None:
+    """Return the subscription that is meant: that with the ARN, else one made anew for the same."""
+    by_arn = (live for live in listed if live["SubscriptionArn"] == arn)
+    anew = (
+        live
+        for live in listed
+        if live["Protocol"] == protocol and endpoint is not None and _equal(live, endpoint)
+    )
+    return next(by_arn, None) or next(anew, None)
+
+
+def _equal(live: Mapping[str, str], endpoint: str) -> bool:
+    if live["Protocol"] in ("sqs", "lambda", "firehose"):
+        return name_of(live["Endpoint"]) == name_of(endpoint)
+    return live["Endpoint"] == endpoint

@@ -1,0 +1,1 @@
+"""Received messages, and the run that replays them."""
