@@ -1,10 +1,8 @@
-"""What the command says when it cannot go on: one line, and never a traceback."""
+"""One base error for all that runs outside the CDK, and AWS's own errors as one line."""
 
 from __future__ import annotations
 
-import click
-
-# What botocore says does not tell what to do about it.
+# What botocore says does not name a way out.
 _WAYS_OUT = {
     "NoCredentialsError": "set AWS_PROFILE or pass --profile",
     "NoRegionError": "set AWS_REGION or pass --region",
@@ -12,14 +10,16 @@ _WAYS_OUT = {
 }
 
 
-class CommandError(click.ClickException):
-    """A user's mistake, or something missing: one line on stderr, exit status 2."""
+class FailureDestinationsError(Exception):
+    """The base of every error that is raised outside the CDK: one line for a person to read."""
 
-    exit_code = 2
+
+class CommandError(FailureDestinationsError):
+    """A user's mistake, or something missing. The command prints it and exits with status 2."""
 
 
 def is_of_aws(error: Exception) -> bool:
-    """Tell whether botocore raised it: no credentials, no permission, no such thing."""
+    """Return whether botocore raised an error: no credentials, no permission, no such resource."""
     return any(kind.__module__.startswith("botocore.") for kind in type(error).__mro__)
 
 
@@ -31,6 +31,6 @@ def aws_message(error: Exception) -> str:
 
 
 def os_message(error: OSError) -> str:
-    """Return what the system refused as one line, with the file."""
+    """Return what the operating system refused as one line, with the file."""
     where = "standard output" if error.filename is None else str(error.filename)
     return f"{where}: {error.strerror or error}"

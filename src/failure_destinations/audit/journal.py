@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from failure_destinations.errors import FailureDestinationsError
+
 _FORMAT = 1
 # It tells who may call what.
 _MODE = 0o600
 
 
-class JournalError(Exception):
+class JournalError(FailureDestinationsError):
     """The file cannot be used; the message is for people, and one line."""
 
 

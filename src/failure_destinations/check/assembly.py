@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from failure_destinations.errors import FailureDestinationsError
+
 from .findings import UncoveredFunction
 from .stacks import Stack
 from .values import mapping, member, members
@@ -27,7 +29,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _MAX_NESTING = 20
 
 
-class AssemblyError(Exception):
+class AssemblyError(FailureDestinationsError):
     """A folder or file that is not what CDK writes; the message is for people."""
 
 

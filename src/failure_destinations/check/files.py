@@ -11,12 +11,14 @@ from typing import Any
 
 import yaml
 
+from failure_destinations.errors import FailureDestinationsError
+
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEFINITION = re.compile(r'"([A-Za-z0-9]{1,255})"\s*:\s*\{')
 _PROBLEM_LENGTH = 200
 
 
-class TemplateError(Exception):
+class TemplateError(FailureDestinationsError):
     """A file that cannot be checked; the message is for people, and one line."""
 
 

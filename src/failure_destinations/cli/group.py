@@ -11,7 +11,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from failure_destinations import __version__
-from failure_destinations.errors import CommandError, aws_message, is_of_aws, os_message
+from failure_destinations.errors import (
+    FailureDestinationsError,
+    aws_message,
+    is_of_aws,
+    os_message,
+)
 
 # Name: module, and what it does. The help of the group does not import them.
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -26,6 +31,12 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 # As shells have it: 128 and the number of SIGINT.
 _INTERRUPTED = 130
+
+
+class _Refusal(click.ClickException):
+    """One line on stderr, and exit status 2."""
+
+    exit_code = 2
 
 
 class _LazyGroup(click.Group):
@@ -58,9 +69,9 @@ class _LazyGroup(click.Group):
         except OSError as error:
             # Of a closed pipe click tells nobody, as programs do whose reader has gone.
             _write_no_more(error)
-            told = CommandError(os_message(error))
-            told.show()
-            sys.exit(told.exit_code)
+            refusal = _Refusal(os_message(error))
+            refusal.show()
+            sys.exit(refusal.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -68,9 +79,11 @@ class _LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(_INTERRUPTED)
+        except FailureDestinationsError as error:
+            raise _Refusal(str(error)) from error
         except Exception as error:
             if is_of_aws(error):
-                raise CommandError(aws_message(error)) from error
+                raise _Refusal(aws_message(error)) from error
             raise
 
 

@@ -305,7 +305,7 @@ class Replaying:
                 self._backup.note_done(waiting)
             except CommandError as error:
                 # It succeeded all the same, and is deleted.
-                self._halt(error.message)
+                self._halt(str(error))
 
     def _count_error(self, event: FailedEvent, outcome: Outcome) -> None:
         text = ": ".join(filter(None, (outcome.error_type, outcome.error_message)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from failure_destinations.cli.progress import Progress
 from failure_destinations.errors import aws_message
+from failure_destinations.progress import Progress
 
 from ..facts import Unknown
 
