@@ -13,8 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_scheduler import ScheduleExpression
 
 from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
-from failure_destinations.constructs.channel import attaching as handler
-from failure_destinations.constructs.channel import channel
+from failure_destinations.constructs.channel import attaching, channel
 
 from . import test_refusals
 from .conftest import define_handler
@@ -24,16 +23,16 @@ from .templates import template_of
 KINDS = ("plain", "encrypted")
 # Each refusal of row 13 with the check that it rests on.
 REFUSALS = {
-    "test_rejects_a_fifo_queue": (channel, "_check_queue"),
-    "test_rejects_an_imported_fifo_queue": (channel, "_check_queue"),
-    "test_rejects_a_fifo_topic": (channel, "_check_topic"),
-    "test_rejects_an_imported_fifo_topic": (channel, "_check_topic"),
-    "test_rejects_a_subscription_of_a_fifo_queue": (channel, "_check_subscribed"),
-    "test_rejects_s3_as_success_destination": (handler, "_check_on_success"),
-    "test_rejects_fifo_as_success_destination": (handler, "_check_success"),
+    "test_rejects_a_fifo_queue": (channel, "check_queue"),
+    "test_rejects_an_imported_fifo_queue": (channel, "check_queue"),
+    "test_rejects_a_fifo_topic": (channel, "check_topic"),
+    "test_rejects_an_imported_fifo_topic": (channel, "check_topic"),
+    "test_rejects_a_subscription_of_a_fifo_queue": (channel, "check_subscribed"),
+    "test_rejects_s3_as_success_destination": (attaching, "check_on_success"),
+    "test_rejects_fifo_as_success_destination": (attaching, "check_success"),
     "test_rejects_fifo_as_success_destination_of_a_handler_of_another_stack": (
-        handler,
-        "_check_success",
+        attaching,
+        "check_success",
     ),
     "test_rejects_fifo_queues_and_topics_by_an_arn_with_tokens": (channel, "fifo_name"),
 }

@@ -382,7 +382,7 @@ def test_schedule_may_start_encrypt_and_send_dead_letters(
             for action, target in targets.items()
         ),
         {
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Effect": "Allow",
             "Resource": {"Fn::GetAtt": [key, "Arn"]},
         },

@@ -27,6 +27,7 @@ from failure_destinations import (
     FailureReplayer,
 )
 from failure_destinations.constructs.replayer import replayer as module
+from failure_destinations.constructs.replayer import role
 
 from .conftest import define_handler
 from .templates import (
@@ -321,7 +322,7 @@ def test_uses_the_channels_key(stack: cdk.Stack) -> None:
     assert queue_of(stack, replayer.parked_queue)["KmsMasterKeyId"] == arn
     assert log_group["KmsKeyId"] == arn
     assert [s for s in statements_of(stack, replayer) if "kms" in str(s["Action"])] == [
-        {"Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Effect": "Allow", "Resource": arn}
+        {"Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Effect": "Allow", "Resource": arn}
     ]
     _, properties = only(stack, "AWS::KMS::Key")
     *_, statement = properties["KeyPolicy"]["Statement"]
@@ -607,7 +608,7 @@ def test_warns_of_more_handlers_than_a_policy_holds(
     stack: cdk.Stack, channel: FailureChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """IAM would refuse the policy only at deployment."""
-    monkeypatch.setattr(module, "_MAX_INVOCABLE", 2)
+    monkeypatch.setattr(role, "MAX_INVOCABLE", 2)
     FailureReplayer(stack, "Replayer", channel=channel)
     for id in ("One", "Two", "Three", "Four"):
         channel.notify_failures_of(define_handler(stack, id))
@@ -618,7 +619,7 @@ def test_accepts_as_many_handlers_as_a_policy_holds(
     app: cdk.App, stack: cdk.Stack, channel: FailureChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of another stack do not count."""
-    monkeypatch.setattr(module, "_MAX_INVOCABLE", 1)
+    monkeypatch.setattr(role, "MAX_INVOCABLE", 1)
     FailureReplayer(stack, "Replayer", channel=channel)
     channel.notify_failures_of(define_handler(stack))
     channel.notify_failures_of(define_handler(cdk.Stack(app, "Handlers")))
@@ -638,7 +639,7 @@ def test_lets_others_read_what_is_parked(stack: cdk.Stack, replayer: FailureRepl
     assert statement["Resource"] == arn_of(stack, replayer.parked_queue)
 
 
-CODE = sorted(path.name for path in (Path(module.__file__).parent / "runtime").glob("*.py"))
+CODE = sorted(path.name for path in (module.PACKAGE / "runtime").glob("*.py"))
 
 
 def asset_of(folder: Path) -> Path:
@@ -675,7 +676,7 @@ def test_deploys_the_runtime_alone_from_the_wheel(
         file.parent.mkdir(exist_ok=True)
         file.write_text("not for Lambda")
     here = synthesised(tmp_path / "here")
-    monkeypatch.setattr(module, "_PACKAGE", package)
+    monkeypatch.setattr(module, "PACKAGE", package)
     installed = synthesised(tmp_path / "there")
     files = sorted(path.relative_to(installed).as_posix() for path in installed.rglob("*.*"))
     assert files == [f"runtime/{name}" for name in CODE]

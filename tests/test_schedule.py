@@ -123,7 +123,7 @@ def test_lets_the_schedule_encrypt(stack: cdk.Stack, handler: lambda_.Function) 
     key = kms.Key(stack, "Key")
     scheduled(stack, handler, channel=FailureChannel(stack, "Channel", encryption_key=key))
     assert role_statements(stack)[2] == {
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
         "Effect": "Allow",
         "Resource": {"Fn::GetAtt": [logical_id(stack, key), "Arn"]},
     }

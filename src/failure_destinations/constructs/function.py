@@ -12,10 +12,11 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from .channel.attaching import AsyncConfig
+from .channel.attaching import AsyncSettings, check_free, define_config
 from .channel.called import Called
 from .channel.channel import FailureChannel
 from .channel.refusals import check_scope, checked_emails
+from .channel.wiring import wiring_of
 from .schedule import Delivery
 
 
@@ -112,18 +113,21 @@ class FailureNotifiedFunction(Construct):
             delivery_retries=delivery_retries,
             max_delivery_age=max_delivery_age,
         )
-        async_config = AsyncConfig(
-            Called(handler), retries=retries, max_event_age=max_event_age, on_success=on_success
+        settings = AsyncSettings(
+            retries=retries, max_event_age=max_event_age, on_success=on_success
         )
+        called = Called(handler)
+        check_free(called)
         super().__init__(scope, id)
 
         self._handler = handler
         self._channel = channel or FailureChannel(self, "Channel", emails=addresses)
         here = scope if isinstance(scope, Stack) else Stack.of(scope)
-        config = async_config.define(self._channel, self, here)
+        wiring = wiring_of(self._channel)
+        config = define_config(wiring, called, settings, self, here).config
         self._schedule = None
         if delivery is not None:
-            self._schedule = delivery.define(self, handler, self._channel)
+            self._schedule = delivery.define(self, handler, wiring)
             # A run that fails before Lambda knows the destination would be lost.
             self._schedule.node.add_dependency(config)
 

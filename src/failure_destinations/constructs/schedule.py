@@ -12,9 +12,11 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
-from .channel.channel import FailureChannel
+from .channel import keys
 from .channel.refusals import check_age, check_count, is_token
+from .channel.wiring import Wiring
 from .payload import Payload
+from .suppressions import DATA_KEYS, acknowledge
 
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
 MAX_DELIVERY_RETRIES = 185
@@ -67,11 +69,11 @@ class Delivery:
             self._overrides["MaximumEventAgeInSeconds"] = max_delivery_age.to_seconds()
 
     def define(
-        self, scope: Construct, handler: lambda_.IFunction, channel: FailureChannel
+        self, scope: Construct, handler: lambda_.IFunction, wiring: Wiring
     ) -> scheduler.Schedule:
         """Define the schedule, and the role with which it starts this handler and nothing else."""
         if self._payload is not None and self._payload.size > _SNS_SAFE_PAYLOAD_BYTES:
-            kept = "is lost" if channel.copy_queue is None else "is only in the copy queue"
+            kept = "is lost" if wiring.copy_queue is None else "is only in the copy queue"
             Annotations.of(scope).add_warning_v2(
                 "failure-destinations:payload-over-sns-limit",
                 f"payload has {self._payload.size:,} bytes: Lambda cannot send an invocation "
@@ -82,8 +84,10 @@ class Delivery:
             scope,
             "ScheduleRole",
             assumed_by=_scheduler_service(),
-            inline_policies={"Deliver": _delivery_policy(handler, channel)},
+            inline_policies={"Deliver": _delivery_policy(handler, wiring)},
         )
+        if wiring.key is not None:
+            acknowledge(role, DATA_KEYS)
         schedule = scheduler.Schedule(
             scope,
             "Schedule",
@@ -93,7 +97,7 @@ class Delivery:
                 # The role's one policy is complete; CDK's own grants would add every version.
                 role=role.without_policy_updates(),
                 input=None if self._payload is None else self._payload.target_input(scope),
-                dead_letter_queue=channel.dead_letter_queue,
+                dead_letter_queue=wiring.dead_letter_queue,
                 retry_attempts=self._retries,
                 max_event_age=self._max_age,
             ),
@@ -101,22 +105,17 @@ class Delivery:
         for name, value in self._overrides.items():
             resource = cast(scheduler.CfnSchedule, schedule.node.default_child)
             resource.add_property_override(f"Target.RetryPolicy.{name}", value)
-        channel._schedules.add(schedule)
+        wiring.schedules.append(schedule)
         return schedule
 
 
-def _delivery_policy(handler: lambda_.IFunction, channel: FailureChannel) -> iam.PolicyDocument:
+def _delivery_policy(handler: lambda_.IFunction, wiring: Wiring) -> iam.PolicyDocument:
     statements: list[dict[str, Any]] = [
         {"Action": "lambda:InvokeFunction", "Resource": handler.function_arn},
-        {"Action": "sqs:SendMessage", "Resource": channel.dead_letter_queue.queue_arn},
+        {"Action": "sqs:SendMessage", "Resource": wiring.dead_letter_queue.queue_arn},
     ]
-    if channel.encryption_key is not None:
-        statements.append(
-            {
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-                "Resource": channel.encryption_key.key_arn,
-            }
-        )
+    if wiring.key is not None:
+        statements.append({"Action": list(keys.SEND), "Resource": wiring.key.key_arn})
     # One call to Node instead of one a statement.
     return iam.PolicyDocument.from_json(
         {"Statement": [{"Effect": "Allow", **statement} for statement in statements]}

@@ -8,17 +8,15 @@ calls to Node than its queues do, and templates alone need them.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
-import jsii
-from aws_cdk import Acknowledgment, Aspects, CfnResource, IAspect, Stack, Validations
+from aws_cdk import Acknowledgment, CfnResource, Validations
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct, IConstruct
+from constructs import Construct
 
 
 class Suppression(NamedTuple):
@@ -214,59 +212,23 @@ def suppress_for_replayer(
 
 def suppress_for_channel(
     channel: Construct,
-    stack: Stack,
     *,
-    queues: Iterable[sqs.IQueue],
-    topic: sns.ITopic | None,
-    encrypted: bool,
-    also: Callable[[], None],
+    unencrypted_queues: Iterable[sqs.IQueue],
+    unencrypted_topic: sns.ITopic | None,
 ) -> None:
-    """Write at synthesis what a channel's resources are to be excused for.
+    """Write why a channel's resources are right as they are.
 
     Args:
-        channel: The channel: no queue but its own is in it.
-        stack: The stack that it is in.
-        queues: The queues that it defines.
-        topic: The topic that it defines, if it does.
-        encrypted: Whether they have a KMS key.
-        also: What else the channel does then.
+        channel: The channel; the only queues in it are its own.
+        unencrypted_queues: The queues that it defines, if they have no KMS key.
+        unencrypted_topic: The topic that it defines, if that has no KMS key.
     """
-    pending = _PENDING.get(stack)
-    if pending is None:
-        pending = _PENDING[stack] = _AtSynthesis()
-        # An aspect is called back for each construct below: here is none.
-        Aspects.of(Construct(channel, "Suppressions")).add(cast(IAspect, pending))
-    unencrypted = _Unencrypted((), None) if encrypted else _Unencrypted(tuple(queues), topic)
-    pending.channels.append((channel, unencrypted, also))
+    acknowledge(channel, QUEUE_HAS_NO_DLQ, QUEUE_HAS_NO_REDRIVE)
+    for queue in unencrypted_queues:
+        skip(queue, QUEUE_HAS_NO_KEY)
+    if unencrypted_topic is not None:
+        skip(unencrypted_topic, TOPIC_HAS_NO_KEY)
 
 
 def _resource(construct: Any) -> CfnResource:
     return cast(CfnResource, construct.node.default_child)
-
-
-class _Unencrypted(NamedTuple):
-    """What a channel without a key defines."""
-
-    queues: Sequence[sqs.IQueue]
-    topic: sns.ITopic | None
-
-
-@jsii.implements(IAspect)
-class _AtSynthesis:
-    """Writes the suppressions of all channels of a stack, and what else they do, once."""
-
-    def __init__(self) -> None:
-        self.channels: list[tuple[Construct, _Unencrypted, Callable[[], None]]] = []
-
-    def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - the interface of an aspect
-        while self.channels:
-            channel, unencrypted, also = self.channels.pop()
-            acknowledge(channel, QUEUE_HAS_NO_DLQ, QUEUE_HAS_NO_REDRIVE)
-            for queue in unencrypted.queues:
-                skip(queue, QUEUE_HAS_NO_KEY)
-            if unencrypted.topic is not None:
-                skip(unencrypted.topic, TOPIC_HAS_NO_KEY)
-            also()
-
-
-_PENDING: weakref.WeakKeyDictionary[Stack, _AtSynthesis] = weakref.WeakKeyDictionary()

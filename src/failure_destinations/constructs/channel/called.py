@@ -1,4 +1,4 @@
-"""What callers call, and where it is: asked of Node once each, since every answer takes time."""
+"""What callers call, and where it is. Each answer is a call to Node, so it is asked for once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import functools
 from typing import Any
 
 from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Node
 
 from .refusals import has_member
+
+# CDK's id of the role that it defines for a function that was given none.
+_ROLE_ID = "ServiceRole"
 
 
 class Called:
@@ -22,7 +26,7 @@ class Called:
         stack: Stack | None = None,
         resource: lambda_.CfnFunction | None = None,
     ) -> None:
-        """Take what is called, and what is known of it already.
+        """Hold a handler, and what is known of it already.
 
         Args:
             handler: The function, alias or version.
@@ -51,12 +55,25 @@ class Called:
     @functools.cached_property
     def resource(self) -> lambda_.CfnFunction | None:
         """The resource of the function itself; None if it is not defined in this app."""
-        function = self.function
-        if self._known_resource is not None or not isinstance(function, lambda_.Function):
+        if self._known_resource is not None:
             return self._known_resource
-        node = self.node if function is self.handler else function.node
+        function = self.function
+        if isinstance(function, lambda_.SingletonFunction):
+            # The function that it stands for is a construct elsewhere in the stack.
+            node = function.permissions_node
+        elif isinstance(function, lambda_.Function):
+            node = self.node if function is self.handler else function.node
+        else:
+            return None
         resource = node.default_child
         return resource if isinstance(resource, lambda_.CfnFunction) else None
+
+    @functools.cached_property
+    def custom_role(self) -> iam.IRole | None:
+        """The handler's role; None if it is the one that CDK defines for each function."""
+        if self.node.try_find_child(_ROLE_ID) is not None:
+            return None
+        return self.handler.role
 
 
 def function_and_qualifier(handler: Any) -> tuple[lambda_.IFunction, str]:

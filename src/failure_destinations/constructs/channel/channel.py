@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
+from failure_destinations import names
+
 from ..suppressions import suppress_for_channel
-from ..tree import ref
-from .attaching import AsyncConfig, AttachedHandler, check_settings
+from ..synthesis import at_synthesis
+from .attaching import AsyncSettings, check_free, check_settings, define_config
 from .called import Called
-from .conditions import copy_condition
-from .observable_list import Register
+from .destination import ChannelDestination
+from .given_parts import check_key, check_queue, check_subscribed, check_subscriptions, check_topic
+from .keys import SEND, in_words, let_service_send
+from .mailboxes import mailbox_id
 from .refusals import (
     check_address,
     check_age,
@@ -31,10 +31,8 @@ from .refusals import (
     check_grantee,
     check_scope,
     checked_emails,
-    fifo_name,
-    has_member,
-    is_token,
 )
+from .wiring import Wiring, register
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 MIN_RETENTION_SECONDS = 60
@@ -103,10 +101,10 @@ class FailureChannel(Construct):
         """
         check_scope(scope)
         addresses = checked_emails(emails)
-        _check_subscriptions(subscriptions)
-        _check_topic(topic)
-        _check_queue(queue)
-        _check_key(encryption_key)
+        check_subscriptions(subscriptions)
+        check_topic(topic)
+        check_queue(queue)
+        check_key(encryption_key)
         check_age("retention", retention, MIN_RETENTION_SECONDS, MAX_RETENTION_SECONDS)
         if not isinstance(removal_policy, RemovalPolicy):
             raise ValueError(
@@ -124,28 +122,15 @@ class FailureChannel(Construct):
         super().__init__(scope, id)
         self._stack = scope if isinstance(scope, Stack) else Stack.of(scope)
 
-        self._stacks_within_reach = {ref(self._stack)}
-        # FailureMonitoring follows these, whether it is defined before or after what it watches.
-        self._handlers = Register[AttachedHandler]()
-        # Asynchronous configurations that are to follow the conditions of their handlers.
-        self._configs: list[tuple[Called, Construct]] = []
-        self._schedules = Register[scheduler.ISchedule]()
-        self._mailboxes = Register[str]()
-        self._monitoring: Construct | None = None
-        self._replayers = Register[Any]()
-        self._replayer: Construct | None = None
-        self._given_key = encryption_key
         self._encryption_key = None if encryption_key is None else self._use_key(encryption_key)
-        # Whether CDK lets the roles of publishers use a key.
-        self._publishers_use_key = (
-            encryption_key is not None if topic is None else topic.master_key is not None
-        )
         self._topic = topic or sns.Topic(
-            self, "Topic", enforce_ssl=True, master_key=self._encryption_key
+            self, names.TOPIC, enforce_ssl=True, master_key=self._encryption_key
         )
-        self._dead_letter_queue = self._define_queue("DeadLetterQueue", retention, removal_policy)
+        self._dead_letter_queue = self._define_queue(
+            names.DEAD_LETTER_QUEUE, retention, removal_policy
+        )
         if queue is None:
-            self._queue: sqs.IQueue = self._define_queue("Queue", retention, removal_policy)
+            self._queue: sqs.IQueue = self._define_queue(names.QUEUE, retention, removal_policy)
             self._queue_subscription = self._subscribe_queue(beside=True)
         else:
             self._queue = queue
@@ -153,23 +138,42 @@ class FailureChannel(Construct):
             self._queue_subscription = self._subscribe_queue(beside=queue.stack is self._stack)
         self._copy_queue: sqs.Queue | None = None
         if keep_copies:
-            self._copy_queue = self._define_queue("CopyQueue", retention, removal_policy)
-        self._addresses: list[str] = []
+            self._copy_queue = self._define_queue(names.COPY_QUEUE, retention, removal_policy)
+        self._wiring = Wiring(
+            channel=self,
+            stack=self._stack,
+            topic=self._topic,
+            queue=self._queue,
+            owns_queue=queue is None,
+            queue_subscription=self._queue_subscription,
+            dead_letter_queue=self._dead_letter_queue,
+            copy_queue=self._copy_queue,
+            key=self._encryption_key,
+            given_key=encryption_key,
+            publishers_use_key=(
+                encryption_key is not None if topic is None else topic.master_key is not None
+            ),
+        )
+        register(self._wiring)
         for address in addresses:
             self._subscribe_mailbox(address)
         for subscription in subscriptions:
             self.add_subscription(subscription)
-        suppress_for_channel(
+        own_queues = [
+            each
+            for each in (self._queue, self._dead_letter_queue, self._copy_queue)
+            if each is not None and each is not queue
+        ]
+        at_synthesis(
             self,
             self._stack,
-            queues=[
-                each
-                for each in (self._queue, self._dead_letter_queue, self._copy_queue)
-                if each is not None and each is not queue
-            ],
-            topic=self._topic if topic is None else None,
-            encrypted=encryption_key is not None,
-            also=self._follow_conditions,
+            functools.partial(
+                suppress_for_channel,
+                self,
+                unencrypted_queues=[] if encryption_key else own_queues,
+                unencrypted_topic=None if topic or encryption_key else self._topic,
+            ),
+            self._wiring.synthesize,
         )
 
     @property
@@ -195,6 +199,22 @@ class FailureChannel(Construct):
         `ErrorMessage`; its request id is that of the record in `queue`.
         """
         return self._copy_queue
+
+    @functools.cached_property
+    def destination(self) -> lambda_.IDestination:
+        """The channel as the `on_failure` of anything that takes one.
+
+        `lambda_.Function(…, on_failure=channel.destination)` attaches the function as
+        `notify_failures_of` does, with the retries and the maximum event age that it says. The
+        same holds for an `Alias`, a `Version`, a `NodejsFunction` or `SingletonFunction`, for
+        `configure_async_invoke`, and for constructs of others that pass an `on_failure` on. The
+        function may be in another stack of the app.
+
+        It is not for `on_success`. A handler that cannot be attached is refused where it is
+        defined; jsii raises that as a RuntimeError.
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+        """
+        return cast(lambda_.IDestination, ChannelDestination(self._wiring))
 
     @property
     def queue_subscription(self) -> sns.Subscription:
@@ -236,10 +256,12 @@ class FailureChannel(Construct):
             ValueError: The handler already has an asynchronous configuration, is imported without
                 a role or is of another account or Region, or an argument is not as described.
         """
-        config = AsyncConfig(
-            Called(handler), retries=retries, max_event_age=max_event_age, on_success=on_success
+        settings = AsyncSettings(
+            retries=retries, max_event_age=max_event_age, on_success=on_success
         )
-        return config.define(self)
+        called = Called(handler)
+        check_free(called)
+        return define_config(self._wiring, called, settings).config
 
     def cover(
         self, scope: IConstruct, *, retries: int = 2, max_event_age: Duration | None = None
@@ -269,10 +291,10 @@ class FailureChannel(Construct):
             ValueError: The scope is no construct, or is covered already, or an argument is not as
                 described.
         """
-        from ..cover.cover import cover  # noqa: PLC0415 - the check is only imported where it is used
+        from ..cover.cover import cover  # noqa: PLC0415 - start-up time: it imports the check
 
         check_settings(retries, max_event_age)
-        cover(self, scope, retries=retries, max_event_age=max_event_age)
+        cover(self._wiring, scope, retries=retries, max_event_age=max_event_age)
 
     def add_email(self, address: str) -> sns.Subscription:
         """Tell one more mailbox of each failure.
@@ -285,7 +307,7 @@ class FailureChannel(Construct):
         Raises:
             ValueError: The address is empty, has white space, has no `@` or was given before.
         """
-        check_address("address", address, {known.casefold() for known in self._addresses})
+        check_address("address", address, {known.casefold() for known in self._wiring.mailboxes})
         return self._subscribe_mailbox(address)
 
     def add_subscription(self, subscription: sns.ITopicSubscription) -> sns.Subscription:
@@ -300,9 +322,9 @@ class FailureChannel(Construct):
         Raises:
             ValueError: It is not a subscription.
         """
-        _check_subscriptions([subscription])
+        check_subscriptions([subscription])
         added = self._topic.add_subscription(subscription)
-        _check_subscribed(added)
+        check_subscribed(added)
         if added.dead_letter_queue is None:
             resource = cast(sns.CfnSubscription, added.node.default_child)
             resource.redrive_policy = {"deadLetterTargetArn": self._dead_letter_queue.queue_arn}
@@ -321,25 +343,6 @@ class FailureChannel(Construct):
         if self._copy_queue is not None:
             grant = grant.combine(self._copy_queue.grant_consume_messages(grantee))
         return grant
-
-    @functools.cached_property
-    def _failure_destination(self) -> lambda_.IDestination:
-        """The topic, as Lambda's destination: one for all handlers."""
-        return destinations.SnsDestination(self._topic)
-
-    @functools.cached_property
-    def _copy_queue_arn(self) -> str:
-        return cast(sqs.Queue, self._copy_queue).queue_arn
-
-    def _check_within_reach(self, handler: lambda_.IFunction, stack: Stack) -> None:
-        """Refuse a handler that is known to be of another account or Region."""
-        # A function that is defined here is where its stack is, and most stacks have many.
-        is_of_stack = isinstance(handler, lambda_.Function)
-        if is_of_stack and ref(stack) in self._stacks_within_reach:
-            return
-        check_environment("handler", handler, self._stack)
-        if is_of_stack:
-            self._stacks_within_reach.add(ref(stack))
 
     def _define_queue(
         self, id: str, retention: Duration | None, removal_policy: RemovalPolicy
@@ -362,12 +365,12 @@ class FailureChannel(Construct):
         stack would refer to this stack, and this stack to the key.
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
         """
-        if not let_use_key(key, _sns_service()):
+        if not let_service_send(key, _sns_service()):
             self._warn(
                 "imported-key",
                 "encryption_key is imported, so that its policy cannot be changed here: let "
-                "sns.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no failed "
-                "event reaches the queue.",
+                f"sns.amazonaws.com use {in_words(SEND)} in it, or no failed event reaches the "
+                "queue.",
             )
         return kms.Key.from_key_arn(self, "EncryptionKey", key.key_arn)
 
@@ -380,13 +383,13 @@ class FailureChannel(Construct):
                 "failed event reaches it.",
             )
         key = queue.encryption_master_key
-        added = key is None or let_use_key(key, _sns_service())
+        added = key is None or let_service_send(key, _sns_service())
         if not added and isinstance(queue, sqs.Queue):
             self._warn(
                 "imported-queue-key",
                 "the key of queue is imported, so that its policy cannot be changed here: let "
-                "sns.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no failed "
-                "event reaches the queue.",
+                f"sns.amazonaws.com use {in_words(SEND)} in it, or no failed event reaches the "
+                "queue.",
             )
 
     def _subscribe_queue(self, *, beside: bool) -> sns.Subscription:
@@ -405,7 +408,7 @@ class FailureChannel(Construct):
         permission = self._queue.grant(sender, "sqs:SendMessage")
         subscription = sns.Subscription(
             self,
-            "QueueSubscription",
+            names.QUEUE_SUBSCRIPTION,
             topic=self._topic,
             protocol=sns.SubscriptionProtocol.SQS,
             endpoint=self._queue.queue_arn,
@@ -419,7 +422,6 @@ class FailureChannel(Construct):
         return subscription
 
     def _subscribe_mailbox(self, address: str) -> sns.Subscription:
-        self._addresses.append(address)
         subscription = sns.Subscription(
             self,
             mailbox_id(self, address),
@@ -428,52 +430,11 @@ class FailureChannel(Construct):
             endpoint=address,
             dead_letter_queue=self._dead_letter_queue,
         )
-        self._mailboxes.add(address)
+        self._wiring.mailboxes.append(address)
         return subscription
-
-    def _follow_conditions(self) -> None:
-        """Copy conditions when the app is synthesised: people set them once all is defined."""
-        while self._configs:
-            copy_condition(*self._configs.pop())
 
     def _warn(self, name: str, text: str) -> None:
         Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)
-
-
-def check_channel(channel: Any, follower: str) -> None:
-    """Refuse what is no channel, or has a follower of a kind already: `monitoring`, `replayer`."""
-    if not isinstance(channel, FailureChannel):
-        raise ValueError(
-            f"channel must be a FailureChannel, got {channel!r}: "
-            "pass the channel of a FailureNotifiedFunction, for example"
-        )
-    other = {"monitoring": channel._monitoring, "replayer": channel._replayer}[follower]
-    if other is not None:
-        raise ValueError(
-            f"channel must have no {follower} yet, got {channel.node.path!r} with "
-            f"{other.node.path!r}: use that one"
-        )
-
-
-def let_use_key(key: kms.IKey, service: iam.ServicePrincipal) -> bool:
-    """Let a service of AWS, acting for this account, use a key; tell whether that was possible."""
-    added = key.add_to_resource_policy(
-        iam.PolicyStatement(
-            actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-            principals=[service],
-            resources=["*"],
-            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-        )
-    )
-    return added.statement_added
-
-
-def mailbox_id(scope: Construct, address: str) -> str:
-    """Return what identifies a mailbox, whatever the order and case in which it was given."""
-    if not is_token(address):
-        return f"Email-{address.casefold()}"
-    reference = json.dumps(Stack.of(scope).resolve(address), sort_keys=True)
-    return f"Email-{hashlib.sha256(reference.encode()).hexdigest()[:8]}"
 
 
 @functools.cache
@@ -484,72 +445,3 @@ def _two_weeks() -> Duration:
 @functools.cache
 def _sns_service() -> iam.ServicePrincipal:
     return iam.ServicePrincipal("sns.amazonaws.com")
-
-
-def _check_subscriptions(subscriptions: Any) -> None:
-    if isinstance(subscriptions, (str, bytes)) or not isinstance(subscriptions, Sequence):
-        raise ValueError(
-            f"subscriptions must be a list, got {subscriptions!r}: write [subscription]"
-        )
-    for subscription in subscriptions:
-        # A destination of Lambda's has a bind, too.
-        kind = type(subscription).__module__
-        if not has_member(subscription, "bind") or kind == "aws_cdk.aws_lambda_destinations":
-            raise ValueError(
-                "subscriptions must hold aws_sns_subscriptions, "
-                f"got {subscription!r}: write for example UrlSubscription(url)"
-            )
-
-
-def _check_subscribed(subscription: sns.Subscription) -> None:
-    """Refuse a FIFO queue, which a subscription shows only once it is bound."""
-    resource = cast(sns.CfnSubscription, subscription.node.default_child)
-    if (name := fifo_name(resource.endpoint or "")) is not None:
-        raise ValueError(
-            f"subscriptions must not be of FIFO queues, got {name!r}: "
-            "a standard topic cannot send to FIFO queues"
-        )
-
-
-def _check_key(key: Any) -> None:
-    if key is None:
-        return
-    if not has_member(key, "key_arn"):
-        raise ValueError(
-            f"encryption_key must be an aws_kms.IKey, got {key!r}: pass the construct, "
-            "or Key.from_key_arn(…) for one that is already there"
-        )
-    if has_member(key, "alias_name"):
-        raise ValueError(
-            f"encryption_key must be the key itself, got alias {key.alias_name!r}: permissions "
-            "for an alias let nobody use its key; pass the key, or Key.from_key_arn(…)"
-        )
-
-
-def _check_topic(topic: Any) -> None:
-    if topic is None:
-        return
-    if not has_member(topic, "topic_arn"):
-        raise ValueError(f"topic must be an aws_sns.ITopic, got {topic!r}: pass the construct")
-    if topic.fifo or fifo_name(topic.topic_arn) is not None:
-        raise ValueError(
-            f"topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
-            "Lambda cannot send failures to FIFO topics"
-        )
-
-
-def _check_queue(queue: Any) -> None:
-    if queue is None:
-        return
-    if not has_member(queue, "queue_arn"):
-        raise ValueError(f"queue must be an aws_sqs.IQueue, got {queue!r}: pass the construct")
-    if queue.fifo or fifo_name(queue.queue_arn) is not None:
-        raise ValueError(
-            f"queue must be a standard queue, got FIFO queue {queue.node.path!r}: "
-            "a standard SNS topic cannot send to FIFO queues"
-        )
-    if queue.encryption_type is sqs.QueueEncryption.KMS_MANAGED:
-        raise ValueError(
-            f"queue must not use SQS's own KMS key, got {queue.node.path!r}: SNS may not use that "
-            "key; encrypt the queue with QueueEncryption.SQS_MANAGED or a key of yours"
-        )

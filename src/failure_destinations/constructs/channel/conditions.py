@@ -1,4 +1,4 @@
-"""Gives an asynchronous configuration the condition of what it is of.
+"""Copies a handler's CloudFormation condition to its asynchronous configuration.
 
 Without it, a template whose condition is false refers to a function that it does not define.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html
@@ -15,7 +15,7 @@ from .called import Called
 
 
 def copy_condition(called: Called, config: Construct) -> None:
-    """Set the condition of a handler, or of its function, unless the configuration has one.
+    """Copy the condition of a handler, or of its function, unless the configuration has one.
 
     A condition of another stack cannot be named in the configuration's.
     """

@@ -16,84 +16,80 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from . import keys
+from .called import Called
+
 if TYPE_CHECKING:
-    from .called import Called
-    from .channel import FailureChannel
+    from .wiring import Wiring
 
 
 def keep_copies(
-    channel: FailureChannel,
-    queue: sqs.IQueue,
+    wiring: Wiring,
     called: Called,
     role: iam.IRole | None,
     *,
-    place: Construct,
+    scope: Construct,
     policy: iam.Policy | None,
 ) -> None:
     """Set the channel's copy queue as the function's dead-letter queue, unless it has one.
 
     Args:
-        channel: The channel.
-        queue: Its queue for copies.
+        wiring: The wiring of a channel that keeps copies.
         called: The function, or an alias or version of it.
         role: The function's role, unless it is the one that CDK defines for each function.
-        place: Where the asynchronous configuration is defined: beside the function or in another
+        scope: What belongs to the handler is defined here: the handler, or a construct in another
             stack.
-        policy: What was defined in the function's stack for the role, which is of another.
+        policy: What was defined in the function's stack for the role, which is in another.
     """
+    queue = cast(sqs.IQueue, wiring.copy_queue)
     function, resource = called.function, called.resource
     if resource is None:
-        _warn(place, "is not defined here, so that it cannot be given a dead-letter queue")
+        _warn(scope, "is not defined here, so that it cannot be given a dead-letter queue")
         return
     if resource.dead_letter_config is not None:
         return
-    if cast(object, place) is not function and _refers_back(channel, called, role, place, policy):
-        _warn(place, "or its role is in another stack, which would have to refer back to this one")
+    if cast(object, scope) is not function and _refers_back(wiring, called, role, scope, policy):
+        _warn(scope, "or its role is in another stack, which would have to refer back to this one")
         return
-    if role is None and channel.encryption_key is None:
+    if role is None and wiring.key is None:
         queue.grant(function, "sqs:SendMessage")
-    elif not _granted(role or cast(iam.IRole, function.role), policy, _statements(channel)):
-        _warn(place, "has a role that cannot be changed here")
+    elif not _granted(role or cast(iam.IRole, function.role), policy, _statements(wiring)):
+        _warn(scope, "has a role that cannot be changed here")
         return
     if policy is not None:
         # Lambda refuses a queue that the role may not send to.
         resource.node.add_dependency(policy)
     resource.dead_letter_config = lambda_.CfnFunction.DeadLetterConfigProperty(
-        target_arn=channel._copy_queue_arn
+        target_arn=wiring.copy_queue_arn
     )
 
 
 def _refers_back(
-    channel: FailureChannel,
+    wiring: Wiring,
     called: Called,
     role: iam.IRole | None,
-    place: Construct,
+    scope: Construct,
     policy: iam.Policy | None,
 ) -> bool:
     stack = called.function.stack
     if policy is None and role is not None and role.stack is not stack:
         return True
-    return Stack.of(place) is not stack and Stack.of(channel) is not stack
+    return Stack.of(scope) is not stack and wiring.stack is not stack
 
 
-def _statements(channel: FailureChannel) -> list[iam.PolicyStatement]:
+def _statements(wiring: Wiring) -> list[iam.PolicyStatement]:
     """Return what a function's role needs to send to the copy queue."""
-    resources = [channel._copy_queue_arn]
+    resources = [wiring.copy_queue_arn]
     statements = [iam.PolicyStatement(actions=["sqs:SendMessage"], resources=resources)]
-    if channel.encryption_key is not None:
-        statements.append(
-            iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                resources=[channel.encryption_key.key_arn],
-            )
-        )
+    if wiring.key is not None:
+        statements.append(keys.statement(keys.SEND, wiring.key))
     return statements
 
 
 def _granted(
     role: iam.IRole, policy: iam.Policy | None, statements: Sequence[iam.PolicyStatement]
 ) -> bool:
-    """Add to a role's policy, and tell whether that was done: CDK may drop it in silence."""
+    """Add to a role's policy, and return whether that was done: CDK may drop it in silence."""
     if policy is not None:
         policy.add_statements(*statements)
         return True
@@ -103,8 +99,8 @@ def _granted(
     return isinstance(role, iam.Role) or all(isinstance(d, iam.Policy) for d in dependables)
 
 
-def _warn(place: Construct, why: str) -> None:
-    Annotations.of(place).add_warning_v2(
+def _warn(scope: Construct, why: str) -> None:
+    Annotations.of(scope).add_warning_v2(
         "failure-destinations:no-copies",
         f"the handler's function {why}: no copies of its failed events are kept. A record of over "
         "256 KB, or one that Lambda cannot send to the topic, is lost. Give the function a "

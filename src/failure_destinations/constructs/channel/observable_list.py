@@ -1,28 +1,31 @@
-"""What was added to a channel, for who follows it: what is there, and what comes later."""
+"""An observable list: callbacks run for existing and for future items."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-class Register(Generic[T]):
-    """Tells its followers of every item, whichever came first."""
+class ObservableList(Generic[T]):
+    """A list whose observers see every item, whichever came first."""
 
     def __init__(self) -> None:
         self._items: list[T] = []
-        self._followers: list[Callable[[T], None]] = []
+        self._observers: list[Callable[[T], None]] = []
 
-    def add(self, item: T) -> None:
-        """Add an item, and tell the followers of it."""
+    def __iter__(self) -> Iterator[T]:
+        return iter(tuple(self._items))
+
+    def append(self, item: T) -> None:
+        """Add an item and call each observer with it."""
         self._items.append(item)
-        for follower in self._followers:
-            follower(item)
+        for observer in self._observers:
+            observer(item)
 
-    def follow(self, follower: Callable[[T], None]) -> None:
-        """Call the follower for each item there is, and for each that comes."""
-        self._followers.append(follower)
+    def observe(self, observer: Callable[[T], None]) -> None:
+        """Call the observer with each item so far, and with each that is added later."""
+        self._observers.append(observer)
         for item in self._items:
-            follower(item)
+            observer(item)

@@ -1,15 +1,15 @@
 """Attaches a channel to every asynchronous function that has no failure destination.
 
-Who calls a function asynchronously is known once everything is defined: so this looks at the end,
-as an aspect does. An aspect of Python's is called back for each construct, which takes longer than
-all the rest of a synthesis. This one is of one construct without children: it is called back once,
-and looks at the app by itself.
+Who calls a function asynchronously is known once everything is defined, so this runs as an aspect.
+CDK calls an aspect written in Python once for each construct in its scope, which would take longer
+than the rest of the synthesis. This one is applied to a construct without children: it is called
+once, and reads the app by itself.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsii
 from aws_cdk import Annotations, Aspects, Duration, IAspect, Stack
@@ -18,50 +18,53 @@ from constructs import Construct, IConstruct
 
 from failure_destinations.check.findings import OTHER_QUALIFIER, UNCOVERED
 
-from ..channel.attaching import AsyncConfig, add_failure_destination
+from ..channel.attaching import (
+    AsyncSettings,
+    add_failure_destination,
+    check_free,
+    define_config,
+)
 from ..channel.refusals import has_member
+from ..channel.wiring import Wiring
 from ..tree import outermost, ref, stage_of
 from .app_model import AppModel, Handler
 from .node import AppReader
 
-if TYPE_CHECKING:
-    from ..channel.channel import FailureChannel
-
-_MENDED = (UNCOVERED.id, OTHER_QUALIFIER.id)
+_FIXED = (UNCOVERED.id, OTHER_QUALIFIER.id)
 
 
 def cover(
-    channel: FailureChannel, scope: IConstruct, *, retries: int, max_event_age: Duration | None
+    wiring: Wiring, scope: IConstruct, *, retries: int, max_event_age: Duration | None
 ) -> None:
-    """Attach the channel below a scope, once everything is defined."""
-    _check_scope(channel, scope)
-    place = Construct(channel, _id_of(scope))
-    Aspects.of(place).add(_Cover(channel, scope, place, retries, max_event_age))
+    """Attach a channel to what is uncovered below a scope, once everything is defined."""
+    _check_scope(wiring.channel, scope)
+    place = Construct(wiring.channel, _id_of(scope))
+    Aspects.of(place).add(_Cover(wiring, scope, place, retries, max_event_age))
 
 
 @jsii.implements(IAspect)
 class _Cover:
     def __init__(
         self,
-        channel: FailureChannel,
+        wiring: Wiring,
         scope: IConstruct,
         place: Construct,
         retries: int,
         max_event_age: Duration | None,
     ) -> None:
-        self._channel = channel
+        self._wiring = wiring
         self._scope = scope
         self._place = place
         self._retries = retries
         self._max_event_age = max_event_age
 
     def visit(self, node: IConstruct) -> None:  # noqa: ARG002
-        """Look at the app, and attach; called by CDK for the one construct this is of."""
+        """Read the app and attach; CDK calls this for the one construct that it is applied to."""
         attached: list[str] = []
-        model = AppModel(stage_of(self._channel))
+        model = AppModel(stage_of(self._wiring.channel))
         below = f"{self._scope.node.path}/".lstrip("/")
         for finding in model.find_uncovered_functions():
-            if finding.kind not in _MENDED:
+            if finding.kind not in _FIXED:
                 continue
             handler = model.handler_of(finding)
             if handler is None or handler.is_accepted:
@@ -81,7 +84,7 @@ class _Cover:
                 if may_publish:
                     attached.append(path)
         if model.has_conditions:
-            self._channel._follow_conditions()
+            self._wiring.copy_conditions()
         if attached:
             Annotations.of(self._place).add_info_v2(
                 "failure-destinations:covered",
@@ -89,17 +92,15 @@ class _Cover:
             )
 
     def _attach(self, handler: Handler, config: lambda_.CfnEventInvokeConfig | None) -> bool:
-        """Attach a handler, and tell whether it may publish."""
+        """Attach a handler, and return whether it may publish."""
         called = handler.called
-        self._channel._check_within_reach(called.handler, called.stack)
+        self._wiring.check_within_reach(called.handler, called.stack)
         self._check_order(handler)
         if config is not None:
-            return add_failure_destination(self._channel, called, config)
-        settings = AsyncConfig(
-            called, retries=self._retries, max_event_age=self._max_event_age, on_success=None
-        )
-        settings.define(self._channel)
-        return settings.may_publish
+            return add_failure_destination(self._wiring, called, config).may_publish
+        check_free(called)
+        settings = AsyncSettings(retries=self._retries, max_event_age=self._max_event_age)
+        return define_config(self._wiring, called, settings).may_publish
 
     def _check_order(self, handler: Handler) -> None:
         """Refuse a handler that cannot refer to the channel, before CDK ends with a cycle."""
@@ -113,14 +114,12 @@ class _Cover:
 
     @functools.cached_property
     def _own(self) -> str:
-        return str(outermost(self._channel._stack).node.path)
+        return str(outermost(self._wiring.stack).node.path)
 
     @functools.cached_property
     def _before(self) -> frozenset[str]:
-        channel = self._channel
-        # What is about a handler is defined beside it, and refers to these.
-        others = (channel._monitoring, channel._replayer)
-        stacks = [channel._stack, *(Stack.of(other) for other in others if other is not None)]
+        # What belongs to a handler is defined beside it, and refers to these.
+        stacks = [self._wiring.stack, *map(Stack.of, self._wiring.companions)]
         return frozenset(AppReader.before(stacks))
 
 
@@ -128,7 +127,7 @@ def _id_of(scope: IConstruct) -> str:
     return f"Cover{scope.node.addr}"
 
 
-def _check_scope(channel: FailureChannel, scope: Any) -> None:
+def _check_scope(channel: Construct, scope: Any) -> None:
     if not has_member(scope, "node"):
         raise ValueError(
             f"scope must be a construct, got {scope!r}: pass the app, a stack or any construct"

@@ -1,9 +1,9 @@
-"""Where alarms tell people: a topic apart from the channel's, that CloudWatch may publish to."""
+"""The topic that notifies people of alarms: apart from the channel's, and open to CloudWatch."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import Annotations, Aws
 from aws_cdk import aws_iam as iam
@@ -11,16 +11,17 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from ..channel.channel import let_use_key, mailbox_id
+from failure_destinations import names
+
+from ..channel.keys import SEND, in_words, let_service_send
+from ..channel.mailboxes import mailbox_id
 from ..channel.refusals import has_member
+from ..channel.wiring import Wiring
 from ..suppressions import ALARM_MAIL_HAS_NO_DLQ, TOPIC_HAS_NO_KEY, acknowledge, skip
 
-if TYPE_CHECKING:
-    from ..channel.channel import FailureChannel
 
-
-def check_alarm_topic(topic: Any, channel: FailureChannel) -> None:
-    """Refuse a topic that alarms could not, or must not, be sent to."""
+def check_alarm_topic(topic: Any, channel_topic: sns.ITopic) -> None:
+    """Raise ValueError for a topic that alarms cannot, or must not, be sent to."""
     if topic is None:
         return
     if not has_member(topic, "topic_arn"):
@@ -32,22 +33,22 @@ def check_alarm_topic(topic: Any, channel: FailureChannel) -> None:
             f"alarm_topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
             "mailboxes cannot subscribe to FIFO topics"
         )
-    if topic is channel.topic:
+    if topic is channel_topic:
         raise ValueError(
             f"alarm_topic must not be the channel's topic, got {topic.node.path!r}: alarm messages "
             "would land in the queue of failed events; leave it out for a topic of its own"
         )
 
 
-def define_alarm_topic(scope: Construct, channel: FailureChannel) -> sns.Topic:
+def define_alarm_topic(scope: Construct, wiring: Wiring) -> sns.Topic:
     """Define a topic, encrypted as the channel is, that the channel's mailboxes subscribe to."""
-    if channel._given_key is not None:
-        _let_cloudwatch_use(scope, channel._given_key, "encryption_key of the channel")
-    topic = sns.Topic(scope, "AlarmTopic", enforce_ssl=True, master_key=channel.encryption_key)
-    if channel.encryption_key is None:
+    if wiring.given_key is not None:
+        _let_cloudwatch_use(scope, wiring.given_key, "encryption_key of the channel")
+    topic = sns.Topic(scope, names.ALARM_TOPIC, enforce_ssl=True, master_key=wiring.key)
+    if wiring.key is None:
         skip(topic, TOPIC_HAS_NO_KEY)
     _let_cloudwatch_publish(topic)
-    channel._mailboxes.follow(functools.partial(_subscribe_mailbox, scope, topic))
+    wiring.mailboxes.observe(functools.partial(_subscribe_mailbox, scope, topic))
     return topic
 
 
@@ -78,18 +79,17 @@ def _subscribe_mailbox(scope: Construct, topic: sns.Topic, address: str) -> None
 
 def _let_cloudwatch_use(scope: Construct, key: kms.IKey, name: str) -> None:
     # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-    if not let_use_key(key, _cloudwatch_service()):
+    if not let_service_send(key, _cloudwatch_service()):
         _warn(
             scope,
             "imported-alarm-key",
             f"{name} is imported, so that its policy cannot be changed here: let "
-            "cloudwatch.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in it, or no "
-            "alarm reaches anybody.",
+            f"cloudwatch.amazonaws.com use {in_words(SEND)} in it, or no alarm reaches anybody.",
         )
 
 
 def _let_cloudwatch_publish(topic: sns.ITopic) -> bool:
-    """Let the alarms of this account and Region publish; tell whether that was possible.
+    """Let the alarms of this account and Region publish; return whether that was possible.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     """

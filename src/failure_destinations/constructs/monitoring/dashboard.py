@@ -8,7 +8,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from ..channel.channel import FailureChannel
+from failure_destinations import names
+
+from ..channel.wiring import Wiring
 from . import metrics
 
 # A dashboard is 24 units wide.
@@ -25,10 +27,10 @@ class FailureDashboard:
     """A dashboard with one column for each hop of a failure, from left to right."""
 
     def __init__(
-        self, scope: Construct, channel: FailureChannel, alarms: Sequence[cloudwatch.IAlarm]
+        self, scope: Construct, wiring: Wiring, alarms: Sequence[cloudwatch.IAlarm]
     ) -> None:
         """Define the dashboard; handlers and schedules are added as they come."""
-        topic, queue, dead_letters = channel.topic, channel.queue, channel.dead_letter_queue
+        topic, queue, dead_letters = wiring.topic, wiring.queue, wiring.dead_letter_queue
         self._schedule = _column(
             0,
             "1 Schedule",
@@ -54,8 +56,8 @@ class FailureDashboard:
             "4 Queue",
             metrics.events_in(queue, label="Failed events waiting"),
         )
-        if channel.copy_queue is not None:
-            queue_column.add_left_metric(metrics.events_in(channel.copy_queue, label="Copies"))
+        if wiring.copy_queue is not None:
+            queue_column.add_left_metric(metrics.events_in(wiring.copy_queue, label="Copies"))
         queue_column.add_right_metric(metrics.oldest_age_in(queue, label="Oldest, seconds"))
         dead_letter_column = _column(
             4,
@@ -63,7 +65,7 @@ class FailureDashboard:
             metrics.events_in(dead_letters, label="Events"),
         )
         self._searches = False
-        self.dashboard = cloudwatch.Dashboard(scope, "Dashboard")
+        self.dashboard = cloudwatch.Dashboard(scope, names.DASHBOARD)
         self.dashboard.add_widgets(
             self._schedule,
             self._handler,

@@ -1,12 +1,12 @@
-"""Watches every hop of a failure's way: alarms, the topic they tell people through, dashboard."""
+"""Alarms for every hop of a failed event, the topic that notifies people of them, a dashboard."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from aws_cdk import Aws, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
@@ -15,42 +15,23 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 from constructs import Construct
 
-from ..channel.attaching import (
-    MAX_EVENT_AGE_SECONDS,
-    MIN_EVENT_AGE_SECONDS,
-    AttachedHandler,
-    check_is_function,
-)
-from ..channel.called import function_and_qualifier
-from ..channel.channel import (
-    MAX_RETENTION_SECONDS,
-    MIN_RETENTION_SECONDS,
-    FailureChannel,
-    check_channel,
-)
+from failure_destinations import names
+
+from ..channel.attaching import MAX_EVENT_AGE_SECONDS, MIN_EVENT_AGE_SECONDS, check_is_function
+from ..channel.channel import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS, FailureChannel
 from ..channel.refusals import check_age, check_scope, has_member, is_token
-from . import metrics
+from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
+from . import descriptions, metrics
+from .alarm import define_alarm
 from .alarm_topic import check_alarm_topic, define_alarm_topic, use_alarm_topic
 from .dashboard import FailureDashboard
+from .event_age import EventAge, seconds_of
 from .thresholds import MonitoringThresholds
-
-if TYPE_CHECKING:
-    from ..replayer.replayer import FailureReplayer
 
 __all__ = ["FailureMonitoring", "MonitoringThresholds"]
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 _SQS_DEFAULT_RETENTION_SECONDS = 345_600
-
-# The child of a handler, of a construct or of a schedule group that holds the alarms about it.
-_ALARMS_ID = "FailureAlarms"
-
-# A queue that SQS holds for inactive tells no figures; what is in it is there all the same.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
-_UNTIL_TOLD_OTHERWISE = cloudwatch.TreatMissingData.IGNORE
-# Errors are told when there are some, and ages while something waits.
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-_WHEN_TOLD = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
 class FailureMonitoring(Construct):
@@ -119,29 +100,30 @@ class FailureMonitoring(Construct):
                 a handler or schedule of it cannot be watched.
         """
         check_scope(scope)
-        check_channel(channel, "monitoring")
-        check_alarm_topic(alarm_topic, channel)
+        wiring = wiring_of(channel)
+        wiring.check_unclaimed("monitoring")
+        check_alarm_topic(alarm_topic, channel.topic)
         self._thresholds = _checked_thresholds(thresholds)
         oldest_age = self._oldest_age(channel.queue, queue_retention)
         super().__init__(scope, id)
-        channel._monitoring = self
+        wiring.claim("monitoring", self)
 
         self._channel = channel
         self._alarms: list[cloudwatch.Alarm] = []
-        self._watched: set[str] = set()
+        self._watched: set[tuple[str, str]] = set()
         if alarm_topic is None:
-            self._alarm_topic: sns.ITopic = define_alarm_topic(self, channel)
+            self._alarm_topic: sns.ITopic = define_alarm_topic(self, wiring)
         else:
             self._alarm_topic = alarm_topic
-            # Another monitoring has seen to its own topic.
+            # Another monitoring has let CloudWatch publish to its own topic.
             if not isinstance(alarm_topic.node.scope, FailureMonitoring):
                 use_alarm_topic(self, alarm_topic)
         self._action = SnsAction(self._alarm_topic)
         self._watch_channel(oldest_age)
-        self._dashboard = FailureDashboard(self, channel, self._alarms)
-        channel._handlers.follow(self._watch_handler)
-        channel._schedules.follow(self._watch_schedule)
-        channel._replayers.follow(self._watch_replayer)
+        self._dashboard = FailureDashboard(self, wiring, self._alarms)
+        wiring.handlers.observe(self._watch_handler)
+        wiring.schedules.observe(self._watch_schedule)
+        wiring.replayers.observe(self._watch_replayer)
 
     @property
     def alarms(self) -> Sequence[cloudwatch.Alarm]:
@@ -184,7 +166,9 @@ class FailureMonitoring(Construct):
         check_is_function(handler)
         check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
         _check_schedule(schedule)
-        self._watch_handler(AttachedHandler(handler, cast(Construct, handler), max_event_age))
+        self._watch_handler(
+            AttachedHandler(handler, cast(Construct, handler), max_event_age=max_event_age)
+        )
         if schedule is not None:
             self._watch_schedule(schedule)
 
@@ -307,7 +291,7 @@ class FailureMonitoring(Construct):
                 f"queue_retention is for a queue whose retention is not known, got one for "
                 f"{queue.node.path!r} with {known} seconds: leave it out"
             )
-        seconds = known if given is None else _seconds("queue_retention", given)
+        seconds = known if given is None else seconds_of("queue_retention", given)
         if percent is None:
             return None
         if seconds is None:
@@ -322,91 +306,67 @@ class FailureMonitoring(Construct):
         channel, thresholds = self._channel, self._thresholds
         self._define_alarm(
             self,
-            "FailedEventsWaiting",
+            names.FAILED_EVENTS_WAITING,
             thresholds.failed_events_waiting,
             self.metric_failed_events_waiting,
-            "Failed events wait in the queue. See them, mend what failed, and send them back to "
-            f"their functions: {_list(channel.queue)}, then {_replay(channel.queue)}",
-            missing=_UNTIL_TOLD_OTHERWISE,
+            descriptions.failed_events_waiting(channel.queue),
         )
         self._define_alarm(
             self,
-            "OldestEventAge",
+            names.OLDEST_EVENT_AGE,
             oldest_age,
             self.metric_oldest_event_age,
-            f"A failed event has waited {oldest_age or 0:,.0f} seconds: SQS soon deletes it, for "
-            "its retention ends. Send it back to its function now, or save it first with "
-            f"--backup FILE: {_replay(channel.queue)}",
+            descriptions.oldest_event_age(channel.queue, oldest_age or 0),
         )
         self._define_alarm(
             self,
-            "DeadLetterEvents",
+            names.DEAD_LETTER_EVENTS,
             thresholds.dead_letter_events,
             self.metric_dead_letter_events,
-            "The dead-letter queue holds events that a schedule could not start, or that the topic "
-            "could not deliver to a subscriber; what a mailbox did not get is in the channel's "
-            f"queue too. See why: {_list(channel.dead_letter_queue)}",
-            missing=_UNTIL_TOLD_OTHERWISE,
+            descriptions.dead_letter_events(channel.dead_letter_queue),
         )
         self._define_alarm(
             self,
-            "NotificationsFailed",
+            names.NOTIFICATIONS_FAILED,
             thresholds.notifications_failed,
             self.metric_notifications_failed,
-            "The topic could not deliver failures to a subscriber: the queue, its policy or its "
-            "key is broken, or a mailbox or endpoint is gone. They are in the dead-letter queue "
-            "if the subscription has one. See who subscribes, and how: "
-            f"aws sns list-subscriptions-by-topic --region {Aws.REGION} "
-            f"--topic-arn {channel.topic.topic_arn}",
+            descriptions.notifications_failed(channel.topic),
         )
 
     def _watch_handler(self, attached: AttachedHandler) -> None:
-        handler, scope, max_event_age, _ = attached
+        handler, scope = attached.handler, attached.scope
         path = handler.node.path
-        if path in self._watched or scope.node.try_find_child(_ALARMS_ID) is not None:
+        key = (path, attached.arn)
+        if key in self._watched or scope.node.try_find_child(names.FAILURE_ALARMS) is not None:
             raise ValueError(
                 f"handler must be watched once, got {path!r} again: "
                 "what is attached to the channel is watched by itself; remove the call of watch"
             )
-        self._watched.add(path)
+        self._watched.add(key)
         thresholds = self._thresholds
-        max_age = (
-            MAX_EVENT_AGE_SECONDS
-            if max_event_age is None or thresholds.async_event_age_percent is None
-            else _seconds("max_event_age", max_event_age)
-        )
+        percent = thresholds.async_event_age_percent
+        max_age = EventAge(attached, is_watched=percent is not None)
         alarms = self._beside(scope)
-        function, qualifier = function_and_qualifier(handler)
-        command = f"--region {Aws.REGION} --function-name {function.function_name}"
-        qualified = command if handler is function else f"{command} --qualifier {qualifier}"
         self._define_alarm(
             alarms,
-            "DestinationDeliveryFailures",
+            names.DESTINATION_DELIVERY_FAILURES,
             thresholds.destination_delivery_failures,
             functools.partial(self.metric_destination_delivery_failures, handler),
-            f"Lambda could not send records of {path} to its destination: they are lost, unless "
-            "the function has a dead-letter queue too. The role may not publish or use the key, "
-            "the destination is gone, or the record is over 256 KB. See where it sends: "
-            f"aws lambda get-function-event-invoke-config {qualified}",
+            descriptions.destination_delivery_failures(handler),
         )
         self._define_alarm(
             alarms,
-            "DeadLetterErrors",
+            names.DEAD_LETTER_ERRORS,
             thresholds.dead_letter_errors,
             functools.partial(self.metric_dead_letter_errors, handler),
-            f"Lambda could not send failed events of {path} to the function's own dead-letter "
-            "queue: the role may not send or use the key, or the queue is gone. See which it is: "
-            f"aws lambda get-function-configuration {qualified} --query DeadLetterConfig",
+            descriptions.dead_letter_errors(handler),
         )
-        percent = thresholds.async_event_age_percent
         self._define_alarm(
             alarms,
-            "AsyncEventAge",
-            None if percent is None else max_age * 1000 * percent / 100,
+            names.ASYNC_EVENT_AGE,
+            None if percent is None else max_age.milliseconds_at(percent),
             functools.partial(self.metric_async_event_age, handler),
-            f"Events wait long for {path}: after {max_age:,} seconds Lambda gives them up, and "
-            "they go to the failure destination without a run. The function is throttled, or "
-            f"fails often. See its share: aws lambda get-function-concurrency {command}",
+            descriptions.async_event_age(handler, max_age.in_words),
         )
         if Stack.of(alarms) is Stack.of(self):
             self._dashboard.add_handler(handler)
@@ -421,35 +381,28 @@ class FailureMonitoring(Construct):
             scope: Construct = self
         else:
             scope = cast(Construct, group)
-        if scope.node.try_find_child(_ALARMS_ID) is not None:
+        if scope.node.try_find_child(names.FAILURE_ALARMS) is not None:
             return
         alarms = self._beside(scope)
-        listing = f"aws scheduler list-schedules --region {Aws.REGION} --group-name {name}"
         self._define_alarm(
             alarms,
-            "InvocationsDropped",
+            names.INVOCATIONS_DROPPED,
             self._thresholds.invocations_dropped,
             functools.partial(self.metric_invocations_dropped, name),
-            "EventBridge Scheduler gave up starting a run, of any schedule in the group: the role "
-            "may not invoke the function, or the function is gone. What it gave up is in the "
-            f"schedule's dead-letter queue; for those of this channel: "
-            f"{_list(self._channel.dead_letter_queue)} "
-            f"The group's schedules: {listing}",
+            descriptions.invocations_dropped(name, self._channel.dead_letter_queue),
         )
         self._define_alarm(
             alarms,
-            "InvocationsLost",
+            names.INVOCATIONS_LOST,
             self._thresholds.invocations_lost,
             functools.partial(self.metric_invocations_lost, name),
-            "EventBridge Scheduler gave up starting a run, of any schedule in the group, and could "
-            "not send it to the schedule's dead-letter queue: the run is lost. The schedule's role "
-            "may not send to the queue or use its key, or the queue is gone. See role and queue "
-            f"with get-schedule for each of: {listing}",
+            descriptions.invocations_lost(name),
         )
         if scope is not self and Stack.of(alarms) is Stack.of(self):
             self._dashboard.add_schedules(name)
 
-    def _watch_replayer(self, replayer: FailureReplayer) -> None:
+    def _watch_replayer(self, attached: AttachedReplayer) -> None:
+        replayer = attached.replayer
         stack = Stack.of(replayer)
         if stack is Stack.of(self) or stack is not Stack.of(self._channel):
             replayer.parked_alarm.add_alarm_action(self._action)
@@ -458,56 +411,36 @@ class FailureMonitoring(Construct):
         # This stack refers to the channel's: an alarm there cannot refer to the alarm topic.
         self._define_alarm(
             self,
-            "ParkedEvents",
-            replayer._parked_alarm_threshold,
+            names.PARKED_EVENTS,
+            attached.parked_alarm_threshold,
             replayer.metric_parked_events,
-            replayer._parked_alarm_description,
-            missing=_UNTIL_TOLD_OTHERWISE,
+            descriptions.parked_events(replayer.parked_queue),
         )
 
     def _beside(self, scope: Construct) -> Construct:
         """Return where to define the alarms about a handler or schedule group."""
         stack = Stack.of(scope)
         if stack is Stack.of(self) or stack is not Stack.of(self._channel):
-            return Construct(scope, _ALARMS_ID)
+            return Construct(scope, names.FAILURE_ALARMS)
         # This stack refers to the channel's queues, so that the channel's stack cannot refer to
         # the alarm topic.
-        Construct(scope, _ALARMS_ID)
+        Construct(scope, names.FAILURE_ALARMS)
         path = scope.node.path.removeprefix(f"{stack.node.path}/")
-        return Construct(self, f"{_ALARMS_ID}-{path}")
+        return Construct(self, f"{names.FAILURE_ALARMS}-{path}")
 
     def _define_alarm(
         self,
         scope: Construct,
-        id: str,
+        kind: names.FailureAlarm,
         threshold: float | None,
         metric: Callable[[], cloudwatch.Metric],
         description: str,
-        *,
-        missing: cloudwatch.TreatMissingData = _WHEN_TOLD,
     ) -> None:
         if threshold is None:
             return
-        alarm = cloudwatch.Alarm(
-            scope,
-            id,
-            metric=metric(),
-            threshold=threshold,
-            evaluation_periods=1,
-            comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
-            treat_missing_data=missing,
-            alarm_description=description,
-        )
+        alarm = define_alarm(scope, kind, threshold, metric(), description)
         alarm.add_alarm_action(self._action)
         self._alarms.append(alarm)
-
-
-def _list(queue: sqs.IQueue) -> str:
-    return f"failure-destinations list --region {Aws.REGION} --queue {queue.queue_url}"
-
-
-def _replay(queue: sqs.IQueue) -> str:
-    return f"failure-destinations replay --region {Aws.REGION} --queue {queue.queue_url}"
 
 
 def _known_retention(queue: sqs.IQueue) -> float | None:
@@ -518,16 +451,6 @@ def _known_retention(queue: sqs.IQueue) -> float | None:
     if seconds is None:
         return _SQS_DEFAULT_RETENTION_SECONDS
     return None if is_token(seconds) else seconds
-
-
-def _seconds(name: str, duration: Duration) -> float:
-    if duration.is_unresolved():
-        raise ValueError(
-            f"{name} must be known at synthesis to be watched, got a token: "
-            "CloudFormation cannot calculate a percentage of it; give a number, or switch the "
-            "alarm off in thresholds"
-        )
-    return duration.to_seconds()
 
 
 def _checked_thresholds(thresholds: Any) -> MonitoringThresholds:

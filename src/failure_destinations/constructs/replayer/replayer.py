@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import jsii
 from aws_cdk import (
     Annotations,
     Aspects,
-    Aws,
     Duration,
     IAspect,
     IgnoreMode,
@@ -22,17 +18,16 @@ from aws_cdk import (
 )
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct, IConstruct
+from constructs import Construct
 
-from failure_destinations.runtime.replayer import EXTRA_RECEIVES
+from failure_destinations import names
 
-from ..channel.attaching import AttachedHandler
-from ..channel.called import function_and_qualifier
-from ..channel.channel import FailureChannel, check_channel
+from ..channel import keys
+from ..channel.called import Called
+from ..channel.channel import FailureChannel
 from ..channel.refusals import (
     check_age,
     check_count,
@@ -41,8 +36,12 @@ from ..channel.refusals import (
     check_scope,
     is_token,
 )
-from ..monitoring import metrics
+from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
+from ..monitoring import descriptions, metrics
+from ..monitoring.alarm import define_alarm
 from ..suppressions import suppress_for_replayer
+from .given_queue import VISIBILITY_FACTOR, GivenQueueCheck
+from .role import ReplayerRole
 
 MAX_ATTEMPTS = 100
 # SQS hides a message 12 hours at most, counted from when Lambda received it.
@@ -61,20 +60,12 @@ _DEFAULT_TIMEOUT_SECONDS = 3
 _MARGIN_SECONDS = 30
 # What is left of the function's own time when it gives up waiting, to park the event or hide it.
 _RESERVE_SECONDS = 10
-# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-_VISIBILITY_FACTOR = 6
-# What SQS gives a queue that says nothing.
-_DEFAULT_VISIBILITY_SECONDS = 30
 # The function only waits; with less memory its start takes longer.
 _MEMORY_MB = 256
 
-_PACKAGE = Path(__file__).parents[2]
+PACKAGE = Path(__file__).parents[2]
 _CODE = ["*", "!runtime", "!runtime/*.py"]
 _PERMISSION_ID = "ReplayPermission"
-# With names of 64 characters 87 fit into the 10,240 that all policies of a role may have together;
-# a qualifier or another partition takes some more.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-_MAX_INVOCABLE = 80
 
 
 class FailureReplayer(Construct):
@@ -159,7 +150,8 @@ class FailureReplayer(Construct):
             ValueError: An argument is not as described, or the channel has a replayer already.
         """
         check_scope(scope)
-        check_channel(channel, "replayer")
+        wiring = wiring_of(channel)
+        wiring.check_unclaimed("replayer")
         check_environment(
             "channel", channel.queue, Stack.of(scope), "the replayer", "define the replayer there"
         )
@@ -184,14 +176,13 @@ class FailureReplayer(Construct):
         _check_enabled(enabled)
         _check_removal_policy(removal_policy)
         super().__init__(scope, id)
-        channel._replayer = self
+        wiring.claim("replayer", self)
 
         self._channel = channel
-        self._max_attempts = max_attempts
-        self._parked_alarm_threshold = parked_alarm_threshold
+        self._wiring = wiring
         self._parked_queue = sqs.Queue(
             self,
-            "ParkedQueue",
+            names.PARKED_QUEUE,
             retention_period=Duration.days(14),
             enforce_ssl=True,
             encryption=(
@@ -203,15 +194,15 @@ class FailureReplayer(Construct):
             removal_policy=removal_policy,
         )
         self._log_group = self._define_log_group()
-        self._role = self._define_role()
+        self._role = ReplayerRole(self, wiring, self._parked_queue, self._log_group)
         self._function = lambda_.Function(
             self,
-            "Function",
+            names.REPLAYER_FUNCTION,
             description=f"Replays the failed events of {channel.node.path}"[:256],
             runtime=lambda_.Runtime.PYTHON_3_14,
             handler="runtime.replayer.handler",
-            code=lambda_.Code.from_asset(str(_PACKAGE), exclude=_CODE, ignore_mode=IgnoreMode.GIT),
-            role=self._role,
+            code=lambda_.Code.from_asset(str(PACKAGE), exclude=_CODE, ignore_mode=IgnoreMode.GIT),
+            role=self._role.role,
             log_group=self._log_group,
             memory_size=_MEMORY_MB,
             environment={
@@ -226,7 +217,7 @@ class FailureReplayer(Construct):
         # too few for more to pay.
         self._event_source = lambda_.EventSourceMapping(
             self,
-            "EventSource",
+            names.EVENT_SOURCE,
             target=self._function,
             event_source_arn=channel.queue.queue_arn,
             batch_size=1,
@@ -241,15 +232,21 @@ class FailureReplayer(Construct):
             self._log_group,
             encrypted=channel.encryption_key is not None,
         )
-        self._parked_alarm = self._define_alarm()
-        self._may_invoke: iam.PolicyStatement | None = None
-        self._invocable = 0
+        self._parked_alarm = define_alarm(
+            self,
+            names.PARKED_EVENTS,
+            Token.as_number(parked_alarm_threshold),
+            self.metric_parked_events(),
+            descriptions.parked_events(self._parked_queue),
+        )
         self._longest = _DEFAULT_TIMEOUT_SECONDS
         self._set_timeouts()
-        if not self._queue_is_channels:
-            Aspects.of(self).add(_GivenQueueCheck(self))
-        channel._handlers.follow(self._replay)
-        channel._replayers.add(self)
+        if not wiring.owns_queue:
+            limit = MAX_ATTEMPTS if is_token(max_attempts) else max_attempts
+            check = GivenQueueCheck(self, channel.queue, limit, lambda: self._timeout)
+            Aspects.of(self).add(cast(IAspect, check))
+        wiring.handlers.observe(self._replay)
+        wiring.replayers.append(AttachedReplayer(self, parked_alarm_threshold))
 
     @property
     def function(self) -> lambda_.Function:
@@ -303,33 +300,18 @@ class FailureReplayer(Construct):
         return metrics.events_in(self._parked_queue, **options)
 
     @property
-    def _parked_alarm_description(self) -> str:
-        """What the alarm says: what happened, and how to see what is parked."""
-        return (
-            "The replayer gave up events: each failed again, or is no failed event. Why is in the "
-            "attributes of each that begin with Replay. See them, mend what failed, and send them "
-            "back to their functions within 14 days: failure-destinations replay "
-            f"--region {Aws.REGION} --queue {self._parked_queue.queue_url}"
-        )
-
-    @property
-    def _queue_is_channels(self) -> bool:
-        return self._channel.queue.node.scope is self._channel
-
-    @property
     def _timeout(self) -> int:
         return min(self._longest + _MARGIN_SECONDS, _MAX_TIMEOUT_SECONDS)
 
     def _define_log_group(self) -> logs.LogGroup:
-        given = self._channel._given_key
-        if given is not None and not _let_logs_use(given):
+        given = self._wiring.given_key
+        if given is not None and not keys.let_logs_write(given):
             Annotations.of(self).add_warning_v2(
                 "failure-destinations:imported-log-key",
                 "encryption_key of the channel is imported, so that its policy cannot be changed "
-                f"here: let logs.{Stack.of(self).region}.amazonaws.com use kms:Decrypt, "
-                "kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey*, kms:ReEncryptFrom and "
-                "kms:ReEncryptTo in it, or "
-                "CloudFormation cannot create the replayer's log group.",
+                f"here: let logs.{Stack.of(self).region}.amazonaws.com use "
+                f"{keys.in_words(keys.WRITE_LOGS)} in it, or CloudFormation cannot create the "
+                "replayer's log group.",
             )
         return logs.LogGroup(
             self,
@@ -339,212 +321,56 @@ class FailureReplayer(Construct):
             removal_policy=RemovalPolicy.DESTROY,
         )
 
-    def _define_role(self) -> iam.Role:
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        queue = self._channel.queue
-        for actions, resource in (
-            (["logs:CreateLogStream", "logs:PutLogEvents"], self._log_group.log_group_arn),
-            (
-                [
-                    "sqs:ChangeMessageVisibility",
-                    "sqs:DeleteMessage",
-                    "sqs:GetQueueAttributes",
-                    "sqs:ReceiveMessage",
-                ],
-                queue.queue_arn,
-            ),
-            (["sqs:SendMessage"], self._parked_queue.queue_arn),
-        ):
-            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
-        # Not with grants, which may change the policy of a key of another stack.
-        key = self._channel.encryption_key
-        queue_key = queue.encryption_master_key
-        if key is not None:
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
-                )
-            )
-        if queue_key is not None and (key is None or not self._queue_is_channels):
-            role.add_to_policy(
-                iam.PolicyStatement(actions=["kms:Decrypt"], resources=[queue_key.key_arn])
-            )
-        return role
-
-    def _define_alarm(self) -> cloudwatch.Alarm:
-        return cloudwatch.Alarm(
-            self,
-            "ParkedEvents",
-            metric=self.metric_parked_events(),
-            threshold=Token.as_number(self._parked_alarm_threshold),
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            # A queue that SQS holds for inactive tells no figures; what is in it is there.
-            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
-            alarm_description=self._parked_alarm_description,
-        )
-
     def _replay(self, attached: AttachedHandler) -> None:
         """Let the function invoke a handler, and give it the time that the handler has."""
-        handler, scope, _, tells_success = attached
-        if tells_success:
-            Annotations.of(self).add_warning_v2(
-                "failure-destinations:replay-without-success",
-                f"{handler.node.path} has on_success, and Lambda sends no record there of what is "
-                "replayed: a replay is a synchronous invocation. Let the handler itself tell "
-                "whoever must know of each success, or acknowledge this.",
-            )
+        handler, scope = attached.handler, attached.scope
+        if attached.is_final:
+            self._warn_of_success(attached)
+        else:
+            self._wiring.at_synthesis.append(lambda: self._warn_of_success(attached))
         stack = Stack.of(scope)
         # A channel's stack cannot refer to this one, which refers to the queue.
         if stack is Stack.of(self) or stack is Stack.of(self._channel):
-            self._let_invoke(handler)
+            if self._role.let_invoke(attached.called_arn):
+                self._event_source.node.add_dependency(self._role.invoke_policy)
         else:
             lambda_.CfnPermission(
                 scope,
                 _PERMISSION_ID,
                 action="lambda:InvokeFunction",
-                function_name=handler.function_arn,
-                principal=self._role.role_arn,
+                function_name=attached.called_arn,
+                principal=self._role.role.role_arn,
             )
         self._longest = max(self._longest, _timeout_of(handler))
         self._set_timeouts()
 
-    def _let_invoke(self, handler: lambda_.IFunction) -> None:
-        self._invocable += 1
-        if self._invocable == _MAX_INVOCABLE + 1:
+    def _warn_of_success(self, attached: AttachedHandler) -> None:
+        if attached.sends_successes_now:
             Annotations.of(self).add_warning_v2(
-                "failure-destinations:many-handlers",
-                f"more than {_MAX_INVOCABLE} handlers are in the replayer's policy, and IAM "
-                "refuses what is over 10,240 characters: that is about 87 handlers with names of "
-                "64 characters. Define further ones in a stack of their own, which lets the "
-                "replayer in by a permission there, or give them another channel and replayer.",
+                "failure-destinations:replay-without-success",
+                f"{attached.handler.node.path} has on_success, and Lambda sends no record there of "
+                "what is replayed: a replay is a synchronous invocation. Let the handler itself "
+                "notify whoever must know of each success, or acknowledge this.",
             )
-        # The ARN that is called: a permission for a function says nothing of its aliases.
-        # https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
-        if self._may_invoke is not None:
-            self._may_invoke.add_resources(handler.function_arn)
-            return
-        self._may_invoke = iam.PolicyStatement(
-            actions=["lambda:InvokeFunction"], resources=[handler.function_arn]
-        )
-        # Not the role's own policy, which the function waits for: it would wait for every handler,
-        # and no handler could refer to it.
-        policy = iam.Policy(self, "InvokePolicy", roles=[self._role], statements=[self._may_invoke])
-        self._event_source.node.add_dependency(policy)
 
     def _set_timeouts(self) -> None:
         resource = cast(lambda_.CfnFunction, self._function.node.default_child)
         resource.timeout = self._timeout
         self._function.add_environment("HANDLER_SECONDS", str(self._timeout - _RESERVE_SECONDS))
-        if self._queue_is_channels:
+        if self._wiring.owns_queue:
             queue = cast(sqs.CfnQueue, self._channel.queue.node.default_child)
-            queue.visibility_timeout = self._timeout * _VISIBILITY_FACTOR
-
-
-@jsii.implements(IAspect)
-class _GivenQueueCheck:
-    """Warns of a given queue once all handlers, and the queue's own settings, are known."""
-
-    def __init__(self, replayer: FailureReplayer) -> None:
-        self._replayer = replayer
-
-    def visit(self, node: IConstruct) -> None:
-        """Look at the queue when it is the replayer's turn."""
-        if node is self._replayer:
-            self._check_visibility()
-            self._check_redrive()
-
-    def _check_visibility(self) -> None:
-        timeout = self._replayer._timeout
-        needed = timeout * _VISIBILITY_FACTOR
-        queue = self._replayer._channel.queue
-        known = _known_visibility(queue)
-        if known is not None and known >= needed:
-            return
-        got = "is not known here" if known is None else f"is {known:g} seconds"
-        Annotations.of(self._replayer).add_warning_v2(
-            "failure-destinations:visibility-timeout",
-            f"queue {queue.node.path} was given to the channel, and its visibility timeout {got}: "
-            f"set it to {needed} seconds, six times the timeout of the replayer's function, or an "
-            f"event is replayed again while it is being replayed; under {timeout} seconds Lambda "
-            "refuses it.",
-        )
-
-    def _check_redrive(self) -> None:
-        queue = self._replayer._channel.queue
-        attempts = self._replayer._max_attempts
-        receives = (MAX_ATTEMPTS if is_token(attempts) else attempts) + EXTRA_RECEIVES
-        if not isinstance(queue, sqs.Queue):
-            got = "whether it has a redrive policy is not known here"
-        else:
-            limit = _redrive_limit(queue)
-            if limit is None or limit > receives:
-                return
-            got = f"its redrive policy moves what was received {limit} times"
-        Annotations.of(self._replayer).add_warning_v2(
-            "failure-destinations:queue-redrive",
-            f"queue {queue.node.path} was given to the channel, and {got}: let it have none, or "
-            f"one with a maxReceiveCount of {receives + 1} or more, or SQS takes events away that "
-            "wait for their replay, and nobody is told that they were given up.",
-        )
-
-
-def _redrive_limit(queue: sqs.Queue) -> int | None:
-    """Return how often SQS hands out a message of a queue, or None without a limit known here."""
-    policy = Stack.of(queue).resolve(cast(sqs.CfnQueue, queue.node.default_child).redrive_policy)
-    # CloudFormation takes it as a text, too.
-    limit = str(policy.get("maxReceiveCount")) if isinstance(policy, Mapping) else ""
-    return int(limit) if limit.isdecimal() else None
-
-
-def _known_visibility(queue: sqs.IQueue) -> float | None:
-    if not isinstance(queue, sqs.Queue):
-        return None
-    seconds = cast(sqs.CfnQueue, queue.node.default_child).visibility_timeout
-    if seconds is None:
-        return _DEFAULT_VISIBILITY_SECONDS
-    return None if is_token(seconds) else seconds
+            queue.visibility_timeout = self._timeout * VISIBILITY_FACTOR
 
 
 def _timeout_of(handler: lambda_.IFunction) -> int:
     """Return how many seconds a handler may take; the most that Lambda allows if unknown."""
-    function, _ = function_and_qualifier(handler)
-    if not isinstance(function, lambda_.Function):
+    resource = Called(handler).resource
+    if resource is None:
         return _MAX_TIMEOUT_SECONDS
-    if function.timeout is None:
+    seconds = resource.timeout
+    if seconds is None:
         return _DEFAULT_TIMEOUT_SECONDS
-    if function.timeout.is_unresolved():
-        return _MAX_TIMEOUT_SECONDS
-    return int(function.timeout.to_seconds())
-
-
-def _let_logs_use(key: kms.IKey) -> bool:
-    """Let CloudWatch Logs use a key for log groups of this account; tell whether that worked.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-    """
-    groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:*"
-    added = key.add_to_resource_policy(
-        iam.PolicyStatement(
-            actions=[
-                "kms:Decrypt",
-                "kms:DescribeKey",
-                "kms:Encrypt",
-                "kms:GenerateDataKey*",
-                "kms:ReEncryptFrom",
-                "kms:ReEncryptTo",
-            ],
-            principals=[_logs_service()],
-            resources=["*"],
-            conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-        )
-    )
-    return added.statement_added
-
-
-@functools.cache
-def _logs_service() -> iam.ServicePrincipal:
-    return iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")
+    return _MAX_TIMEOUT_SECONDS if is_token(seconds) else int(seconds)
 
 
 def _text(number: float) -> str:

@@ -1,0 +1,126 @@
+"""`channel.destination`: a channel as the `on_failure` of any construct that takes one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import jsii
+from aws_cdk import IStableStringProducer, Lazy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct, IValidation
+
+from ..tree import ref
+from .attaching import Place, attach, check_has_role, check_success, place_of
+from .called import Called
+from .refusals import has_member
+from .wiring import AttachedHandler, Wiring
+
+
+@jsii.implements(lambda_.IDestination)
+class ChannelDestination:
+    """Attaches what CDK binds to it, as `notify_failures_of` does.
+
+    CDK binds a destination while it is defining the handler's asynchronous configuration. That says
+    nothing yet of its retries and maximum event age, which are read at synthesis.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        wiring.channel.node.add_validation(cast(IValidation, _Validation(wiring)))
+
+    def bind(
+        self,
+        scope: Construct,
+        fn: lambda_.IFunction,
+        *,
+        type: lambda_.DestinationType | None = None,
+    ) -> lambda_.DestinationConfig:
+        """Attach a handler; CDK calls this.
+
+        Args:
+            scope: The construct of the asynchronous configuration (`EventInvokeConfig`).
+            fn: The function that it is for.
+            type: Whether it is to get failures or successes.
+
+        Raises:
+            ValueError: The destination is used for successes, or the function cannot be attached;
+                jsii hands the error on as a RuntimeError with the same message.
+        """
+        if type is lambda_.DestinationType.SUCCESS:
+            raise ValueError(
+                f"on_success must not be the channel's, got {self._wiring.channel.node.path!r}: "
+                "successes would land among the failed events; pass it as on_failure"
+            )
+        _attach(self._wiring, scope, fn)
+        return lambda_.DestinationConfig(destination=self._wiring.topic.topic_arn)
+
+
+def _attach(wiring: Wiring, config: Construct, function: lambda_.IFunction) -> None:
+    handler = _own_handler(config, function)
+    called = Called(handler or function)
+    check_has_role(called)
+    wiring.check_within_reach(called.handler, called.stack)
+    place = place_of(called, None if handler else Stack.of(config))
+    policy = None
+    if place is Place.BESIDE_HANDLER:
+        wiring.topic.grant_publish(function)
+    else:
+        policy = iam.Policy(config, "HandlerPolicy", roles=[cast(iam.IRole, function.role)])
+        wiring.topic.grant_publish(policy)
+    attached = AttachedHandler(
+        called.handler,
+        config if handler is None else cast(Construct, handler),
+        config,
+        is_final=False,
+        arn=_arn(config, function) if handler is None else "",
+    )
+    attach(wiring, called, attached, place, policy)
+
+
+def _own_handler(config: Construct, function: lambda_.IFunction) -> lambda_.IFunction | None:
+    """Return the function, alias or version that a configuration is the child of, if it is one."""
+    parent: Any = config.node.scope
+    if ref(parent) == ref(function):
+        return function
+    is_qualified = has_member(parent, "alias_name") or has_member(parent, "version")
+    return cast(lambda_.IFunction, parent) if is_qualified else None
+
+
+def _arn(config: Construct, function: lambda_.IFunction) -> str:
+    """Return the ARN that callers use, with the qualifier that the configuration will have."""
+    return Lazy.string(cast(IStableStringProducer, _Arn(config, function.function_arn)))
+
+
+@jsii.implements(IStableStringProducer)
+class _Arn:
+    def __init__(self, config: Construct, function_arn: str) -> None:
+        self._config = config
+        self._function_arn = function_arn
+
+    def produce(self) -> str:
+        qualifier = cast(lambda_.CfnEventInvokeConfig, self._config.node.default_child).qualifier
+        return self._function_arn if qualifier == "$LATEST" else f"{self._function_arn}:{qualifier}"
+
+
+@jsii.implements(IValidation)
+class _Validation:
+    """Refuses, at synthesis, what only finished configurations show."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def validate(self) -> list[str]:
+        return [problem for attached in self._wiring.handlers for problem in self._of(attached)]
+
+    def _of(self, attached: AttachedHandler) -> Iterator[str]:
+        if attached.is_final:
+            return
+        config = cast(Construct, attached.config)
+        try:
+            check_success(
+                cast(lambda_.CfnEventInvokeConfig, config.node.default_child), self._wiring
+            )
+        except ValueError as error:
+            yield f"{config.node.path}: {error}"

@@ -1,0 +1,80 @@
+"""Refuses topics, queues, keys and subscriptions that a channel cannot work with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+
+from .refusals import fifo_name, has_member
+
+
+def check_subscriptions(subscriptions: Any) -> None:
+    if isinstance(subscriptions, (str, bytes)) or not isinstance(subscriptions, Sequence):
+        raise ValueError(
+            f"subscriptions must be a list, got {subscriptions!r}: write [subscription]"
+        )
+    for subscription in subscriptions:
+        # A destination of Lambda's has a bind, too.
+        kind = type(subscription).__module__
+        if not has_member(subscription, "bind") or kind == "aws_cdk.aws_lambda_destinations":
+            raise ValueError(
+                "subscriptions must hold aws_sns_subscriptions, "
+                f"got {subscription!r}: write for example UrlSubscription(url)"
+            )
+
+
+def check_subscribed(subscription: sns.Subscription) -> None:
+    """Refuse a FIFO queue, which a subscription shows only once it is bound."""
+    resource = cast(sns.CfnSubscription, subscription.node.default_child)
+    if (name := fifo_name(resource.endpoint or "")) is not None:
+        raise ValueError(
+            f"subscriptions must not be of FIFO queues, got {name!r}: "
+            "a standard topic cannot send to FIFO queues"
+        )
+
+
+def check_key(key: Any) -> None:
+    if key is None:
+        return
+    if not has_member(key, "key_arn"):
+        raise ValueError(
+            f"encryption_key must be an aws_kms.IKey, got {key!r}: pass the construct, "
+            "or Key.from_key_arn(…) for one that is already there"
+        )
+    if has_member(key, "alias_name"):
+        raise ValueError(
+            f"encryption_key must be the key itself, got alias {key.alias_name!r}: permissions "
+            "for an alias let nobody use its key; pass the key, or Key.from_key_arn(…)"
+        )
+
+
+def check_topic(topic: Any) -> None:
+    if topic is None:
+        return
+    if not has_member(topic, "topic_arn"):
+        raise ValueError(f"topic must be an aws_sns.ITopic, got {topic!r}: pass the construct")
+    if topic.fifo or fifo_name(topic.topic_arn) is not None:
+        raise ValueError(
+            f"topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
+            "Lambda cannot send failures to FIFO topics"
+        )
+
+
+def check_queue(queue: Any) -> None:
+    if queue is None:
+        return
+    if not has_member(queue, "queue_arn"):
+        raise ValueError(f"queue must be an aws_sqs.IQueue, got {queue!r}: pass the construct")
+    if queue.fifo or fifo_name(queue.queue_arn) is not None:
+        raise ValueError(
+            f"queue must be a standard queue, got FIFO queue {queue.node.path!r}: "
+            "a standard SNS topic cannot send to FIFO queues"
+        )
+    if queue.encryption_type is sqs.QueueEncryption.KMS_MANAGED:
+        raise ValueError(
+            f"queue must not use SQS's own KMS key, got {queue.node.path!r}: SNS may not use that "
+            "key; encrypt the queue with QueueEncryption.SQS_MANAGED or a key of yours"
+        )

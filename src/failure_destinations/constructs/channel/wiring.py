@@ -1,0 +1,203 @@
+"""What may be known of a channel by attaching, schedule, monitoring, replayer and cover.
+
+A `FailureChannel` shows its users only what they need. Its companions in this library take its
+`Wiring` instead of reaching into the channel.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from ..tree import ref
+from .called import Called
+from .conditions import copy_condition
+from .observable_list import ObservableList
+from .refusals import check_environment
+
+if TYPE_CHECKING:
+    from ..replayer.replayer import FailureReplayer
+
+
+@dataclass(frozen=True)
+class AttachedHandler:
+    """A handler whose failed events go to a channel.
+
+    Attributes:
+        handler: The function, alias or version.
+        scope: The construct that what belongs to the handler is defined in: alarms, and the
+            permission to replay. What is defined there can refer to the channel without the
+            channel's stack referring back.
+        config: Its asynchronous configuration, or the construct around it; None if it is defined
+            elsewhere.
+        max_event_age: How long Lambda keeps an event for it. None: 6 hours, as Lambda does.
+        sends_successes: Whether Lambda sends records of its successful runs somewhere.
+        is_final: Whether the last two are known already; else `config` says so at synthesis.
+        arn: What a replay invokes.
+    """
+
+    handler: lambda_.IFunction
+    scope: Construct
+    config: Construct | None = None
+    max_event_age: Duration | None = None
+    sends_successes: bool = False
+    is_final: bool = True
+    arn: str = ""
+
+    @property
+    def called_arn(self) -> str:
+        """The ARN that callers use: a permission for a function does not cover its aliases."""
+        return self.arn or self.handler.function_arn
+
+    @property
+    def sends_successes_now(self) -> bool:
+        """Whether records of successes are sent somewhere, as is known at synthesis."""
+        if self.is_final or self.config is None:
+            return self.sends_successes
+        resource: Any = self.config.node.default_child
+        return getattr(resource.destination_config, "on_success", None) is not None
+
+
+class AttachedReplayer(NamedTuple):
+    """The replayer of a channel.
+
+    Attributes:
+        replayer: The construct.
+        parked_alarm_threshold: How many events are parked when its alarm goes off.
+    """
+
+    replayer: FailureReplayer
+    parked_alarm_threshold: int
+
+
+@dataclass(eq=False)
+class Wiring:
+    """The parts of one channel, and what is attached to it.
+
+    Attributes:
+        channel: The channel.
+        stack: The stack that it is in.
+        topic: Where Lambda sends invocation records.
+        queue: Where they are kept.
+        owns_queue: Whether the channel defines the queue; else it was given.
+        queue_subscription: The subscription of the queue.
+        dead_letter_queue: For what a schedule or the topic could not deliver.
+        copy_queue: The dead-letter queue of the handlers' functions; None without copies.
+        key: The channel's key as one whose policy nothing changes; None without one.
+        given_key: The key as it was given.
+        publishers_use_key: Whether CDK lets the roles of publishers use a key.
+        handlers: What is attached, and what will be.
+        schedules: The schedules that start handlers.
+        mailboxes: The addresses that get mails.
+        replayers: The channel's replayer, once there is one.
+        at_synthesis: What else is done once everything is defined.
+    """
+
+    channel: Construct
+    stack: Stack
+    topic: sns.ITopic
+    queue: sqs.IQueue
+    owns_queue: bool
+    queue_subscription: sns.Subscription
+    dead_letter_queue: sqs.IQueue
+    copy_queue: sqs.IQueue | None
+    key: kms.IKey | None
+    given_key: kms.IKey | None
+    publishers_use_key: bool
+    handlers: ObservableList[AttachedHandler] = field(default_factory=ObservableList)
+    schedules: ObservableList[scheduler.ISchedule] = field(default_factory=ObservableList)
+    mailboxes: ObservableList[str] = field(default_factory=ObservableList)
+    replayers: ObservableList[AttachedReplayer] = field(default_factory=ObservableList)
+    at_synthesis: list[Callable[[], None]] = field(default_factory=list)
+    _claims: dict[str, Construct] = field(default_factory=dict)
+    _stacks_within_reach: set[str] = field(default_factory=set)
+    _unconditioned: list[tuple[Called, Construct]] = field(default_factory=list)
+
+    def check_unclaimed(self, role: str) -> None:
+        """Raise ValueError if the channel has a companion of a kind already.
+
+        Args:
+            role: `monitoring` or `replayer`.
+        """
+        other = self._claims.get(role)
+        if other is not None:
+            raise ValueError(
+                f"channel must have no {role} yet, got {self.channel.node.path!r} with "
+                f"{other.node.path!r}: use that one"
+            )
+
+    def claim(self, role: str, construct: Construct) -> None:
+        """Make a construct the channel's only companion of a kind."""
+        self.check_unclaimed(role)
+        self._claims[role] = construct
+
+    @property
+    def companions(self) -> list[Construct]:
+        """The monitoring and the replayer, as far as there are any."""
+        return list(self._claims.values())
+
+    @functools.cached_property
+    def topic_destination(self) -> lambda_.IDestination:
+        """The topic as CDK's own destination, which is bound without a call to Python."""
+        return destinations.SnsDestination(self.topic)
+
+    @functools.cached_property
+    def copy_queue_arn(self) -> str:
+        """The ARN of the queue for copies."""
+        return cast(sqs.IQueue, self.copy_queue).queue_arn
+
+    def check_within_reach(self, handler: lambda_.IFunction, stack: Stack) -> None:
+        """Raise ValueError if a handler is known to be of another account or Region."""
+        # A function that is defined here is where its stack is, and most stacks have many.
+        is_of_stack = isinstance(handler, lambda_.Function)
+        if is_of_stack and ref(stack) in self._stacks_within_reach:
+            return
+        check_environment("handler", handler, self.stack)
+        if is_of_stack:
+            self._stacks_within_reach.add(ref(stack))
+
+    def follow_condition(self, called: Called, config: Construct) -> None:
+        """Copy a handler's condition to its configuration once everything is defined."""
+        self._unconditioned.append((called, config))
+
+    def copy_conditions(self) -> None:
+        """Copy the conditions that handlers have by now to their configurations."""
+        while self._unconditioned:
+            copy_condition(*self._unconditioned.pop())
+
+    def synthesize(self) -> None:
+        """Do what has waited until everything was defined."""
+        self.copy_conditions()
+        while self.at_synthesis:
+            self.at_synthesis.pop(0)()
+
+
+_WIRINGS: weakref.WeakKeyDictionary[Construct, Wiring] = weakref.WeakKeyDictionary()
+
+
+def register(wiring: Wiring) -> None:
+    """Make a channel's wiring known to its companions."""
+    _WIRINGS[wiring.channel] = wiring
+
+
+def wiring_of(channel: Any) -> Wiring:
+    """Return the wiring of a channel, or raise ValueError if it is not a FailureChannel."""
+    try:
+        return _WIRINGS[channel]
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"channel must be a FailureChannel, got {channel!r}: "
+            "pass the channel of a FailureNotifiedFunction, for example"
+        ) from None

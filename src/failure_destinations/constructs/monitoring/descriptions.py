@@ -1,0 +1,132 @@
+"""What each alarm says: what happened, why it may have, and the command that shows more."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+
+from ..channel.called import function_and_qualifier
+
+
+def failed_events_waiting(queue: sqs.IQueue) -> str:
+    """Return what the alarm says of failed events that wait in the channel's queue."""
+    return (
+        "Failed events wait in the queue. See them, fix what failed, and send them back to their "
+        f"functions: {_list(queue)}, then {_replay(queue)}"
+    )
+
+
+def oldest_event_age(queue: sqs.IQueue, seconds: float) -> str:
+    """Return what the alarm says of the event that has waited longest."""
+    return (
+        f"A failed event has waited {seconds:,.0f} seconds, and SQS soon deletes it because its "
+        "retention ends. Send it back to its function now, or save it first with "
+        f"--backup FILE: {_replay(queue)}"
+    )
+
+
+def dead_letter_events(queue: sqs.IQueue) -> str:
+    """Return what the alarm says of the channel's dead-letter queue."""
+    return (
+        "The dead-letter queue holds events that a schedule could not start, or that the topic "
+        "could not deliver to a subscriber; what a mailbox did not get is in the channel's queue "
+        f"too. See why: {_list(queue)}"
+    )
+
+
+def notifications_failed(topic: sns.ITopic) -> str:
+    """Return what the alarm says of the topic's deliveries."""
+    return (
+        "The topic could not deliver failures to a subscriber: the queue, its policy or its key is "
+        "broken, or a mailbox or endpoint is gone. They are in the dead-letter queue if the "
+        "subscription has one. See who subscribes, and how: aws sns list-subscriptions-by-topic "
+        f"--region {Aws.REGION} --topic-arn {topic.topic_arn}"
+    )
+
+
+def destination_delivery_failures(handler: lambda_.IFunction) -> str:
+    """Return what the alarm says of records that Lambda could not send."""
+    return (
+        f"Lambda could not send records of {handler.node.path} to its destination: they are lost, "
+        "unless the function has a dead-letter queue too. The role may not publish or use the key, "
+        "the destination is gone, or the record is over 256 KB. See where it sends: "
+        f"aws lambda get-function-event-invoke-config {_qualified(handler)}"
+    )
+
+
+def dead_letter_errors(handler: lambda_.IFunction) -> str:
+    """Return what the alarm says of a function's own dead-letter queue."""
+    return (
+        f"Lambda could not send failed events of {handler.node.path} to the function's own "
+        "dead-letter queue: the role may not send or use the key, or the queue is gone. See which "
+        f"it is: aws lambda get-function-configuration {_qualified(handler)} "
+        "--query DeadLetterConfig"
+    )
+
+
+def async_event_age(handler: lambda_.IFunction, max_age: str) -> str:
+    """Return what the alarm says of events that wait for their handler.
+
+    Args:
+        handler: The handler.
+        max_age: How many seconds Lambda keeps an event for it.
+    """
+    return (
+        f"Events wait long for {handler.node.path}: after {max_age} seconds Lambda gives them up, "
+        "and they go to the failure destination without a run. The function is throttled, or fails "
+        "often. See its share of concurrency: aws lambda get-function-concurrency "
+        f"{_named(handler)}"
+    )
+
+
+def invocations_dropped(group: str, dead_letter_queue: sqs.IQueue) -> str:
+    """Return what the alarm says of runs that EventBridge Scheduler gave up."""
+    return (
+        "EventBridge Scheduler gave up starting a run, of any schedule in the group: the role may "
+        "not invoke the function, or the function is gone. What it gave up is in the schedule's "
+        f"dead-letter queue; for those of this channel: {_list(dead_letter_queue)} "
+        f"The group's schedules: {_schedules(group)}"
+    )
+
+
+def invocations_lost(group: str) -> str:
+    """Return what the alarm says of runs that EventBridge Scheduler lost."""
+    return (
+        "EventBridge Scheduler gave up starting a run, of any schedule in the group, and could not "
+        "send it to the schedule's dead-letter queue: the run is lost. The schedule's role may not "
+        "send to the queue or use its key, or the queue is gone. See role and queue with "
+        f"get-schedule for each of: {_schedules(group)}"
+    )
+
+
+def parked_events(queue: sqs.IQueue) -> str:
+    """Return what the alarm says of events that the replayer gave up."""
+    return (
+        "The replayer gave up events: each failed again, or is not a failed event. Why is in the "
+        "attributes of each that begin with Replay. See them, fix what failed, and send them back "
+        f"to their functions within 14 days: {_replay(queue)}"
+    )
+
+
+def _list(queue: sqs.IQueue) -> str:
+    return f"failure-destinations list --region {Aws.REGION} --queue {queue.queue_url}"
+
+
+def _replay(queue: sqs.IQueue) -> str:
+    return f"failure-destinations replay --region {Aws.REGION} --queue {queue.queue_url}"
+
+
+def _schedules(group: str) -> str:
+    return f"aws scheduler list-schedules --region {Aws.REGION} --group-name {group}"
+
+
+def _named(handler: lambda_.IFunction) -> str:
+    function, _ = function_and_qualifier(handler)
+    return f"--region {Aws.REGION} --function-name {function.function_name}"
+
+
+def _qualified(handler: lambda_.IFunction) -> str:
+    function, qualifier = function_and_qualifier(handler)
+    return _named(handler) + ("" if handler is function else f" --qualifier {qualifier}")

@@ -1,0 +1,101 @@
+"""What a queue that was given to the channel needs, so that a replayer can drain it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import jsii
+from aws_cdk import Annotations, IAspect, Stack
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct, IConstruct
+
+from failure_destinations.runtime.replayer import EXTRA_RECEIVES
+
+from ..channel.refusals import is_token
+
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+VISIBILITY_FACTOR = 6
+# What SQS gives a queue that says nothing.
+_DEFAULT_VISIBILITY_SECONDS = 30
+
+
+@jsii.implements(IAspect)
+class GivenQueueCheck:
+    """Warns of a given queue once all handlers, and the queue's own settings, are known."""
+
+    def __init__(
+        self,
+        replayer: Construct,
+        queue: sqs.IQueue,
+        max_attempts: int,
+        timeout: Callable[[], int],
+    ) -> None:
+        """Hold what to look at.
+
+        Args:
+            replayer: What is warned of.
+            queue: The queue.
+            max_attempts: After how many attempts an event is parked.
+            timeout: Returns the timeout of the replayer's function in seconds.
+        """
+        self._replayer = replayer
+        self._queue = queue
+        self._max_attempts = max_attempts
+        self._timeout = timeout
+
+    def visit(self, node: IConstruct) -> None:
+        """Look at the queue when it is the replayer's turn."""
+        if node is self._replayer:
+            self._check_visibility()
+            self._check_redrive()
+
+    def _check_visibility(self) -> None:
+        timeout = self._timeout()
+        needed = timeout * VISIBILITY_FACTOR
+        queue = self._queue
+        known = _known_visibility(queue)
+        if known is not None and known >= needed:
+            return
+        got = "is not known here" if known is None else f"is {known:g} seconds"
+        Annotations.of(self._replayer).add_warning_v2(
+            "failure-destinations:visibility-timeout",
+            f"queue {queue.node.path} was given to the channel, and its visibility timeout {got}: "
+            f"set it to {needed} seconds, six times the timeout of the replayer's function, or an "
+            f"event is replayed again while it is being replayed; under {timeout} seconds Lambda "
+            "refuses it.",
+        )
+
+    def _check_redrive(self) -> None:
+        queue = self._queue
+        receives = self._max_attempts + EXTRA_RECEIVES
+        if not isinstance(queue, sqs.Queue):
+            got = "whether it has a redrive policy is not known here"
+        else:
+            limit = _redrive_limit(queue)
+            if limit is None or limit > receives:
+                return
+            got = f"its redrive policy moves what was received {limit} times"
+        Annotations.of(self._replayer).add_warning_v2(
+            "failure-destinations:queue-redrive",
+            f"queue {queue.node.path} was given to the channel, and {got}: let it have none, or "
+            f"one with a maxReceiveCount of {receives + 1} or more, or SQS takes events away that "
+            "wait for their replay, and nobody is notified that they were given up.",
+        )
+
+
+def _redrive_limit(queue: sqs.Queue) -> int | None:
+    """Return how often SQS hands out a message of a queue, or None without a limit known here."""
+    policy = Stack.of(queue).resolve(cast(sqs.CfnQueue, queue.node.default_child).redrive_policy)
+    # CloudFormation takes it as a text, too.
+    limit = str(policy.get("maxReceiveCount")) if isinstance(policy, Mapping) else ""
+    return int(limit) if limit.isdecimal() else None
+
+
+def _known_visibility(queue: sqs.IQueue) -> float | None:
+    if not isinstance(queue, sqs.Queue):
+        return None
+    seconds = cast(sqs.CfnQueue, queue.node.default_child).visibility_timeout
+    if seconds is None:
+        return _DEFAULT_VISIBILITY_SECONDS
+    return None if is_token(seconds) else seconds

@@ -1,0 +1,91 @@
+"""The role of the replayer's function: its queues, its log, and the handlers that it may invoke."""
+
+from __future__ import annotations
+
+from aws_cdk import Annotations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from ..channel import keys
+from ..channel.wiring import Wiring
+from ..suppressions import DATA_KEYS, acknowledge
+
+# With names of 64 characters 87 fit into the 10,240 that all policies of a role may have together;
+# a qualifier or another partition takes some more.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MAX_INVOCABLE = 80
+
+
+class ReplayerRole:
+    """Defines the role, and lets it invoke one handler after the other.
+
+    Args:
+        scope: The replayer.
+        wiring: Its channel's.
+        parked_queue: Where it sends what it gives up.
+        log_group: Where it writes.
+
+    Attributes:
+        role: The role.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        wiring: Wiring,
+        parked_queue: sqs.IQueue,
+        log_group: logs.ILogGroup,
+    ) -> None:
+        self._scope = scope
+        self._may_invoke: iam.PolicyStatement | None = None
+        self._invocable = 0
+        self.role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        for actions, resource in (
+            (["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn),
+            (
+                [
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                ],
+                wiring.queue.queue_arn,
+            ),
+            (["sqs:SendMessage"], parked_queue.queue_arn),
+        ):
+            self.role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        queue_key = wiring.queue.encryption_master_key
+        if wiring.key is not None:
+            self.role.add_to_policy(keys.statement(keys.SEND, wiring.key))
+            acknowledge(self.role, DATA_KEYS)
+        if queue_key is not None and (wiring.key is None or not wiring.owns_queue):
+            self.role.add_to_policy(keys.statement(keys.RECEIVE, queue_key))
+
+    def let_invoke(self, arn: str) -> bool:
+        """Let the role invoke one more handler; return whether that defined `invoke_policy`.
+
+        Args:
+            arn: What is called: a permission for a function does not cover its aliases.
+                https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+        """
+        self._invocable += 1
+        if self._invocable == MAX_INVOCABLE + 1:
+            Annotations.of(self._scope).add_warning_v2(
+                "failure-destinations:many-handlers",
+                f"more than {MAX_INVOCABLE} handlers are in the replayer's policy, and IAM "
+                "refuses what is over 10,240 characters: that is about 87 handlers with names of "
+                "64 characters. Define further ones in a stack of their own, which lets the "
+                "replayer in by a permission there, or give them another channel and replayer.",
+            )
+        if self._may_invoke is not None:
+            self._may_invoke.add_resources(arn)
+            return False
+        self._may_invoke = iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn])
+        # Not the role's own policy, which the function waits for: it would wait for every handler,
+        # and no handler could refer to it.
+        self.invoke_policy = iam.Policy(
+            self._scope, "InvokePolicy", roles=[self.role], statements=[self._may_invoke]
+        )
+        return True

@@ -1,0 +1,40 @@
+"""Runs what must wait until an app is defined: once for each stack, by one aspect."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import cast
+
+import jsii
+from aws_cdk import Aspects, IAspect, Stack
+from constructs import Construct, IConstruct
+
+
+def at_synthesis(construct: Construct, stack: Stack, *actions: Callable[[], None]) -> None:
+    """Run actions once everything is defined.
+
+    Args:
+        construct: What they belong to.
+        stack: The stack that it is in.
+        actions: What to run, in this order.
+    """
+    pending = _PENDING.get(stack)
+    if pending is None:
+        pending = _PENDING[stack] = _AtSynthesis()
+        # An aspect is called back for each construct below: this one has none.
+        Aspects.of(Construct(construct, "Suppressions")).add(cast(IAspect, pending))
+    pending.actions.extend(actions)
+
+
+@jsii.implements(IAspect)
+class _AtSynthesis:
+    def __init__(self) -> None:
+        self.actions: list[Callable[[], None]] = []
+
+    def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - CDK passes it by this name
+        while self.actions:
+            self.actions.pop(0)()
+
+
+_PENDING: weakref.WeakKeyDictionary[Stack, _AtSynthesis] = weakref.WeakKeyDictionary()
