@@ -1,4 +1,4 @@
-"""AWS CDK constructs with which no asynchronous Lambda failure is lost.
+"""AWS CDK constructs that lose no failed event of an asynchronous Lambda function.
 
 The constructs are exported lazily (PEP 562), so that importing this package neither imports the
 CDK nor starts Node.

@@ -33,7 +33,7 @@ class FailureDestinationCheck:
 
         Validations.of(app).add_plugins(FailureDestinationCheck())
 
-    A finding names the function's construct path, what calls it and what mends it. Findings of the
+    A finding names the function's construct path, what calls it and what fixes it. Findings of the
     severity `error` fail the synth, `warning` and `info` are only shown. `app.synth()` itself fails
     from aws-cdk-lib 2.263 on.
     https://docs.aws.amazon.com/cdk/v2/guide/policy-validation-synthesis.html
@@ -55,7 +55,7 @@ class FailureDestinationCheck:
     """
 
     def __init__(self, *, fail_on: Iterable[str] = (), show: str = "warning") -> None:
-        """Refuse kinds and severities that there are not."""
+        """Raise ValueError for a kind or severity that does not exist."""
         if isinstance(fail_on, str) or not isinstance(fail_on, Iterable):
             raise ValueError(
                 f"fail_on must be a list of kinds, got {fail_on!r}: write for example ['delivery']"

@@ -1,4 +1,4 @@
-"""The whole way in one construct: schedule, handler and failure channel."""
+"""A handler with its schedule and failure channel, in one construct."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .schedule import Delivery
 
 
 class FailureNotifiedFunction(Construct):
-    """A function that nobody waits for, with a place for each of its failures.
+    """A function that is invoked asynchronously, with a place for each of its failures.
 
     Defines, unless it shares one, a `FailureChannel`; Lambda's asynchronous configuration of the
     handler, whose failed events go to the channel's topic and from there to its queue and to
@@ -85,12 +85,12 @@ class FailureNotifiedFunction(Construct):
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
             max_event_age: How long Lambda keeps an event that it cannot run, for example while
                 the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
-            emails: Addresses to tell of each failure; see `FailureChannel`. Default: nobody.
+            emails: Addresses to notify of each failure; see `FailureChannel`. Default: nobody.
             channel: A channel to share. Default: one of its own, which keeps failed events
                 14 days, and longer than its stack.
             on_success: Where Lambda sends the record of each successful run: a standard queue or
-                topic, an event bus or a function. Not of a replay, which is a synchronous
-                invocation: Lambda sends records of asynchronous ones only. Default: nowhere.
+                topic, an event bus or a function. A replay sends no such record, because it is a
+                synchronous invocation. Default: nowhere.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
             delivery_retries: How often EventBridge Scheduler tries again to hand an event to
                 Lambda's queue, before anything runs: not how often the handler runs. 0 to 185.
@@ -180,5 +180,5 @@ def _check_channel(channel: Any, emails: Any) -> None:
     if emails:
         raise ValueError(
             f"emails cannot go with channel, got emails={emails!r}: "
-            "the channel tells everybody; call channel.add_email(…) for each"
+            "the channel notifies everybody; call channel.add_email(…) for each"
         )

@@ -24,7 +24,7 @@ class Payload:
     """
 
     def __init__(self, value: Any) -> None:
-        """Refuse what the handler would not get, or would get otherwise.
+        """Check that the handler will get the payload as it is.
 
         Raises:
             ValueError: JSON cannot hold the payload as it is, or it is too large.

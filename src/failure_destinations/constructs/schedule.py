@@ -1,4 +1,4 @@
-"""Starts a handler on a schedule: EventBridge Scheduler, its role and its dead-letter queue."""
+"""The EventBridge Scheduler schedule that starts a handler, with its role and dead-letter queue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Delivery:
         delivery_retries: int | None,
         max_delivery_age: Duration | None,
     ) -> None:
-        """Refuse what EventBridge Scheduler or Lambda would refuse, or read otherwise."""
+        """Raise ValueError for what Scheduler or Lambda would refuse, or read otherwise."""
         if not isinstance(schedule, scheduler.ScheduleExpression):
             raise ValueError(
                 f"schedule must be an aws_scheduler.ScheduleExpression, got {schedule!r}: "
@@ -77,7 +77,7 @@ class Delivery:
             Annotations.of(scope).add_warning_v2(
                 "failure-destinations:payload-over-sns-limit",
                 f"payload has {self._payload.size:,} bytes: Lambda cannot send an invocation "
-                f"record of over 256 KiB to SNS, so that a failed run {kept} and nobody is told. "
+                f"record of over 256 KiB to SNS, so a failed run {kept}, and nobody is notified. "
                 "Keep the payload in S3 and pass its key.",
             )
         role = iam.Role(

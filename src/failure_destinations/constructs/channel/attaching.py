@@ -332,6 +332,7 @@ def _bind_success(
 
 
 def check_on_success(on_success: Any) -> None:
+    """Raise ValueError if Lambda cannot send records of successes there."""
     if on_success is None:
         return
     if isinstance(on_success, destinations.S3Destination):

@@ -1,4 +1,4 @@
-"""Keeps failed events and tells people: topic, queue, dead-letter queue and subscriptions."""
+"""The channel that keeps failed events and notifies people: topic, queues and subscriptions."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ MAX_RETENTION_SECONDS = 1_209_600
 
 
 class FailureChannel(Construct):
-    """Keeps every failed event of its functions in a queue, and tells people.
+    """Keeps every failed event of its functions in a queue, and notifies people.
 
-    Defines an SNS topic, an SQS queue that gets each invocation record as Lambda wrote it, a
-    subscription for each mailbox, a dead-letter queue for what a schedule could not start or SNS
-    could not deliver, and a queue with a copy of each failed event, which comes by another way:
-    the dead-letter queue of the function. From the queue a failed event can be replayed.
+    Defines an SNS topic; an SQS queue that gets each invocation record as Lambda wrote it; a
+    subscription for each mailbox; a dead-letter queue for what a schedule could not start or SNS
+    could not deliver; and a queue with a copy of each failed event, which arrives separately, as
+    the dead-letter queue of the function. A failed event can be replayed from the queue.
 
-    One channel serves any number of functions, also those of other stacks: these refer to the
+    One channel serves any number of functions, in any stack of the app: their stacks refer to the
     channel's stack, never the other way round.
     """
 
@@ -70,8 +70,8 @@ class FailureChannel(Construct):
         Args:
             scope: The construct to define it in.
             id: Its name within the scope. Changing it replaces topic and queues.
-            emails: Addresses to tell of each failure; each person confirms the subscription in
-                the first mail, within 2 days. Default: nobody is told.
+            emails: Addresses to notify of each failure. Each person confirms the subscription in
+                the first mail, within 2 days. Default: nobody is notified.
                 https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
             subscriptions: Other subscribers of the topic: functions, URLs, chats. Default: none.
             topic: A standard topic to use; if it is imported and encrypted, the roles of the
@@ -90,10 +90,10 @@ class FailureChannel(Construct):
             keep_copies: Whether the functions get a queue of this channel as their dead-letter
                 queue, which keeps a copy of each failed event: up to 1 MiB, where SNS drops a
                 record over 256 KB, and also while the topic, its key or its policy is broken. A
-                function with a dead-letter queue of its own keeps it. For one that is imported,
-                of another stack than its configuration, or whose role cannot be changed, a warning
-                says that none can be set; for a version that is published already they begin with
-                the next. Default: copies are kept.
+                function with a dead-letter queue of its own keeps it. A warning says where none can
+                be set: the function is imported, is in another stack than its configuration, or
+                has a role that cannot be changed. A version that is published already has no
+                copies; the next one does. Default: copies are kept.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
         Raises:
@@ -193,7 +193,7 @@ class FailureChannel(Construct):
 
     @property
     def copy_queue(self) -> sqs.IQueue | None:
-        """The queue with a copy of each failed event, if the channel keeps copies.
+        """The queue with a copy of each failed event; None if the channel keeps no copies.
 
         A copy is the event itself, with the attributes `RequestID`, `ErrorCode` and
         `ErrorMessage`; its request id is that of the record in `queue`.
@@ -223,7 +223,7 @@ class FailureChannel(Construct):
 
     @property
     def encryption_key(self) -> kms.IKey | None:
-        """The KMS key of what this channel defines, if it was given one."""
+        """The KMS key of what this channel defines; None if it was given none."""
         return self._encryption_key
 
     def notify_failures_of(
@@ -245,8 +245,8 @@ class FailureChannel(Construct):
             max_event_age: How long Lambda keeps an event that it cannot run, for example while
                 the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
             on_success: Where Lambda sends the record of each successful run: a standard queue or
-                topic, an event bus or a function. Not of a replay, which is a synchronous
-                invocation: Lambda sends records of asynchronous ones only. Default: nowhere.
+                topic, an event bus or a function. A replay sends no such record, because it is a
+                synchronous invocation. Default: nowhere.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
         Returns:
@@ -268,18 +268,23 @@ class FailureChannel(Construct):
     ) -> None:
         """Attach this channel to every asynchronous function below a scope that is uncovered.
 
-        A function is asynchronous, and covered, as `FailureDestinationCheck` says: what is called
-        through an alias or version is attached through it. Whatever is defined before synthesis is
-        seen, also after this call. Functions with a failure destination or dead-letter queue are
-        left as they are, and so are those whose finding is acknowledged with
-        `Validations.of(…).acknowledge(…)`. A function whose asynchronous configuration has no
-        failure destination keeps it, and gets one. What is set with `add_property_override` is not
-        seen, and stays: a destination or dead-letter queue set so gets the failures. What cannot
-        be attached is left to the check: a `CfnFunction` without a construct around it, and, with
-        a warning, a function of another account or Region or of a stack that the channel's stack
-        refers to, which could not refer back. A channel in a stack of its own covers every stack
-        of its app, but for those of stages: each has a channel of its own. Where two channels cover
-        a function, it gets the one that comes first in the construct tree.
+        `FailureDestinationCheck` decides which functions are asynchronous, and which are covered. A
+        function that is called through an alias or version is attached through it. This includes
+        what is defined after this call, up to synthesis.
+
+        Left as they are: functions with a failure destination or dead-letter queue, and those whose
+        finding you acknowledged with `Validations.of(…).acknowledge(…)`. An asynchronous
+        configuration without a failure destination keeps its settings, and gets one. What
+        `add_property_override` sets is not seen, and stays: a destination or dead-letter queue set
+        that way gets the failures.
+
+        Left to the check, because they cannot be attached: a `CfnFunction` without a construct
+        around it; and, with a warning, a function in another account or Region, or in a stack that
+        the channel's stack refers to and that could not refer back.
+
+        A channel in a stack of its own covers every stack of its app, except those of stages: each
+        stage has a channel of its own. If two channels cover a function, it gets the one that comes
+        first in the construct tree.
 
         Args:
             scope: The app, a stage, a stack or any construct of the channel's app or stage.
@@ -288,8 +293,8 @@ class FailureChannel(Construct):
             max_event_age: Likewise. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
 
         Raises:
-            ValueError: The scope is no construct, or is covered already, or an argument is not as
-                described.
+            ValueError: The scope is not a construct, or is covered already, or an argument is not
+                as described.
         """
         from ..cover.cover import cover  # noqa: PLC0415 - start-up time: it imports the check
 
@@ -297,7 +302,7 @@ class FailureChannel(Construct):
         cover(self._wiring, scope, retries=retries, max_event_age=max_event_age)
 
     def add_email(self, address: str) -> sns.Subscription:
-        """Tell one more mailbox of each failure.
+        """Notify one more mailbox of each failure.
 
         Args:
             address: The address, or a token such as a `CfnParameter`'s value. The person confirms
@@ -311,7 +316,7 @@ class FailureChannel(Construct):
         return self._subscribe_mailbox(address)
 
     def add_subscription(self, subscription: sns.ITopicSubscription) -> sns.Subscription:
-        """Tell one more subscriber of each failure: a function, a URL, another queue, a chat.
+        """Notify one more subscriber of each failure: a function, a URL, another queue, a chat.
 
         What SNS cannot deliver to it goes to the dead-letter queue, unless it has one of its own.
         https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
@@ -331,7 +336,7 @@ class FailureChannel(Construct):
         return added
 
     def grant_consume_failures(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let someone read and delete failed events and their copies, and dead letters.
+        """Let someone read and delete failed events, their copies, and dead letters.
 
         Args:
             grantee: A role, user, group or function.
@@ -369,7 +374,7 @@ class FailureChannel(Construct):
             self._warn(
                 "imported-key",
                 "encryption_key is imported, so that its policy cannot be changed here: let "
-                f"sns.amazonaws.com use {in_words(SEND)} in it, or no failed event reaches the "
+                f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
                 "queue.",
             )
         return kms.Key.from_key_arn(self, "EncryptionKey", key.key_arn)
@@ -379,8 +384,8 @@ class FailureChannel(Construct):
             self._warn(
                 "imported-queue",
                 "queue is imported, so that its policy cannot be changed here: let "
-                "sns.amazonaws.com use sqs:SendMessage in it, and its key if it has one, or no "
-                "failed event reaches it.",
+                "sns.amazonaws.com use sqs:SendMessage in it, and its key if it has one, or "
+                "failed events do not reach it.",
             )
         key = queue.encryption_master_key
         added = key is None or let_service_send(key, _sns_service())
@@ -388,7 +393,7 @@ class FailureChannel(Construct):
             self._warn(
                 "imported-queue-key",
                 "the key of queue is imported, so that its policy cannot be changed here: let "
-                f"sns.amazonaws.com use {in_words(SEND)} in it, or no failed event reaches the "
+                f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
                 "queue.",
             )
 

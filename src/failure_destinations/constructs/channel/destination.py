@@ -106,7 +106,7 @@ class _Arn:
 
 @jsii.implements(IValidation)
 class _Validation:
-    """Refuses, at synthesis, what only finished configurations show."""
+    """Reports at synthesis what only a finished configuration shows."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring

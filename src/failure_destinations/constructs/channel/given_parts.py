@@ -1,4 +1,4 @@
-"""Refuses topics, queues, keys and subscriptions that a channel cannot work with."""
+"""Checks the topic, queue, key and subscriptions that a channel is given."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .refusals import fifo_name, has_member
 
 
 def check_subscriptions(subscriptions: Any) -> None:
+    """Raise ValueError if these are not subscriptions of SNS."""
     if isinstance(subscriptions, (str, bytes)) or not isinstance(subscriptions, Sequence):
         raise ValueError(
             f"subscriptions must be a list, got {subscriptions!r}: write [subscription]"
@@ -27,7 +28,7 @@ def check_subscriptions(subscriptions: Any) -> None:
 
 
 def check_subscribed(subscription: sns.Subscription) -> None:
-    """Refuse a FIFO queue, which a subscription shows only once it is bound."""
+    """Raise ValueError for a FIFO queue, which a subscription shows only once it is bound."""
     resource = cast(sns.CfnSubscription, subscription.node.default_child)
     if (name := fifo_name(resource.endpoint or "")) is not None:
         raise ValueError(
@@ -37,6 +38,7 @@ def check_subscribed(subscription: sns.Subscription) -> None:
 
 
 def check_key(key: Any) -> None:
+    """Raise ValueError if this is not a key, or is an alias of one."""
     if key is None:
         return
     if not has_member(key, "key_arn"):
@@ -52,6 +54,7 @@ def check_key(key: Any) -> None:
 
 
 def check_topic(topic: Any) -> None:
+    """Raise ValueError if Lambda cannot send failures to this topic."""
     if topic is None:
         return
     if not has_member(topic, "topic_arn"):
@@ -64,6 +67,7 @@ def check_topic(topic: Any) -> None:
 
 
 def check_queue(queue: Any) -> None:
+    """Raise ValueError if SNS cannot send to this queue."""
     if queue is None:
         return
     if not has_member(queue, "queue_arn"):

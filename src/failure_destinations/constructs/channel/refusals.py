@@ -1,4 +1,4 @@
-"""Refusals: what people pass is checked where they define it, before CDK's or AWS's own error."""
+"""Checks of what users pass, where they define it: before CDK's or AWS's own error."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aws_cdk import Duration, Reference, Stack, Stage, Token, Tokenization
 # How CDK writes what is only known at deployment into strings and numbers.
 _ENCODED_TEXT = re.compile(r"\$\{Token\[[a-zA-Z0-9:._-]+\]\}")
 _LARGEST_ENCODED_NUMBER = -1e288
-# Not every such text is a mailbox; every other text, such as a list of addresses, is none.
+# A syntax filter: a match may still not be a mailbox, a non-match never is.
 _ADDRESS = re.compile(r"[^\s@,;:<>]+@[^\s@,;:<>]*[^\s@,;:<>.]")
 
 
 def is_token(value: object) -> bool:
-    """Tell whether a value is only known at deployment, like a `CfnParameter`'s.
+    """Return whether a value is only known at deployment, like a `CfnParameter`'s.
 
     Decided in Python where that is possible: `Token.is_unresolved` is a call to Node.
     """
@@ -32,16 +32,16 @@ def is_token(value: object) -> bool:
 
 
 def has_member(value: object, member: str) -> bool:
-    """Tell whether a value is of a kind of CDK's, by a method or property that its kind has.
+    """Return whether a value is of one of CDK's types, by a member that only that type has.
 
-    Asked of the class first, since to read a property of the value is a call to Node; proxies of
-    what is imported have members of their own only.
+    The class is asked first, because reading a property of the value is a call to Node. A proxy
+    for something imported has the member only itself.
     """
     return not isinstance(value, type) and (hasattr(type(value), member) or hasattr(value, member))
 
 
 def check_scope(scope: Any) -> None:
-    """Refuse what no resource can be defined in."""
+    """Raise ValueError if resources cannot be defined in a scope."""
     if not has_member(scope, "node") or isinstance(scope, Stage):
         raise ValueError(
             f"scope must be a stack or a construct in one, got {scope!r}: "
@@ -50,7 +50,7 @@ def check_scope(scope: Any) -> None:
 
 
 def check_grantee(grantee: Any) -> None:
-    """Refuse what nothing can be granted to."""
+    """Raise ValueError if nothing can be granted to a grantee."""
     if not has_member(grantee, "grant_principal"):
         raise ValueError(
             f"grantee must be a role, user, group or function, got {grantee!r}: "
@@ -59,9 +59,9 @@ def check_grantee(grantee: Any) -> None:
 
 
 def fifo_name(arn: str) -> str | None:
-    """Return the path or ARN of the FIFO queue or topic that an ARN leads to, else None.
+    """Return the path or ARN of the FIFO queue or topic that an ARN belongs to, else None.
 
-    What is imported or wrapped shows that it is FIFO only here.
+    Something imported or wrapped shows that it is FIFO only in its ARN.
     """
     token: Any = Tokenization.reverse_string(arn).first_token
     target: Any = None
@@ -79,7 +79,7 @@ def check_environment(
     whose: str = "the channel",
     way_out: str = "define a channel there too",
 ) -> None:
-    """Refuse what is known to be in another account or Region than a stack."""
+    """Raise ValueError if a construct is known to be in another account or Region than a stack."""
     environment = construct.env
     for kind, theirs, ours in (
         ("account", environment.account, stack.account),
@@ -93,7 +93,7 @@ def check_environment(
 
 
 def check_count(name: str, value: Any, maximum: int, whose: str, minimum: int = 0) -> None:
-    """Refuse a number that is not an int from `minimum` to `maximum`."""
+    """Raise ValueError if a number is not an int from `minimum` to `maximum`."""
     if is_token(value) and not isinstance(value, str):
         return
     if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
@@ -103,7 +103,7 @@ def check_count(name: str, value: Any, maximum: int, whose: str, minimum: int = 
 
 
 def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:
-    """Refuse a duration outside `minimum` to `maximum` seconds, or with a fraction of a second."""
+    """Raise ValueError if a duration is out of bounds or has a fraction of a second."""
     if value is None:
         return
     bounds = f"a Duration from {minimum} to {maximum} seconds"
@@ -129,7 +129,7 @@ def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:
 
 
 def checked_emails(emails: Any) -> tuple[str, ...]:
-    """Return the addresses, or refuse the first that nobody could be told at."""
+    """Return the addresses, or raise ValueError for the first that is not a mailbox."""
     if isinstance(emails, (str, bytes)):
         raise ValueError(f"emails must be a list of addresses, got {emails!r}: write [{emails!r}]")
     if not isinstance(emails, Iterable):
@@ -146,7 +146,7 @@ def checked_emails(emails: Any) -> tuple[str, ...]:
 
 
 def check_address(name: str, address: Any, already: Container[str]) -> None:
-    """Refuse what is no address, or one of those there are already, in lower case."""
+    """Raise ValueError if this is not an address, or repeats one; `already` is in lower case."""
     if not isinstance(address, str):
         raise ValueError(f"{name} must be text, got {address!r}: write 'name@example.com'")
     if "#{Token[" in address:

@@ -76,7 +76,7 @@ class _Cover:
             try:
                 may_publish = self._attach(handler, model.config_of(finding))
             except ValueError as error:
-                # It stays uncovered, and the check says so.
+                # It stays uncovered, and the check reports it.
                 Annotations.of(called.handler).add_warning_v2(
                     "failure-destinations:not-covered", f"cover could not attach it: {error}"
                 )
@@ -103,7 +103,7 @@ class _Cover:
         return define_config(self._wiring, called, settings).may_publish
 
     def _check_order(self, handler: Handler) -> None:
-        """Refuse a handler that cannot refer to the channel, before CDK ends with a cycle."""
+        """Raise ValueError for a handler that cannot refer to the channel without a cycle."""
         if handler.outermost != self._own and handler.outermost in self._before:
             raise ValueError(
                 "handler must not be of a stack that is deployed before the channel's, got "

@@ -1,4 +1,4 @@
-"""The figures of a failure's way, as CloudWatch has them, from schedule to dead-letter queue."""
+"""CloudWatch metrics along the way of a failed event, from schedule to dead-letter queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_GROUP = "default"
 
 
 def events_in(queue: sqs.IQueue, **options: Any) -> cloudwatch.Metric:
-    """Return how many events wait in a queue, which SQS tells each minute."""
+    """Return how many events wait in a queue, which SQS reports each minute."""
     return queue.metric_approximate_number_of_messages_visible(
         **{"period": _minutes(1), **options},
     )
@@ -35,7 +35,7 @@ def topic_metric(name: str, topic: sns.ITopic, **options: Any) -> cloudwatch.Met
 
 
 def handler_metric(name: str, handler: lambda_.IFunction, **options: Any) -> cloudwatch.Metric:
-    """Return a figure of what is called: of a function as a whole, or of its alias or version.
+    """Return a metric of a handler: of the function as a whole, or of its alias or version.
 
     Not the handler's own `metric`, which looks for versions under a dimension that does not exist.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
@@ -53,7 +53,7 @@ def handler_metric(name: str, handler: lambda_.IFunction, **options: Any) -> clo
 
 
 def schedule_metric(name: str, group: str, **options: Any) -> cloudwatch.Metric:
-    """Return a figure of a group of schedules: EventBridge Scheduler has none of one schedule.
+    """Return a metric of a schedule group: EventBridge Scheduler has none of a single schedule.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
     """

@@ -35,19 +35,22 @@ _SQS_DEFAULT_RETENTION_SECONDS = 345_600
 
 
 class FailureMonitoring(Construct):
-    """Tells people when failed events wait, and when any hop of their way breaks.
+    """Notifies people when failed events wait, and when any hop on their way breaks.
 
     Defines CloudWatch alarms, an SNS topic for their messages with a subscription for each of the
-    channel's mailboxes, and a dashboard with the way of a failure from left to right. Alarms about
-    the channel and the default schedule group are defined here. Those about a handler are defined
-    beside its asynchronous configuration, for every handler that the channel has or gets, so that
-    the handler's stack refers to this one and never the other way round; unless this is not the
-    channel's stack, and the handler's is: then they are defined here. The dashboard shows handlers
-    of this stack by name; for those of others, failed deliveries of all the account's functions.
+    channel's mailboxes, and a dashboard that shows the order in which a failure travels from left
+    to right.
 
-    An alarm tells when it goes off, and again only after it was well in between: a thousand
-    failures are one message. Its message goes to the alarm topic, never to the channel's, and so
-    never into the queue of failed events. A channel has one monitoring.
+    Alarms about the channel and the default schedule group are defined here. Alarms about a handler
+    are defined beside its asynchronous configuration, for every handler that the channel has or
+    gets later, so that the handler's stack refers to this one and never the other way round. They
+    are defined here if the handler is in the channel's stack and this is not. The dashboard shows
+    handlers of this stack by name. For handlers of other stacks it shows the failed deliveries of
+    all the account's functions.
+
+    An alarm notifies when it goes off, and again only after it was OK in between: a thousand
+    failures are one message. Its message goes to the alarm topic, never to the channel's topic, and
+    so never into the queue of failed events. A channel has one monitoring.
 
     Example:
         >>> from aws_cdk import App, Stack
@@ -132,7 +135,7 @@ class FailureMonitoring(Construct):
 
     @property
     def alarm_topic(self) -> sns.ITopic:
-        """The topic that the alarms tell people through."""
+        """The topic that alarms notify people through."""
         return self._alarm_topic
 
     @property

@@ -50,7 +50,7 @@ class MonitoringThresholds:
     invocations_lost: int | None = 1
 
     def __post_init__(self) -> None:
-        """Refuse what no alarm can have.
+        """Check the thresholds.
 
         Raises:
             ValueError: A threshold is not as described; the message names it.

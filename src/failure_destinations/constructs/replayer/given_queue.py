@@ -45,7 +45,7 @@ class GivenQueueCheck:
         self._timeout = timeout
 
     def visit(self, node: IConstruct) -> None:
-        """Look at the queue when it is the replayer's turn."""
+        """Check the queue when CDK visits the replayer."""
         if node is self._replayer:
             self._check_visibility()
             self._check_redrive()

@@ -76,19 +76,19 @@ class FailureReplayer(Construct):
     failure is answered here and does not go through the failure destination again. What succeeds
     is deleted. What fails is hidden for `backoff`, then for twice as long, and so on; what fails
     when it was received `max_attempts` times is parked: sent to `parked_queue` with the reason in
-    its attributes, and only then deleted. An alarm tells when something is parked.
+    its attributes, and only then deleted. An alarm goes off when something is parked.
 
-    What is no failed event, or does not hold its payload, is parked at once. What only Lambda could
-    not take, because the function was throttled or not available, is hidden for an hour at most, or
-    `backoff` if that is longer, and never parked for that reason alone until it was received 100
-    times more than `max_attempts`. It counts as received all the same, so that the first failure
-    after `max_attempts` throttles parks the event. An event that SQS would delete while it is
-    hidden is parked before.
+    A message that is not a failed event, or does not hold its payload, is parked at once. An event
+    that Lambda could not take, because the function was throttled or not available, is hidden for
+    an hour at most, or for `backoff` if that is longer. It is parked for that reason alone only
+    when it was received 100 times more than `max_attempts`. It counts as received all the same, so
+    the first failure after `max_attempts` throttles parks the event. An event that SQS would delete
+    while it is hidden is parked before.
 
-    Every handler that the channel has or gets later is replayed, also those of other stacks: these
-    then let the replayer invoke them, so that their stack refers to the replayer's and never the
-    other way round; unless this is not the channel's stack, and the handler's is. The function may
-    invoke these handlers and nothing else. A channel has one replayer.
+    Every handler that the channel has or gets later is replayed. A handler of another stack lets
+    the replayer invoke it there, so that its stack refers to the replayer's and never the other way
+    round; the replayer's own policy names it if it is in the channel's stack and the replayer is
+    not. The function may invoke these handlers and nothing else. A channel has one replayer.
 
     Handlers must be idempotent, as for every asynchronous invocation: an event is delivered again
     when its replay was cut off, whatever the handler had done by then.
@@ -255,7 +255,7 @@ class FailureReplayer(Construct):
 
     @property
     def parked_queue(self) -> sqs.Queue:
-        """The queue for what failed `max_attempts` times, and for what is no failed event.
+        """The queue for events that failed `max_attempts` times, and for other messages.
 
         Each message has the body and attributes that it had, and attributes that say why it is
         here: `ReplayReason`, `ReplayErrorType`, `ReplayErrorMessage`, `ReplayFunction`,
@@ -267,7 +267,7 @@ class FailureReplayer(Construct):
     def parked_alarm(self) -> cloudwatch.Alarm:
         """The alarm that goes off while the parked queue holds something.
 
-        The channel's `FailureMonitoring` tells people of it; `add_alarm_action` tells others.
+        The channel's `FailureMonitoring` notifies people of it; `add_alarm_action` adds others.
         """
         return self._parked_alarm
 
