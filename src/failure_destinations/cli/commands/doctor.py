@@ -9,16 +9,17 @@ from collections.abc import Sequence
 
 import click
 
-from failure_destinations.deployed.session import Aws, aws_options
+from failure_destinations.deployed.session import Aws
 from failure_destinations.doctor.findings import Finding
 from failure_destinations.doctor.gather.aws_reader import Looks
 from failure_destinations.doctor.gather.channel import Gatherer
 from failure_destinations.doctor.gather.copies import compare
 from failure_destinations.doctor.judge.channel import judge
-from failure_destinations.text import plain, plural
+from failure_destinations.text import plural, printable
 
+from ..options import aws_options
 from ..parameters import NameType
-from ..progress import Progress
+from ..progress import ProgressBar
 
 _MEND = 1
 _NOT_KNOWN = 2
@@ -99,7 +100,7 @@ def command(
     at and nothing else is to mend.
     """
     findings: list[Finding] = []
-    with Progress("asking AWS", None) as progress:
+    with ProgressBar("asking AWS", None) as progress:
         looks = Looks(progress)
         for found in Gatherer(aws, stack, looks).channels(channel):
             seen = found if quick else compare(aws, found, looks, at_most)
@@ -148,12 +149,12 @@ def _print_lines(path: str, findings: Sequence[Finding], aws: Aws) -> None:
             Text.assemble(
                 "  ",
                 (f"{finding.severity:8}", _STYLES[finding.severity]),
-                plain(f"{finding.resource}: {finding.text}"),
+                printable(f"{finding.resource}: {finding.text}"),
             )
         )
         mend = _completed(finding.mend, aws)
         if mend is not None:
-            console.print(Text(f"          {plain(mend)}", style="dim"))
+            console.print(Text(f"          {printable(mend)}", style="dim"))
 
 
 def _completed(mend: str | None, aws: Aws) -> str | None:

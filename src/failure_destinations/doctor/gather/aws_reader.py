@@ -5,28 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from failure_destinations.deployed.aws_errors import is_access_denied, is_not_found
 from failure_destinations.errors import aws_message
 from failure_destinations.progress import Progress
 
 from ..facts import Unknown
 
 T = TypeVar("T")
-
-_DENIED = (
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthorizationError",
-    "UnauthorizedOperation",
-    "KMS.AccessDeniedException",
-)
-_MISSING = (
-    "NotFound",
-    "NotFoundException",
-    "ResourceNotFoundException",
-    "NoSuchEntity",
-    "QueueDoesNotExist",
-    "AWS.SimpleQueueService.NonExistentQueue",
-)
 
 
 class Looks:
@@ -51,10 +36,9 @@ class Looks:
         try:
             return look()
         except ClientError as error:
-            code = error.response["Error"].get("Code", "")
-            if code in _MISSING:
+            if is_not_found(error):
                 return None
-            if code in _DENIED:
+            if is_access_denied(error):
                 return Unknown(action, f"not known without permission for {action}")
             return Unknown(action, f"not known: {aws_message(error)}")
         finally:

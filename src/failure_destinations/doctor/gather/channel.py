@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from failure_destinations.deployed.channels import queue_url
+from failure_destinations.deployed.queues import queue_url
 from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.stacks import DeployedStack
 from failure_destinations.errors import CommandError
@@ -102,7 +102,7 @@ class Gatherer:
         """Return a queue by its URL or ARN; None if there is no id."""
         if id is None:
             return None
-        sqs = self._aws.client("sqs")
+        sqs: Any = self._aws.client("sqs")
         if id.startswith("arn:"):
             url = self._looks.at("sqs:GetQueueUrl", lambda: queue_url(sqs, id))
             if not isinstance(url, str):

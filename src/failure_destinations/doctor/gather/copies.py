@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from failure_destinations.deployed.queues import Choice
+from failure_destinations.deployed.queues import describe_queue
 from failure_destinations.deployed.session import Aws
-from failure_destinations.replay.peek import looking
-from failure_destinations.replay.received_message import Waiting
+from failure_destinations.replay.peek import peek
+from failure_destinations.replay.received_message import ReceivedMessage
 
 from ..facts import Channel, Copies, Copy, Queue, Unknown
 from .aws_reader import Looks
@@ -84,43 +84,43 @@ class _Look:
         age = (datetime.now(timezone.utc) - oldest).total_seconds()
         return dataclasses.replace(queue, seen_seconds=max(0.0, age))
 
-    def _messages(self, queue: Queue | None) -> Iterator[Waiting]:
+    def _messages(self, queue: Queue | None) -> Iterator[ReceivedMessage]:
         if queue is None or not queue.known:
             return
-        found = Choice(None, None, queue.url, "main").find(self._aws)
+        found = describe_queue(self._aws, queue.url)
         if found.consumers:
             self._drained_by = found.consumers[0]
             return
         if found.hidden:
             self._gaps.append(f"{found.hidden:,} messages of {found.name} cannot be seen now")
-        if not found.waiting:
+        if not found.visible:
             return
         if found.max_receives is not None:
             self._gaps.append(f"{found.name} moves messages away after a number of looks")
             return
         count = 0
-        with looking(self._aws.client("sqs"), found, self._gaps, at_most=self._at_most) as messages:
+        with peek(self._aws.client("sqs"), found, self._gaps, at_most=self._at_most) as messages:
             for count, waiting in enumerate(messages, 1):  # noqa: B007 - the last is the count
                 self._note(queue, waiting)
                 yield waiting
         if count >= self._at_most:
             self._gaps.append(f"{found.name} may hold more than --max {self._at_most}")
 
-    def _note(self, queue: Queue, waiting: Waiting) -> None:
+    def _note(self, queue: Queue, waiting: ReceivedMessage) -> None:
         sent = _sent(waiting)
         if sent is not None:
             self._oldest[queue.url] = min(sent, self._oldest.get(queue.url, sent))
 
 
-def _request_id(waiting: Waiting) -> str | None:
+def _request_id(waiting: ReceivedMessage) -> str | None:
     return None if waiting.event is None else waiting.event.request_id
 
 
-def _copy(id: str, waiting: Waiting) -> Copy:
+def _copy(id: str, waiting: ReceivedMessage) -> Copy:
     sender = None if waiting.event is None else waiting.event.sender
     return Copy(id, waiting.size, _sent(waiting), sender)
 
 
-def _sent(waiting: Waiting) -> datetime | None:
+def _sent(waiting: ReceivedMessage) -> datetime | None:
     sent = (waiting.message.get("Attributes") or {}).get("SentTimestamp")
     return None if sent is None else datetime.fromtimestamp(int(sent) / 1000, timezone.utc)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.stacks import DeployedStack
@@ -56,7 +57,7 @@ class _Asking:
         self._topic = topic
         self._copies = copies
         # boto3 makes clients in one thread only.
-        self._lambda = aws.client("lambda", connections=_THREADS)
+        self._lambda: Any = aws.client("lambda", connections=_THREADS)
         self._iam = aws.client("iam", connections=_THREADS)
         self._metrics = Metrics(aws, looks, connections=_THREADS)
 

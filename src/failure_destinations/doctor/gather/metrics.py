@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from failure_destinations.deployed.session import Aws
 
@@ -31,7 +32,7 @@ class Metrics:
     """
 
     def __init__(self, aws: Aws, looks: Looks, *, connections: int = 10) -> None:
-        self._client = aws.client("cloudwatch", connections=connections)
+        self._client: Any = aws.client("cloudwatch", connections=connections)
         self._looks = looks
 
     def peak(self, topic: str) -> float | Unknown | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.stacks import DeployedStack
@@ -99,7 +99,8 @@ def gather_key(aws: Aws, looks: Looks, id: str | None) -> Key | Unknown | None:
 
 
 def _listed(sources: Sources, arn: str) -> Listed | Unknown:
-    pages = sources.aws.client("sns").get_paginator("list_subscriptions_by_topic")
+    sns: Any = sources.aws.client("sns")
+    pages = sns.get_paginator("list_subscriptions_by_topic")
     listed = sources.looks.at(
         "sns:ListSubscriptionsByTopic",
         lambda: [
