@@ -15,7 +15,7 @@ from constructs import Construct
 from .channel.attaching import AsyncSettings, check_free, define_config
 from .channel.called import Called
 from .channel.channel import FailureChannel
-from .channel.refusals import check_scope, checked_emails
+from .channel.refusals import check_scope, checked_emails, shown
 from .channel.wiring import wiring_of
 from .schedule import Delivery
 
@@ -163,7 +163,7 @@ def _delivery(schedule: Any, **settings: Any) -> Delivery | None:
     for name, value in settings.items():
         if value is not None:
             raise ValueError(
-                f"{name} needs a schedule, got {name}={value!r:.80} and no schedule: "
+                f"{name} needs a schedule, got {name}={shown(value)} and no schedule: "
                 "pass schedule=… too, or leave it to whoever invokes the handler"
             )
     return None
@@ -174,11 +174,11 @@ def _check_channel(channel: Any, emails: Any) -> None:
         return
     if not isinstance(channel, FailureChannel):
         raise ValueError(
-            f"channel must be a FailureChannel, got {channel!r}: "
+            f"channel must be a FailureChannel, got {shown(channel)}: "
             "define one, or leave it out for one of the function's own"
         )
     if emails:
         raise ValueError(
-            f"emails cannot go with channel, got emails={emails!r}: "
+            f"emails cannot go with channel, got emails={shown(emails)}: "
             "the channel notifies everybody; call channel.add_email(…) for each"
         )

@@ -11,10 +11,15 @@ from aws_cdk import Stack
 from aws_cdk.aws_scheduler import ScheduleTargetInput
 from constructs import Construct
 
-from .channel.refusals import is_token
+from failure_destinations.text import printable
+
+from .channel.refusals import is_token, shown
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_BYTES = 1024 * 1024
+
+# Python itself reads and writes at most 4,300 digits.
+_MAX_BITS = 14_000
 
 
 class Payload:
@@ -85,7 +90,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             if not isinstance(key, str):
                 raise _not_json(path, key, "keys must be strings")
             yield path, key
-            yield from _leaves(item, f"{path}[{key!r}]")
+            yield from _leaves(item, f"{path}[{shown(key)}]")
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _leaves(item, f"{path}[{index}]")
@@ -101,11 +106,14 @@ def _check_leaf(path: str, value: Any) -> None:
             value.encode()
         except UnicodeEncodeError:
             raise _not_json(path, value, "it has half of a surrogate pair") from None
+    elif isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise _not_json(path, value, "no JSON reader takes such a number; pass it as text")
     elif value is not None and not isinstance(value, (bool, int, float)):
         raise _not_json(path, value, f"convert the {type(value).__name__} first")
 
 
 def _not_json(path: str, value: Any, way_out: str) -> ValueError:
     return ValueError(
-        f"payload must be something JSON can hold, got {value!r:.80} at {path:.80}: {way_out}"
+        f"payload must be something JSON can hold, got {shown(value)} at {printable(path[:80])}: "
+        f"{way_out}"
     )

@@ -13,7 +13,7 @@ from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
 from .channel import keys
-from .channel.refusals import check_age, check_count, is_token
+from .channel.refusals import check_age, checked_count, is_token, shown
 from .channel.wiring import Wiring
 from .payload import Payload
 from .suppressions import DATA_KEYS, acknowledge
@@ -42,11 +42,12 @@ class Delivery:
         """Raise ValueError for what Scheduler or Lambda would refuse, or read otherwise."""
         if not isinstance(schedule, scheduler.ScheduleExpression):
             raise ValueError(
-                f"schedule must be an aws_scheduler.ScheduleExpression, got {schedule!r}: "
+                f"schedule must be an aws_scheduler.ScheduleExpression, got {shown(schedule)}: "
                 "write for example ScheduleExpression.rate(Duration.minutes(1))"
             )
+        self._retries: float | None = None
         if delivery_retries is not None:
-            check_count(
+            self._retries = checked_count(
                 "delivery_retries",
                 delivery_retries,
                 MAX_DELIVERY_RETRIES,
@@ -57,13 +58,12 @@ class Delivery:
         )
         self._schedule = schedule
         self._payload = None if payload is None else Payload(payload)
-        self._retries = delivery_retries
         self._max_age = max_delivery_age
         # CDK's target would take a number known at deployment for one below 0.
         self._overrides: dict[str, float] = {}
-        if is_token(delivery_retries):
+        if is_token(self._retries):
+            self._overrides["MaximumRetryAttempts"] = cast(float, self._retries)
             self._retries = None
-            self._overrides["MaximumRetryAttempts"] = cast(float, delivery_retries)
         if max_delivery_age is not None and max_delivery_age.is_unresolved():
             self._max_age = None
             self._overrides["MaximumEventAgeInSeconds"] = max_delivery_age.to_seconds()

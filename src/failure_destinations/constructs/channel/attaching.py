@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any, NamedTuple, cast
 
-from aws_cdk import Annotations, Duration, Stack, Token
+from aws_cdk import Annotations, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -17,7 +17,7 @@ from ..suppressions import DATA_KEYS, acknowledge
 from .called import Called, function_and_qualifier
 from .copies import keep_copies
 from .keys import SEND, in_words
-from .refusals import check_age, check_count, fifo_name, has_member, is_token
+from .refusals import check_age, check_one_resource, checked_count, fifo_name, has_member, shown
 from .wiring import AttachedHandler, Wiring
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
@@ -55,9 +55,8 @@ class AsyncSettings:
         on_success: lambda_.IDestination | None = None,
     ) -> None:
         """Raise ValueError if Lambda would refuse the settings, or read them otherwise."""
-        check_settings(retries, max_event_age)
+        self.retries = checked_settings(retries, max_event_age)
         check_on_success(on_success)
-        self.retries = Token.as_number(retries) if is_token(retries) else int(retries)
         self.max_event_age = max_event_age
         self.on_success = on_success
 
@@ -181,22 +180,22 @@ def attach(
     return Attachment(config, may_publish)
 
 
-def check_settings(retries: int, max_event_age: Duration | None) -> None:
-    """Raise ValueError if Lambda would refuse the settings, or read them otherwise."""
-    check_count(
+def checked_settings(retries: int, max_event_age: Duration | None) -> float:
+    """Return the retries, or raise ValueError if Lambda would refuse a setting."""
+    check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
+    return checked_count(
         "retries",
         retries,
         MAX_RETRIES,
         "Lambda runs a failed asynchronous event again 2 times at most",
     )
-    check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
 
 
 def check_is_function(handler: Any) -> None:
     """Raise ValueError if a handler is not a function, version or alias."""
     if not has_member(handler, "configure_async_invoke"):
         raise ValueError(
-            f"handler must be a Lambda function, version or alias, got {handler!r}: "
+            f"handler must be a Lambda function, version or alias, got {shown(handler)}: "
             "pass the construct, not its name or ARN"
         )
 
@@ -209,22 +208,24 @@ def check_free(called: Called) -> None:
     taken = node.try_find_child(names.EVENT_INVOKE_CONFIG) is not None
     if not isinstance(handler, lambda_.Function):
         taken = taken or any(entry.type == _ATTACHED for entry in node.metadata)
+        check_imported(called)
         _check_qualifier(handler)
-        check_has_role(called)
     if taken:
         raise ValueError(
-            f"handler must have no asynchronous configuration yet, got {node.path!r} with one: "
+            f"handler must have no asynchronous configuration yet, got {shown(node.path)} with "
+            "one: "
             "attach it where it is defined, with on_failure=channel.destination; or remove "
             "on_failure, on_success, retry_attempts and max_event_age there, its "
             "configure_async_invoke call, or its other failure channel"
         )
 
 
-def check_has_role(called: Called) -> None:
-    """Raise ValueError if a handler has no role that could be let publish."""
+def check_imported(called: Called) -> None:
+    """Raise ValueError if a handler is not one function, or has no role that may publish."""
+    check_one_resource("handler", called.handler, called.handler.function_arn)
     if called.handler.role is None:
         raise ValueError(
-            f"handler must have a role, got {called.node.path!r} without one: import it with "
+            f"handler must have a role, got {shown(called.node.path)} without one: import it with "
             "Function.from_function_attributes(…, role=…), so that Lambda may send its failures"
         )
 
@@ -238,12 +239,13 @@ def check_success(config: lambda_.CfnEventInvokeConfig, wiring: Wiring) -> None:
         return
     if (name := fifo_name(arn)) is not None:
         raise ValueError(
-            f"on_success must be a standard queue or topic, got FIFO {name!r}: "
+            f"on_success must be a standard queue or topic, got FIFO {shown(name)}: "
             "Lambda cannot send records to FIFO queues and topics"
         )
     if arn in (wiring.topic.topic_arn, wiring.queue.queue_arn):
         raise ValueError(
-            f"on_success must not be the channel's, got {wiring.channel.node.path!r}: successes "
+            f"on_success must not be the channel's, got {shown(wiring.channel.node.path)}: "
+            "successes "
             "would land among the failed events"
         )
 
@@ -344,7 +346,7 @@ def check_on_success(on_success: Any) -> None:
     kind = type(on_success).__module__
     if not has_member(on_success, "bind") or kind == "aws_cdk.aws_sns_subscriptions":
         raise ValueError(
-            f"on_success must be an aws_lambda.IDestination, got {on_success!r}: "
+            f"on_success must be an aws_lambda.IDestination, got {shown(on_success)}: "
             "write for example aws_lambda_destinations.SqsDestination(queue)"
         )
 
@@ -373,7 +375,7 @@ def _check_qualifier(handler: Any) -> None:
     if has_member(handler, "version"):
         if handler.version == "$LATEST":
             raise ValueError(
-                f"handler must be the function itself, got {handler.node.path!r}, its "
+                f"handler must be the function itself, got {shown(handler.node.path)}, its "
                 "latest_version: to Lambda both are one"
             )
         return
@@ -381,7 +383,7 @@ def _check_qualifier(handler: Any) -> None:
     parts = handler.function_arn.split(":")
     if len(parts) > _ARN_PARTS:
         raise ValueError(
-            f"handler must not be imported by a qualified ARN, got {handler.node.path!r} for "
-            f"{parts[-1]!r}: import it with Alias.from_alias_attributes or "
+            f"handler must not be imported by a qualified ARN, got {shown(handler.node.path)} for "
+            f"{shown(parts[-1])}: import it with Alias.from_alias_attributes or "
             "Version.from_version_attributes, so that the alias or version is configured"
         )

@@ -18,7 +18,7 @@ from failure_destinations import names
 
 from ..suppressions import suppress_for_channel
 from ..synthesis import at_synthesis
-from .attaching import AsyncSettings, check_free, check_settings, define_config
+from .attaching import AsyncSettings, check_free, checked_settings, define_config
 from .called import Called
 from .destination import ChannelDestination
 from .given_parts import check_key, check_queue, check_subscribed, check_subscriptions, check_topic
@@ -31,6 +31,7 @@ from .refusals import (
     check_grantee,
     check_scope,
     checked_emails,
+    shown,
 )
 from .wiring import Wiring, register
 
@@ -108,12 +109,12 @@ class FailureChannel(Construct):
         check_age("retention", retention, MIN_RETENTION_SECONDS, MAX_RETENTION_SECONDS)
         if not isinstance(removal_policy, RemovalPolicy):
             raise ValueError(
-                f"removal_policy must be an aws_cdk.RemovalPolicy, got {removal_policy!r}: "
+                f"removal_policy must be an aws_cdk.RemovalPolicy, got {shown(removal_policy)}: "
                 "leave it out to keep the queues, or write RemovalPolicy.DESTROY"
             )
         if not isinstance(keep_copies, bool):
             raise ValueError(
-                f"keep_copies must be True or False, got {keep_copies!r}: "
+                f"keep_copies must be True or False, got {shown(keep_copies)}: "
                 "the channel defines the queue for them"
             )
         for name, given in (("topic", topic), ("queue", queue), ("encryption_key", encryption_key)):
@@ -298,7 +299,7 @@ class FailureChannel(Construct):
         """
         from ..cover.cover import cover  # noqa: PLC0415 - start-up time: it imports the check
 
-        check_settings(retries, max_event_age)
+        checked_settings(retries, max_event_age)
         cover(self._wiring, scope, retries=retries, max_event_age=max_event_age)
 
     def add_email(self, address: str) -> sns.Subscription:

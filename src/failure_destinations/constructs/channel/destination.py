@@ -12,9 +12,9 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IValidation
 
 from ..tree import ref
-from .attaching import Place, attach, check_has_role, check_success, place_of
+from .attaching import Place, attach, check_imported, check_success, place_of
 from .called import Called
-from .refusals import has_member
+from .refusals import has_member, shown
 from .wiring import AttachedHandler, Wiring
 
 
@@ -50,7 +50,8 @@ class ChannelDestination:
         """
         if type is lambda_.DestinationType.SUCCESS:
             raise ValueError(
-                f"on_success must not be the channel's, got {self._wiring.channel.node.path!r}: "
+                "on_success must not be the channel's, got "
+                f"{shown(self._wiring.channel.node.path)}: "
                 "successes would land among the failed events; pass it as on_failure"
             )
         _attach(self._wiring, scope, fn)
@@ -60,7 +61,7 @@ class ChannelDestination:
 def _attach(wiring: Wiring, config: Construct, function: lambda_.IFunction) -> None:
     handler = _own_handler(config, function)
     called = Called(handler or function)
-    check_has_role(called)
+    check_imported(called)
     wiring.check_within_reach(called.handler, called.stack)
     place = place_of(called, None if handler else Stack.of(config))
     policy = None

@@ -8,14 +8,14 @@ from typing import Any, cast
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from .refusals import fifo_name, has_member
+from .refusals import check_one_resource, fifo_name, has_member, shown
 
 
 def check_subscriptions(subscriptions: Any) -> None:
     """Raise ValueError if these are not subscriptions of SNS."""
     if isinstance(subscriptions, (str, bytes)) or not isinstance(subscriptions, Sequence):
         raise ValueError(
-            f"subscriptions must be a list, got {subscriptions!r}: write [subscription]"
+            f"subscriptions must be a list, got {shown(subscriptions)}: write [subscription]"
         )
     for subscription in subscriptions:
         # A destination of Lambda's has a bind, too.
@@ -23,7 +23,7 @@ def check_subscriptions(subscriptions: Any) -> None:
         if not has_member(subscription, "bind") or kind == "aws_cdk.aws_lambda_destinations":
             raise ValueError(
                 "subscriptions must hold aws_sns_subscriptions, "
-                f"got {subscription!r}: write for example UrlSubscription(url)"
+                f"got {shown(subscription)}: write for example UrlSubscription(url)"
             )
 
 
@@ -32,7 +32,7 @@ def check_subscribed(subscription: sns.Subscription) -> None:
     resource = cast(sns.CfnSubscription, subscription.node.default_child)
     if (name := fifo_name(resource.endpoint or "")) is not None:
         raise ValueError(
-            f"subscriptions must not be of FIFO queues, got {name!r}: "
+            f"subscriptions must not be of FIFO queues, got {shown(name)}: "
             "a standard topic cannot send to FIFO queues"
         )
 
@@ -43,12 +43,14 @@ def check_key(key: Any) -> None:
         return
     if not has_member(key, "key_arn"):
         raise ValueError(
-            f"encryption_key must be an aws_kms.IKey, got {key!r}: pass the construct, "
+            f"encryption_key must be an aws_kms.IKey, got {shown(key)}: pass the construct, "
             "or Key.from_key_arn(…) for one that is already there"
         )
+    check_one_resource("encryption_key", key, key.key_arn)
     if has_member(key, "alias_name"):
         raise ValueError(
-            f"encryption_key must be the key itself, got alias {key.alias_name!r}: permissions "
+            f"encryption_key must be the key itself, got alias {shown(key.alias_name)}: "
+            "permissions "
             "for an alias let nobody use its key; pass the key, or Key.from_key_arn(…)"
         )
 
@@ -58,10 +60,11 @@ def check_topic(topic: Any) -> None:
     if topic is None:
         return
     if not has_member(topic, "topic_arn"):
-        raise ValueError(f"topic must be an aws_sns.ITopic, got {topic!r}: pass the construct")
+        raise ValueError(f"topic must be an aws_sns.ITopic, got {shown(topic)}: pass the construct")
+    check_one_resource("topic", topic, topic.topic_arn)
     if topic.fifo or fifo_name(topic.topic_arn) is not None:
         raise ValueError(
-            f"topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
+            f"topic must be a standard topic, got FIFO topic {shown(topic.node.path)}: "
             "Lambda cannot send failures to FIFO topics"
         )
 
@@ -71,14 +74,16 @@ def check_queue(queue: Any) -> None:
     if queue is None:
         return
     if not has_member(queue, "queue_arn"):
-        raise ValueError(f"queue must be an aws_sqs.IQueue, got {queue!r}: pass the construct")
+        raise ValueError(f"queue must be an aws_sqs.IQueue, got {shown(queue)}: pass the construct")
+    check_one_resource("queue", queue, queue.queue_arn)
     if queue.fifo or fifo_name(queue.queue_arn) is not None:
         raise ValueError(
-            f"queue must be a standard queue, got FIFO queue {queue.node.path!r}: "
+            f"queue must be a standard queue, got FIFO queue {shown(queue.node.path)}: "
             "a standard SNS topic cannot send to FIFO queues"
         )
     if queue.encryption_type is sqs.QueueEncryption.KMS_MANAGED:
         raise ValueError(
-            f"queue must not use SQS's own KMS key, got {queue.node.path!r}: SNS may not use that "
+            f"queue must not use SQS's own KMS key, got {shown(queue.node.path)}: SNS may not use "
+            "that "
             "key; encrypt the queue with QueueEncryption.SQS_MANAGED or a key of yours"
         )

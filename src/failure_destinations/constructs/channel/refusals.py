@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from collections.abc import Container, Iterable, Set
 from typing import Any
 
 from aws_cdk import Duration, Reference, Stack, Stage, Token, Tokenization
 
+from failure_destinations.text import printable
+
 # How CDK writes what is only known at deployment into strings and numbers.
 _ENCODED_TEXT = re.compile(r"\$\{Token\[[a-zA-Z0-9:._-]+\]\}")
 _LARGEST_ENCODED_NUMBER = -1e288
+_SHOWN_CHARACTERS = 100
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = _SHOWN_CHARACTERS
 # A syntax filter: a match may still not be a mailbox, a non-match never is.
 _ADDRESS = re.compile(r"[^\s@,;:<>]+@[^\s@,;:<>]*[^\s@,;:<>.]")
 
@@ -28,7 +34,18 @@ def is_token(value: object) -> bool:
     if isinstance(value, float):
         # Infinity would end the process that CDK runs in.
         return -math.inf < value < _LARGEST_ENCODED_NUMBER and bool(Token.is_unresolved(value))
-    return has_member(value, "to_string") and has_member(value, "resolve")
+    # A stack resolves others.
+    resolves = has_member(value, "to_string") and has_member(value, "resolve")
+    return resolves and not isinstance(value, Stack)
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: in one line of at most about 100 characters."""
+    try:
+        text = _REPR.repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+    return printable(text)
 
 
 def has_member(value: object, member: str) -> bool:
@@ -44,7 +61,7 @@ def check_scope(scope: Any) -> None:
     """Raise ValueError if resources cannot be defined in a scope."""
     if not has_member(scope, "node") or isinstance(scope, Stage):
         raise ValueError(
-            f"scope must be a stack or a construct in one, got {scope!r}: "
+            f"scope must be a stack or a construct in one, got {shown(scope)}: "
             "define Stack(app, …) and pass that"
         )
 
@@ -53,7 +70,7 @@ def check_grantee(grantee: Any) -> None:
     """Raise ValueError if nothing can be granted to a grantee."""
     if not has_member(grantee, "grant_principal"):
         raise ValueError(
-            f"grantee must be a role, user, group or function, got {grantee!r}: "
+            f"grantee must be a role, user, group or function, got {shown(grantee)}: "
             "pass the construct, or Role.from_role_name(…) for one that is already there"
         )
 
@@ -72,6 +89,15 @@ def fifo_name(arn: str) -> str | None:
     return arn if arn.endswith(".fifo") else None
 
 
+def check_one_resource(name: str, construct: Any, arn: str) -> None:
+    """Raise ValueError for an imported ARN with wildcards: permissions for it cover others too."""
+    if "*" in arn or "?" in arn:
+        raise ValueError(
+            f"{name} must be one resource, got {shown(construct.node.path)} for {shown(arn)}: "
+            "import it by its own name, or permissions would cover every resource that matches"
+        )
+
+
 def check_environment(
     name: str,
     construct: Any,
@@ -87,19 +113,32 @@ def check_environment(
     ):
         if theirs != ours and not is_token(theirs) and not is_token(ours):
             raise ValueError(
-                f"{name} must be in the same {kind} as {whose}, got {construct.node.path!r} "
+                f"{name} must be in the same {kind} as {whose}, got {shown(construct.node.path)} "
                 f"in {theirs} and {whose} in {ours}: {way_out}"
             )
 
 
-def check_count(name: str, value: Any, maximum: int, whose: str, minimum: int = 0) -> None:
-    """Raise ValueError if a number is not an int from `minimum` to `maximum`."""
-    if is_token(value) and not isinstance(value, str):
-        return
+def checked_count(name: str, value: Any, maximum: int, whose: str, minimum: int = 0) -> float:
+    """Return a number as CDK takes it, or raise ValueError if it is out of bounds.
+
+    Args:
+        name: The parameter.
+        value: An int, or a token that stands for one.
+        maximum: The largest.
+        whose: Why there are bounds.
+        minimum: The smallest.
+    """
+    if isinstance(value, float) and is_token(value):
+        return value
+    if has_member(value, "value_as_number"):
+        whose = "pass its value_as_number"
+    elif not isinstance(value, (str, list, int)) and is_token(value):
+        return Token.as_number(value)
     if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
         raise ValueError(
-            f"{name} must be an int from {minimum} to {maximum}, got {value!r}: {whose}"
+            f"{name} must be an int from {minimum} to {maximum}, got {shown(value)}: {whose}"
         )
+    return value
 
 
 def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:
@@ -109,7 +148,8 @@ def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:
     bounds = f"a Duration from {minimum} to {maximum} seconds"
     if not isinstance(value, Duration):
         raise ValueError(
-            f"{name} must be {bounds}, got {value!r}: write for example Duration.seconds({minimum})"
+            f"{name} must be {bounds}, got {shown(value)}: write for example "
+            f"Duration.seconds({minimum})"
         )
     if value.is_unresolved():
         try:
@@ -131,10 +171,13 @@ def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:
 def checked_emails(emails: Any) -> tuple[str, ...]:
     """Return the addresses, or raise ValueError for the first that is not a mailbox."""
     if isinstance(emails, (str, bytes)):
-        raise ValueError(f"emails must be a list of addresses, got {emails!r}: write [{emails!r}]")
+        raise ValueError(
+            f"emails must be a list of addresses, got {shown(emails)}: write [{shown(emails)}]"
+        )
     if not isinstance(emails, Iterable):
         raise ValueError(
-            f"emails must be a list of addresses, got {emails!r}: write ['name@example.com'], or ()"
+            f"emails must be a list of addresses, got {shown(emails)}: write ['name@example.com'], "
+            "or ()"
         )
     # The order of a set is another one in each run, and would change the template.
     addresses = tuple(sorted(emails, key=str) if isinstance(emails, Set) else emails)
@@ -148,7 +191,7 @@ def checked_emails(emails: Any) -> tuple[str, ...]:
 def check_address(name: str, address: Any, already: Container[str]) -> None:
     """Raise ValueError if this is not an address, or repeats one; `already` is in lower case."""
     if not isinstance(address, str):
-        raise ValueError(f"{name} must be text, got {address!r}: write 'name@example.com'")
+        raise ValueError(f"{name} must be text, got {shown(address)}: write 'name@example.com'")
     if "#{Token[" in address:
         raise ValueError(
             f"{name} must be known one by one, got a list known at deployment: "
@@ -156,11 +199,11 @@ def check_address(name: str, address: Any, already: Container[str]) -> None:
         )
     if not is_token(address) and not (_ADDRESS.fullmatch(address) and address.isprintable()):
         raise ValueError(
-            f"{name} must be one address like 'name@example.com', got {address!r}: "
+            f"{name} must be one address like 'name@example.com', got {shown(address)}: "
             "SNS could not deliver to it"
         )
     if address.casefold() in already:
         raise ValueError(
-            f"{name} must not repeat a mailbox, got {address!r} twice: remove one "
+            f"{name} must not repeat a mailbox, got {shown(address)} twice: remove one "
             "(upper and lower case are the same mailbox)"
         )

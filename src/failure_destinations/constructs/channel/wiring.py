@@ -25,7 +25,7 @@ from ..tree import ref
 from .called import Called
 from .conditions import copy_condition
 from .observable_list import ObservableList
-from .refusals import check_environment
+from .refusals import check_environment, shown
 
 if TYPE_CHECKING:
     from ..replayer.replayer import FailureReplayer
@@ -79,7 +79,7 @@ class AttachedReplayer(NamedTuple):
     """
 
     replayer: FailureReplayer
-    parked_alarm_threshold: int
+    parked_alarm_threshold: float
 
 
 @dataclass(eq=False)
@@ -134,8 +134,8 @@ class Wiring:
         other = self._claims.get(role)
         if other is not None:
             raise ValueError(
-                f"channel must have no {role} yet, got {self.channel.node.path!r} with "
-                f"{other.node.path!r}: use that one"
+                f"channel must have no {role} yet, got {shown(self.channel.node.path)} with "
+                f"{shown(other.node.path)}: use that one"
             )
 
     def claim(self, role: str, construct: Construct) -> None:
@@ -198,6 +198,6 @@ def wiring_of(channel: Any) -> Wiring:
         return _WIRINGS[channel]
     except (KeyError, TypeError):
         raise ValueError(
-            f"channel must be a FailureChannel, got {channel!r}: "
+            f"channel must be a FailureChannel, got {shown(channel)}: "
             "pass the channel of a FailureNotifiedFunction, for example"
         ) from None

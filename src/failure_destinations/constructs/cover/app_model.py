@@ -16,6 +16,7 @@ from failure_destinations.check.stacks import Stack as Template
 from failure_destinations.check.stacks import read_facts
 
 from ..channel.called import Called
+from ..channel.refusals import shown
 from .node import AppReader, ReadResource, ReadStack
 
 _FUNCTION = "AWS::Lambda::Function"
@@ -98,7 +99,7 @@ class AppModel:
                 if not {"onFailure", "onSuccess"} >= set(known):
                     raise ValueError(
                         "handler must have destinations that are known, got "
-                        f"{element.node.path!r} with a value chosen at deployment: set its "
+                        f"{shown(element.node.path)} with a value chosen at deployment: set its "
                         "failure destination where it is defined"
                     )
                 return element

@@ -24,7 +24,7 @@ from ..channel.attaching import (
     check_free,
     define_config,
 )
-from ..channel.refusals import has_member
+from ..channel.refusals import has_member, shown
 from ..channel.wiring import Wiring
 from ..tree import outermost, ref, stage_of
 from .app_model import AppModel, Handler
@@ -107,7 +107,7 @@ class _Cover:
         if handler.outermost != self._own and handler.outermost in self._before:
             raise ValueError(
                 "handler must not be of a stack that is deployed before the channel's, got "
-                f"{handler.called.node.path!r}, whose stack the channel's, or that of its "
+                f"{shown(handler.called.node.path)}, whose stack the channel's, or that of its "
                 "monitoring or replayer, refers to or depends on: define them in a stack of their "
                 "own"
             )
@@ -130,15 +130,16 @@ def _id_of(scope: IConstruct) -> str:
 def _check_scope(channel: Construct, scope: Any) -> None:
     if not has_member(scope, "node"):
         raise ValueError(
-            f"scope must be a construct, got {scope!r}: pass the app, a stack or any construct"
+            f"scope must be a construct, got {shown(scope)}: pass the app, a stack or any construct"
         )
     if channel.node.try_find_child(_id_of(scope)) is not None:
         raise ValueError(
-            f"scope must be covered once, got {scope.node.path or 'the app'!r} again: "
+            f"scope must be covered once, got {shown(scope.node.path or 'the app')} again: "
             "remove one call of cover"
         )
     if ref(stage_of(scope)) != ref(stage_of(channel)):
         raise ValueError(
-            f"scope must be in the channel's app or stage, got {scope.node.path!r} for the channel "
-            f"{channel.node.path!r}: define a channel in that stage too"
+            f"scope must be in the channel's app or stage, got {shown(scope.node.path)} for the "
+            "channel "
+            f"{shown(channel.node.path)}: define a channel in that stage too"
         )

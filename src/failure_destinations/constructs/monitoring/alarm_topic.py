@@ -15,7 +15,7 @@ from failure_destinations import names
 
 from ..channel.keys import SEND, in_words, let_service_send
 from ..channel.mailboxes import mailbox_id
-from ..channel.refusals import has_member
+from ..channel.refusals import check_one_resource, has_member, shown
 from ..channel.wiring import Wiring
 from ..suppressions import ALARM_MAIL_HAS_NO_DLQ, TOPIC_HAS_NO_KEY, acknowledge, skip
 
@@ -26,16 +26,18 @@ def check_alarm_topic(topic: Any, channel_topic: sns.ITopic) -> None:
         return
     if not has_member(topic, "topic_arn"):
         raise ValueError(
-            f"alarm_topic must be an aws_sns.ITopic, got {topic!r}: pass the construct"
+            f"alarm_topic must be an aws_sns.ITopic, got {shown(topic)}: pass the construct"
         )
+    check_one_resource("alarm_topic", topic, topic.topic_arn)
     if topic.fifo:
         raise ValueError(
-            f"alarm_topic must be a standard topic, got FIFO topic {topic.node.path!r}: "
+            f"alarm_topic must be a standard topic, got FIFO topic {shown(topic.node.path)}: "
             "mailboxes cannot subscribe to FIFO topics"
         )
     if topic is channel_topic:
         raise ValueError(
-            f"alarm_topic must not be the channel's topic, got {topic.node.path!r}: alarm messages "
+            f"alarm_topic must not be the channel's topic, got {shown(topic.node.path)}: alarm "
+            "messages "
             "would land in the queue of failed events; leave it out for a topic of its own"
         )
 

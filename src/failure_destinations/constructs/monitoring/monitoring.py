@@ -19,7 +19,7 @@ from failure_destinations import names
 
 from ..channel.attaching import MAX_EVENT_AGE_SECONDS, MIN_EVENT_AGE_SECONDS, check_is_function
 from ..channel.channel import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS, FailureChannel
-from ..channel.refusals import check_age, check_scope, has_member, is_token
+from ..channel.refusals import check_age, check_scope, has_member, is_token, shown
 from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
 from . import descriptions, metrics
 from .alarm import define_alarm
@@ -292,14 +292,15 @@ class FailureMonitoring(Construct):
         if given is not None and known is not None:
             raise ValueError(
                 f"queue_retention is for a queue whose retention is not known, got one for "
-                f"{queue.node.path!r} with {known} seconds: leave it out"
+                f"{shown(queue.node.path)} with {known} seconds: leave it out"
             )
         seconds = known if given is None else seconds_of("queue_retention", given)
         if percent is None:
             return None
         if seconds is None:
             raise ValueError(
-                f"queue_retention must be given, got None for {queue.node.path!r}: its retention "
+                f"queue_retention must be given, got None for {shown(queue.node.path)}: its "
+                "retention "
                 "is not known here; or switch the alarm off with "
                 "thresholds=MonitoringThresholds(oldest_event_age_percent=None)"
             )
@@ -342,7 +343,7 @@ class FailureMonitoring(Construct):
         key = (path, attached.arn)
         if key in self._watched or scope.node.try_find_child(names.FAILURE_ALARMS) is not None:
             raise ValueError(
-                f"handler must be watched once, got {path!r} again: "
+                f"handler must be watched once, got {shown(path)} again: "
                 "what is attached to the channel is watched by itself; remove the call of watch"
             )
         self._watched.add(key)
@@ -461,7 +462,7 @@ def _checked_thresholds(thresholds: Any) -> MonitoringThresholds:
         return MonitoringThresholds()
     if not isinstance(thresholds, MonitoringThresholds):
         raise ValueError(
-            f"thresholds must be MonitoringThresholds, got {thresholds!r}: "
+            f"thresholds must be MonitoringThresholds, got {shown(thresholds)}: "
             "write for example MonitoringThresholds(failed_events_waiting=10)"
         )
     return thresholds
@@ -470,6 +471,6 @@ def _checked_thresholds(thresholds: Any) -> MonitoringThresholds:
 def _check_schedule(schedule: Any) -> None:
     if schedule is not None and not has_member(schedule, "schedule_group"):
         raise ValueError(
-            f"schedule must be an aws_scheduler.ISchedule, got {schedule!r}: "
+            f"schedule must be an aws_scheduler.ISchedule, got {shown(schedule)}: "
             "pass the construct, not its expression"
         )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ..channel.refusals import is_token
+from ..channel.refusals import checked_count, shown
 
 _PERCENT = 100
+# The largest whole number that JSON and CloudFormation hold exactly.
+_MAX_COUNT = 2**53
+_COUNTS = "the alarm goes off at this count; None switches it off"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,23 +65,14 @@ class MonitoringThresholds:
             if field.name.endswith("_percent"):
                 _check_percentage(field.name, value)
             else:
-                _check_count(field.name, value)
+                count = checked_count(field.name, value, _MAX_COUNT, _COUNTS, 1)
+                object.__setattr__(self, field.name, count)
 
 
 def _check_percentage(name: str, value: Any) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 < value <= _PERCENT:
         raise ValueError(
-            f"{name} must be a number over 0, up to 100, got {value!r}: "
+            f"{name} must be a number over 0, up to 100, got {shown(value)}: "
             "it is a percentage; None switches the alarm off"
-        )
-
-
-def _check_count(name: str, value: Any) -> None:
-    if is_token(value):
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(
-            f"{name} must be an int from 1, got {value!r}: "
-            "the alarm goes off at this count; None switches it off"
         )

@@ -13,7 +13,6 @@ from aws_cdk import (
     IgnoreMode,
     RemovalPolicy,
     Stack,
-    Token,
     Tokenization,
 )
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -30,11 +29,12 @@ from ..channel.called import Called
 from ..channel.channel import FailureChannel
 from ..channel.refusals import (
     check_age,
-    check_count,
     check_environment,
     check_grantee,
     check_scope,
+    checked_count,
     is_token,
+    shown,
 )
 from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
 from ..monitoring import descriptions, metrics
@@ -155,18 +155,18 @@ class FailureReplayer(Construct):
         check_environment(
             "channel", channel.queue, Stack.of(scope), "the replayer", "define the replayer there"
         )
-        check_count(
+        attempts = checked_count(
             "max_attempts", max_attempts, MAX_ATTEMPTS, "an event that fails is tried again", 1
         )
         check_age("backoff", backoff, 1, MAX_BACKOFF_SECONDS)
-        check_count(
+        concurrency = checked_count(
             "max_concurrency",
             max_concurrency,
             MAX_CONCURRENCY,
             "Lambda limits the concurrency of a queue's events within these bounds only",
             MIN_CONCURRENCY,
         )
-        check_count(
+        threshold = checked_count(
             "parked_alarm_threshold",
             parked_alarm_threshold,
             MAX_PARKED_THRESHOLD,
@@ -208,7 +208,7 @@ class FailureReplayer(Construct):
             environment={
                 "QUEUE_URL": channel.queue.queue_url,
                 "PARKED_QUEUE_URL": self._parked_queue.queue_url,
-                "MAX_ATTEMPTS": _text(max_attempts),
+                "MAX_ATTEMPTS": _text(attempts),
                 "BACKOFF_SECONDS": _text(900 if backoff is None else backoff.to_seconds()),
             },
         )
@@ -222,7 +222,7 @@ class FailureReplayer(Construct):
             event_source_arn=channel.queue.queue_arn,
             batch_size=1,
             report_batch_item_failures=True,
-            max_concurrency=Token.as_number(max_concurrency),
+            max_concurrency=concurrency,
             enabled=enabled,
         )
         suppress_for_replayer(
@@ -235,18 +235,18 @@ class FailureReplayer(Construct):
         self._parked_alarm = define_alarm(
             self,
             names.PARKED_EVENTS,
-            Token.as_number(parked_alarm_threshold),
+            threshold,
             self.metric_parked_events(),
             descriptions.parked_events(self._parked_queue),
         )
         self._longest = _DEFAULT_TIMEOUT_SECONDS
         self._set_timeouts()
         if not wiring.owns_queue:
-            limit = MAX_ATTEMPTS if is_token(max_attempts) else max_attempts
+            limit = MAX_ATTEMPTS if is_token(attempts) else int(attempts)
             check = GivenQueueCheck(self, channel.queue, limit, lambda: self._timeout)
             Aspects.of(self).add(cast(IAspect, check))
         wiring.handlers.observe(self._replay)
-        wiring.replayers.append(AttachedReplayer(self, parked_alarm_threshold))
+        wiring.replayers.append(AttachedReplayer(self, threshold))
 
     @property
     def function(self) -> lambda_.Function:
@@ -380,7 +380,7 @@ def _text(number: float) -> str:
 def _check_enabled(enabled: Any) -> None:
     if not isinstance(enabled, bool):
         raise ValueError(
-            f"enabled must be True or False, got {enabled!r}: write enabled=False to let the "
+            f"enabled must be True or False, got {shown(enabled)}: write enabled=False to let the "
             "events wait in the channel's queue"
         )
 
@@ -388,6 +388,6 @@ def _check_enabled(enabled: Any) -> None:
 def _check_removal_policy(removal_policy: Any) -> None:
     if not isinstance(removal_policy, RemovalPolicy):
         raise ValueError(
-            f"removal_policy must be an aws_cdk.RemovalPolicy, got {removal_policy!r}: "
+            f"removal_policy must be an aws_cdk.RemovalPolicy, got {shown(removal_policy)}: "
             "leave it out to keep the parked queue, or write RemovalPolicy.DESTROY"
         )

@@ -1,0 +1,1 @@
+"""Input from outside that is meant to break something."""
