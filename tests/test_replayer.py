@@ -606,7 +606,7 @@ def test_warns_of_successes_that_a_replay_does_not_report(
 def test_warns_of_more_handlers_than_a_policy_holds(
     stack: cdk.Stack, channel: FailureChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """IAM would refuse too large a policy only at deployment."""
+    """IAM would refuse the policy only at deployment."""
     monkeypatch.setattr(module, "_MAX_INVOCABLE", 2)
     FailureReplayer(stack, "Replayer", channel=channel)
     for id in ("One", "Two", "Three", "Four"):
@@ -617,7 +617,7 @@ def test_warns_of_more_handlers_than_a_policy_holds(
 def test_accepts_as_many_handlers_as_a_policy_holds(
     app: cdk.App, stack: cdk.Stack, channel: FailureChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Handlers of another stack do not count."""
+    """Those of another stack do not count."""
     monkeypatch.setattr(module, "_MAX_INVOCABLE", 1)
     FailureReplayer(stack, "Replayer", channel=channel)
     channel.notify_failures_of(define_handler(stack))
