@@ -316,7 +316,7 @@ def test_serves_an_imported_alias_of_another_stack(app: cdk.App) -> None:
 
 
 def test_warns_of_a_role_that_cannot_be_changed(stack: cdk.Stack) -> None:
-    """CDK silently drops what such a role is granted, so a warning says it."""
+    """CDK silently drops what such a role is granted, so a warning says so."""
     role = iam.Role.from_role_arn(stack, "Fixed", ROLE_ARN, mutable=False)
     FailureChannel(stack, "Channel").notify_failures_of(define_handler(stack, role=role))
     assert_warns(stack, "role cannot be changed")

@@ -294,7 +294,7 @@ def test_takes_addresses_in_any_order(app: cdk.App) -> None:
 
 
 def test_warns_of_an_imported_queue(stack: cdk.Stack) -> None:
-    """The library cannot change the policy of an imported queue, so a warning says it."""
+    """The library cannot change the policy of an imported queue, so a warning says so."""
     queue = sqs.Queue.from_queue_arn(stack, "Queue", "arn:aws:sqs:eu-west-1:111122223333:failures")
     FailureChannel(stack, "Channel", queue=queue)
     assert_warns(stack, "queue is imported")
@@ -375,7 +375,7 @@ def test_uses_a_key_of_another_stack(restrict: bool) -> None:
 
 
 def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
-    """The library cannot change the policy of an imported key, so a warning says it."""
+    """The library cannot change the policy of an imported key, so a warning says so."""
     key = kms.Key.from_key_arn(
         stack, "Key", "arn:aws:kms:eu-west-1:111122223333:key/12345678-1234-1234-1234-123456789012"
     )

@@ -433,7 +433,7 @@ def test_encrypts_the_alarm_topic_with_the_channels_key() -> None:
 
 
 def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
-    """The library cannot change the policy of an imported key, so a warning says it."""
+    """The library cannot change the policy of an imported key, so a warning says so."""
     arn = "arn:aws:kms:eu-west-1:111122223333:key/12345678-1234-1234-1234-123456789012"
     channel = FailureChannel(
         stack, "Channel", encryption_key=kms.Key.from_key_arn(stack, "Key", arn)
@@ -461,7 +461,7 @@ def test_alarms_go_to_a_given_topic(stack: cdk.Stack, channel: FailureChannel) -
 
 
 def test_warns_of_an_imported_alarm_topic(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """The library cannot change the policy of an imported topic, so a warning says it."""
+    """The library cannot change the policy of an imported topic, so a warning says so."""
     topic = sns.Topic.from_topic_arn(stack, "Operators", TOPIC_ARN)
     FailureMonitoring(stack, "Monitoring", channel=channel, alarm_topic=topic)
     assert_warns(stack, "alarm_topic is imported")
