@@ -1,7 +1,7 @@
-"""Synthesises the examples and their variants for policy checkers: run as a program, once.
+"""Synthesises the examples and their variants for policy checkers; run once, as a program.
 
-`python -m tests.checked_apps DIRECTORY` writes each app's templates there, and what cdk-nag finds
-to `cdk-nag.json`: for each app a list of rule and path of the construct.
+`python -m tests.checked_apps DIRECTORY` writes each app's templates there. It writes the findings
+of cdk-nag to `cdk-nag.json`: for each app a list of rules and construct paths.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from failure_destinations.constructs import suppressions as _suppressions
 
 _LOG_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*/app.py"))
-# What checkers say of a function that its owner decides on, by checker and rule.
+# Findings about a function that its owner decides on, by checker and rule.
 OF_THE_FUNCTION = {
     ("cdk-nag", f"AwsSolutions-IAM4[Policy::{_LOG_POLICY}]"),
     ("cdk-nag", "AwsSolutions-L1"),
@@ -57,7 +57,7 @@ OF_THE_FUNCTION = {
     ("checkov", "CKV_AWS_117"),
     ("checkov", "CKV_AWS_173"),
 }
-# Part of the path and logical id of everything that a replayer defines, its function too.
+# Part of the path and logical id of everything that a replayer defines, also of its function.
 REPLAYER = "Replayer"
 EMAIL = "developer@example.com"
 
@@ -75,7 +75,7 @@ def define_handler(stack: cdk.Stack, role: iam.IRole | None = None) -> lambda_.F
 
 
 def define_tutorial(stack: cdk.Stack) -> None:
-    """Define the tutorial's stack as one writes it by hand."""
+    """Define the tutorial's stack by hand, without the library."""
     queue, topic = sqs.Queue(stack, "Queue"), sns.Topic(stack, "Topic")
     topic.add_subscription(subscriptions.SqsSubscription(queue, raw_message_delivery=True))
     topic.add_subscription(subscriptions.EmailSubscription(EMAIL))
@@ -132,7 +132,7 @@ def define_replayed(stack: cdk.Stack) -> None:
 
 
 def define_unsuppressed(stack: cdk.Stack) -> None:
-    """Define with and without a key, and no acknowledgments."""
+    """Define a channel with a key and one without, and remove the acknowledgments."""
     with mock.patch.object(_suppressions, "Validations"):
         define_monitored(cdk.Stack(stack, "Monitored"))
         define_encrypted(cdk.Stack(stack, "Encrypted"))
@@ -141,7 +141,7 @@ def define_unsuppressed(stack: cdk.Stack) -> None:
 
 
 def define_acknowledged(stack: cdk.Stack) -> None:
-    """Define an app whose owner runs cdk-nag, and has decided on the function and no more."""
+    """Define an app whose owner runs cdk-nag and has decided about the function alone."""
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     handler = define_handler(stack, role=role)
     FailureNotifiedFunction(stack, "Notified", handler=handler, emails=[EMAIL])
@@ -171,7 +171,7 @@ VARIANTS: dict[str, Callable[[cdk.Stack], object]] = {
 
 
 def apps() -> Iterator[tuple[str, cdk.App]]:
-    """Synthesise each app, and give its name and itself."""
+    """Synthesise each app; yield its name and the app."""
     for example in EXAMPLES:
         yield example.parent.name, runpy.run_path(str(example))["app"]
     for name, define in VARIANTS.items():
@@ -182,7 +182,7 @@ def apps() -> Iterator[tuple[str, cdk.App]]:
 
 
 def nag(app: cdk.App) -> list[tuple[str, str]]:
-    """Return what cdk-nag's packs find in an app: rules, and paths of constructs."""
+    """Return what cdk-nag's packs find in an app: rules and construct paths."""
     found = []
     for pack in (AwsSolutionsChecks(app), ServerlessChecks(app)):
         report: Any = pack.validate_scope(app)
@@ -193,7 +193,7 @@ def nag(app: cdk.App) -> list[tuple[str, str]]:
 
 
 def main(directory: Path) -> None:
-    """Write the templates, and the findings."""
+    """Write the templates and the findings."""
     found = {}
     for name, app in apps():
         found[name] = nag(app)

@@ -1,4 +1,4 @@
-"""Runs checkov as a process of an environment of its own, since it pins what others need newer."""
+"""Runs checkov in its own environment: it pins older versions than others need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from failure_destinations.testing.environments import clean_environment, python_
 
 
 class Checkov:
-    """What its environment needs."""
+    """The packages of checkov's environment."""
 
     name = "checkov"
     version = "3.3.30"
@@ -32,10 +32,10 @@ def run_checkov(templates: Sequence[Path], home: Path) -> Any:
 
     Args:
         templates: The files to check.
-        home: A directory for what it writes; settings of the user's home do not reach it.
+        home: A directory for what it writes. It does not see settings in the user's home.
     """
     python = python_for(Checkov(), logging.getLogger(__name__).info)
-    # Without --skip-download it asks its vendor for the rules' guidelines.
+    # Without --skip-download it downloads the rules' guidelines from its vendor.
     options = ["--framework", "cloudformation", "--skip-download", "--compact", "--output", "json"]
     done = subprocess.run(
         [python, "-m", "checkov.main", *options, "--file", *map(str, templates)],

@@ -1,7 +1,7 @@
 """What closes each way to lose an event, as conditions on a synthesised template.
 
-`docs/losses.md` numbers the ways. A check asserts all that closes one of them. It reads a template
-and nothing else, so that each part of a template can be removed to see which check notices.
+`docs/losses.md` numbers the ways. A check asserts everything that closes one of them. It reads a
+template alone, so that a test can remove each part of a template and see which check notices.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from .templates import without_hash
 Template = Mapping[str, Any]
 
 TWO_WEEKS = 14 * 24 * 60 * 60
-# CDK writes the latter with a star.
+# CDK writes GenerateDataKey with a star.
 USE_KEY = ["kms:Decrypt", "kms:GenerateDataKey"]
 SNS = "sns.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
 
 
 def check_ages(template: Template) -> None:
-    """Row 2: people are told before Lambda gives up events that it cannot run."""
+    """Row 2: people are notified before Lambda gives up events that it cannot run."""
     for function, qualifier in _called(template):
         dimensions = _handler_dimensions(function, qualifier)
         _check_alarm(template, "AWS/Lambda", "AsyncEventAge", dimensions, "Maximum")
 
 
 def check_schedules(template: Template) -> None:
-    """Row 4: what a schedule cannot start goes to a queue, and people are told."""
+    """Row 4: what a schedule cannot start goes to a queue, and people are notified."""
     for id in _some(template, "AWS::Scheduler::Schedule"):
         target = _at(template, id, "Properties", "Target")
         queue = _referred(template, _get(target, "DeadLetterConfig", "Arn"), "AWS::SQS::Queue")
@@ -41,21 +41,21 @@ def check_schedules(template: Template) -> None:
         _check_role(template, role, ["lambda:InvokeFunction"], called)
         _check_role(template, role, ["sqs:SendMessage"], _arn(queue))
         _check_role_uses_key_of(template, role, queue)
-        _check_told_of_events_in(template, queue)
+        _check_notified_of_events_in(template, queue)
         for metric in ("InvocationDroppedCount", "InvocationsFailedToBeSentToDeadLetterCount"):
             _check_alarm(template, "AWS/Scheduler", metric, {"ScheduleGroup": "default"}, "Sum")
 
 
 def check_subscriptions(template: Template) -> None:
-    """Row 5: what SNS cannot deliver to a subscriber goes to a queue, and people are told."""
+    """Row 5: what SNS cannot deliver goes to a queue, and people are notified."""
     for topic in _destinations(template):
         queue_subscription = _check_queue_subscribed(template, topic)
         for id in _subscriptions_of(template, topic):
             target = _at(template, id, "Properties", "RedrivePolicy", "deadLetterTargetArn")
             queue = _referred(template, target, "AWS::SQS::Queue")
             policy = _check_sns_may_send(template, topic, queue)
-            _check_told_of_events_in(template, queue)
-            # The first failure must not come before there is somewhere to deliver it.
+            _check_notified_of_events_in(template, queue)
+            # The first failure must not come before SNS can deliver it.
             for config in _some(template, "AWS::Lambda::EventInvokeConfig"):
                 waits = _at(template, config, "DependsOn")
                 assert {queue_subscription, queue, policy} <= set(waits), f"{config} does not wait"
@@ -64,7 +64,7 @@ def check_subscriptions(template: Template) -> None:
 
 
 def check_destinations(template: Template) -> None:
-    """Row 6: what Lambda cannot send to the topic is kept as a copy, and people are told."""
+    """Row 6: what Lambda cannot send to the topic is kept as a copy; people are notified."""
     for id in _some(template, "AWS::Lambda::EventInvokeConfig"):
         config = _at(template, id, "Properties")
         topic = _referred(template, _on_failure(config), "AWS::SNS::Topic")
@@ -86,7 +86,7 @@ def check_destinations(template: Template) -> None:
 
 
 def check_retention(template: Template) -> None:
-    """Row 7: every queue keeps its events 14 days, and people are told before that."""
+    """Row 7: every queue keeps its events 14 days, and people are notified before that."""
     for id in _some(template, "AWS::SQS::Queue"):
         assert _at(template, id, "Properties", "MessageRetentionPeriod") == TWO_WEEKS, id
     for id in _subscribed_queues(template):
@@ -94,7 +94,7 @@ def check_retention(template: Template) -> None:
             template, "AWS/SQS", "ApproximateAgeOfOldestMessage", _queue_dimension(id), "Maximum"
         )
         assert _get(alarm, "Threshold") == TWO_WEEKS * 0.8
-        _check_told_of_events_in(template, id)
+        _check_notified_of_events_in(template, id)
 
 
 def check_removal(template: Template) -> None:
@@ -107,7 +107,7 @@ def check_removal(template: Template) -> None:
 
 
 def check_qualifiers(template: Template) -> None:
-    """Row 9: whatever is called has a configuration of its own, which leads to a queue."""
+    """Row 9: whatever is called has its own configuration, which leads to a queue."""
     configs = {
         id: _at(template, id, "Properties")
         for id in _some(template, "AWS::Lambda::EventInvokeConfig")
@@ -134,7 +134,7 @@ def check_qualifiers(template: Template) -> None:
 
 
 def check_access(template: Template) -> None:
-    """Nobody else sends or listens: TLS only, encrypted, and each service for its resource only."""
+    """Nobody else sends or listens: TLS, encryption, each service for its resource only."""
     for type, policy_type, member in (
         ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
         ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics"),
@@ -182,7 +182,7 @@ CHECKS: Mapping[str, Callable[[Template], None]] = {
     "access": check_access,
 }
 
-# What closes each, by names of parts: whatever a template has of it, the check must notice.
+# Names of the parts that close each row: its check must notice when one is removed.
 CLOSED_BY = {
     "2": ["*Alarm:AsyncEventAge*"],
     "4": [
@@ -227,9 +227,9 @@ CLOSED_BY = {
     "access": ["*/Deny *", "*/Condition*", "*/SqsManagedSseEnabled", "*/KmsMasterKeyId"],
 }
 
-# What closes nothing, and why.
+# Parts that close no row, and why.
 INDIFFERENT = {
-    "AWS::CloudWatch::Dashboard*": "it shows, and tells nobody",
+    "AWS::CloudWatch::Dashboard*": "it only shows",
     "AWS::CloudWatch::Alarm:*/AlarmDescription": "the alarm goes off without it",
     "AWS::CloudWatch::Alarm:*/TreatMissingData": "the alarm goes off without it",
     "AWS::IAM::Role:*/ManagedPolicyArns*": "lets the function write its log",
@@ -251,9 +251,9 @@ INDIFFERENT = {
 
 
 class Part(NamedTuple):
-    """Something that can be removed from a template: a resource, or a value within one."""
+    """A part that can be removed from a template: a resource, or a value within one."""
 
-    # What it is, by types and names that stay the same when a hash changes.
+    # Made of types and names, so that it stays the same when a hash changes.
     name: str
     path: tuple[str | int, ...]
 
@@ -263,12 +263,12 @@ class Part(NamedTuple):
         return f"{self.path[0]} {self.name}"
 
     def matches(self, patterns: Iterable[str]) -> bool:
-        """Tell whether it is one of these, as file names match."""
+        """Return True if the name matches one of these patterns, as file names match."""
         return any(fnmatch.fnmatchcase(self.name, pattern) for pattern in patterns)
 
 
 def parts_of(template: Template) -> Iterator[Part]:
-    """Return every resource, and every value within one but what makes up a reference."""
+    """Yield every resource, and every value within one that is not part of a reference."""
     for id, resource in template["Resources"].items():
         kind = _kind(id, resource)
         yield Part(kind, (id,))
@@ -278,7 +278,7 @@ def parts_of(template: Template) -> Iterator[Part]:
 
 
 def without(template: Template, part: Part) -> Template:
-    """Return the template without a part; it shares with the original what it does not change."""
+    """Return the template without a part; what does not change is shared with the original."""
     *way, last = part.path
     changed = {**template, "Resources": dict(template["Resources"])}
     here: Any = changed["Resources"]
@@ -290,7 +290,7 @@ def without(template: Template, part: Part) -> Template:
 
 
 def notices(check: Callable[[Template], None], template: Template) -> bool:
-    """Tell whether a check fails."""
+    """Return True if a check fails."""
     try:
         check(template)
     except AssertionError:
@@ -299,7 +299,7 @@ def notices(check: Callable[[Template], None], template: Template) -> bool:
 
 
 def _kind(id: str, resource: Mapping[str, Any]) -> str:
-    """Return a resource's type, and what tells it from others of the type."""
+    """Return a resource's type, and what distinguishes it from others of the type."""
     type, properties = resource["Type"], resource.get("Properties", {})
     match type:
         case "AWS::CloudWatch::Alarm":
@@ -391,7 +391,7 @@ def _arn(id: str) -> dict[str, Any]:
 
 
 def _called(template: Template) -> list[tuple[str, Any]]:
-    """Return function and qualifier of everything that can be called asynchronously here."""
+    """Return the function and qualifier of everything that can be called asynchronously."""
     called: list[tuple[str, Any]] = []
     named = set()
     for id in _of_type(template, "AWS::Lambda::Alias"):
@@ -455,7 +455,7 @@ def _mailboxes(template: Template, topic: str) -> set[str]:
 
 
 def _check_queue_subscribed(template: Template, topic: str) -> str:
-    """Demand that one queue gets each record as Lambda wrote it; return the subscription."""
+    """Assert that one queue gets each record as Lambda wrote it; return the subscription."""
     queues = [
         id
         for id in _subscriptions_of(template, topic)
@@ -466,13 +466,13 @@ def _check_queue_subscribed(template: Template, topic: str) -> str:
     assert _get(properties, "RawMessageDelivery") is True
     queue = _referred(template, _get(properties, "Endpoint"), "AWS::SQS::Queue")
     policy = _check_sns_may_send(template, topic, queue)
-    # SNS does not try again what it may not deliver yet.
+    # SNS does not retry what it may not deliver yet.
     assert policy in _at(template, queues[0], "DependsOn"), f"{queues[0]} does not wait"
     return queues[0]
 
 
 def _check_sns_may_send(template: Template, topic: str, queue: str) -> str:
-    """Demand that a queue's policy, and its key's, let the topic in; return the policy."""
+    """Assert that the policies of a queue and its key let the topic in; return the first."""
     policies = [
         id
         for id, s in _resource_statements(template, "AWS::SQS::QueuePolicy", "Queues", queue)
@@ -521,7 +521,7 @@ def _check_assumed_by(template: Template, role: str, service: str) -> None:
 
 
 def _check_role(template: Template, role: str, actions: list[str], resource: Any) -> str:
-    """Demand that a role may do something; return the resource whose policy lets it."""
+    """Assert that a role may do something; return the resource whose policy allows it."""
     policies = [
         (role, _get(policy, "PolicyDocument", "Statement"))
         for policy in _at(template, role, "Properties").get("Policies", [])
@@ -566,7 +566,7 @@ def _handler_dimensions(function: str, qualifier: Any) -> dict[str, Any]:
     return {**dimensions, "Resource": qualifier}
 
 
-def _check_told_of_events_in(template: Template, queue: str) -> None:
+def _check_notified_of_events_in(template: Template, queue: str) -> None:
     _check_alarm(
         template,
         "AWS/SQS",
@@ -579,7 +579,7 @@ def _check_told_of_events_in(template: Template, queue: str) -> None:
 def _check_alarm(
     template: Template, namespace: str, metric: str, dimensions: Mapping[str, Any], statistic: str
 ) -> Any:
-    """Demand an alarm that tells the mailboxes; return its properties."""
+    """Assert that an alarm notifies the mailboxes; return its properties."""
     alarms = []
     for id in _of_type(template, "AWS::CloudWatch::Alarm"):
         alarm = _at(template, id, "Properties")
@@ -595,7 +595,7 @@ def _check_alarm(
     assert _get(alarm, "Period") in (60, 300)
     assert _get(alarm, "Threshold") >= 1
     actions = _get(alarm, "AlarmActions")
-    assert actions, f"the alarm on {metric} tells nobody"
+    assert actions, f"the alarm on {metric} notifies nobody"
     topic = _referred(template, actions[0], "AWS::SNS::Topic")
     assert any(
         _allows(s, ["sns:Publish"], {"Ref": topic})
@@ -603,17 +603,17 @@ def _check_alarm(
         for _, s in _resource_statements(template, "AWS::SNS::TopicPolicy", "Topics", topic)
     ), f"CloudWatch may not publish to {topic}"
     _check_service_uses_key_of(template, CLOUDWATCH, topic)
-    told = _mailboxes(template, topic)
-    assert told, f"nobody is told by {topic}"
+    notified = _mailboxes(template, topic)
+    assert notified, f"{topic} notifies nobody"
     for destination in _destinations(template):
-        assert _mailboxes(template, destination) == told
+        assert _mailboxes(template, destination) == notified
     return alarm
 
 
 def _same_dimensions(template: Template, given: Any, wanted: Mapping[str, Any]) -> bool:
     dimensions = {_get(d, "Name"): _get(d, "Value") for d in given}
     if "Resource" in wanted:
-        # FunctionName:qualifier, where an alias's name is written out.
+        # FunctionName:qualifier, with the alias's name written out.
         qualifier = _qualifier(template, wanted["Resource"])
         function = wanted["FunctionName"]
         written = [f":{qualifier}"] if isinstance(qualifier, str) else [":", qualifier]

@@ -1,4 +1,4 @@
-"""Finds resources in a synthesised template by what they are and refer to, never by hashed id."""
+"""Finds resources in a synthesised template by type and reference, never by hashed id."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def logical_id(stack: cdk.Stack, construct: Any) -> str:
 
 
 def without_hash(logical_id: str) -> str:
-    """Return what a person chose of a logical id."""
+    """Return a logical id without its hash."""
     return re.sub(r"[0-9A-F]{8}$", "", logical_id)
 
 
@@ -49,10 +49,10 @@ def types_of(resources: Mapping[str, Resource]) -> dict[str, int]:
 
 
 def assert_warns(stack: cdk.Stack, text: str) -> None:
-    """Demand a warning that the CDK CLI would show for the stack."""
+    """Assert that the CDK CLI would show a warning for the stack."""
     Annotations.from_stack(stack).has_warning("*", Match.string_like_regexp(text))
 
 
 def assert_does_not_warn(stack: cdk.Stack) -> None:
-    """Demand that the CDK CLI shows no warning for the stack."""
+    """Assert that the CDK CLI would show no warning for the stack."""
     Annotations.from_stack(stack).has_no_warning("*", Match.any_value())

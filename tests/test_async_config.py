@@ -1,4 +1,4 @@
-"""What Lambda does with asynchronous events: retries, age and destinations of what is called."""
+"""The EventInvokeConfig of a handler: retries, maximum event age and destinations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def imported_handler(stack: cdk.Stack) -> lambda_.IFunction:
 
 
 def test_sends_failures_to_the_topic(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """Lambda sends failed events of the function to the channel's topic, after its own retries."""
+    """Lambda sends the function's failed events to the channel's topic after its retries."""
     channel = FailureChannel(stack, "Channel")
     channel.notify_failures_of(handler)
     _, config = only(stack, CONFIG)
@@ -78,7 +78,7 @@ def test_sets_lambdas_own_retries(
 def test_limits_the_age_of_events(
     stack: cdk.Stack, handler: lambda_.Function, age: cdk.Duration, seconds: int
 ) -> None:
-    """max_event_age is the function's, from 60 seconds to 6 hours."""
+    """max_event_age is set on the function, from 60 seconds to 6 hours."""
     FailureNotifiedFunction(stack, "Notified", handler=handler, max_event_age=age)
     _, config = only(stack, CONFIG)
     assert config["MaximumEventAgeInSeconds"] == seconds
@@ -130,7 +130,7 @@ def success_destinations(stack: cdk.Stack) -> dict[str, lambda_.IDestination]:
 def test_sends_records_of_successful_runs(
     stack: cdk.Stack, handler: lambda_.Function, kind: str
 ) -> None:
-    """on_success stands beside the failure destination."""
+    """on_success is set beside the failure destination."""
     on_success = success_destinations(stack)[kind]
     FailureNotifiedFunction(stack, "Notified", handler=handler, on_success=on_success)
     _, config = only(stack, CONFIG)
@@ -152,7 +152,7 @@ def qualifier_of(stack: cdk.Stack, kind: str) -> dict[str, Any]:
     if kind == "version":
         (version,) = resources_of(stack, "AWS::Lambda::Version")
         return {"Fn::GetAtt": [version, "Version"]}
-    # The last part of the alias's ARN, so that the configuration waits for the alias.
+    # The last part of the alias's ARN: the configuration then waits for the alias.
     (alias,) = resources_of(stack, "AWS::Lambda::Alias")
     return {"Fn::Select": [7, {"Fn::Split": [":", {"Ref": alias}]}]}
 
@@ -170,7 +170,7 @@ def test_attaches_to_function_and_alias(stack: cdk.Stack, handler: lambda_.Funct
 
 
 def test_attaches_to_a_function_imported_with_its_role(stack: cdk.Stack) -> None:
-    """What runs already gets a policy, before Lambda asks whether the role may publish."""
+    """The role gets a policy before Lambda checks that it may publish."""
     channel = FailureChannel(stack, "Channel")
     channel.notify_failures_of(imported_handler(stack))
     policy_id, policy = only(stack, "AWS::IAM::Policy")
@@ -181,7 +181,7 @@ def test_attaches_to_a_function_imported_with_its_role(stack: cdk.Stack) -> None
 
 
 def test_attaches_to_an_imported_alias(stack: cdk.Stack) -> None:
-    """The alias of a function that is already there gets the configuration."""
+    """The alias of an existing function gets the configuration."""
     version = lambda_.Version.from_version_attributes(
         stack, "Version", lambda_=imported_handler(stack), version="7"
     )
@@ -194,7 +194,7 @@ def test_attaches_to_an_imported_alias(stack: cdk.Stack) -> None:
 
 
 def test_attaches_to_a_container_image(stack: cdk.Stack) -> None:
-    """A function built from an image is a function like any other."""
+    """A function built from an image is attached like any other."""
     image = lambda_.DockerImageFunction(
         stack,
         "Image",
@@ -208,7 +208,7 @@ def test_attaches_to_a_container_image(stack: cdk.Stack) -> None:
 
 
 def test_attaches_to_a_nodejs_function(stack: cdk.Stack) -> None:
-    """A NodejsFunction is a function like any other."""
+    """A NodejsFunction is attached like any other."""
     function = nodejs.NodejsFunction(
         stack,
         "Node",
@@ -290,7 +290,7 @@ def test_serves_a_handler_of_another_stack(app: cdk.App, kind: str) -> None:
 
 
 def test_serves_a_handler_whose_role_is_of_another_stack(app: cdk.App) -> None:
-    """Roles that are kept apart refer to nothing; the policy is beside the handler."""
+    """A role's own stack refers to nothing; the policy is beside the handler."""
     roles, stack = cdk.Stack(app, "Roles"), cdk.Stack(app, "Stack")
     role = iam.Role(roles, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     FailureChannel(stack, "Channel").notify_failures_of(define_handler(stack, role=role))
@@ -302,7 +302,7 @@ def test_serves_a_handler_whose_role_is_of_another_stack(app: cdk.App) -> None:
 
 
 def test_serves_an_imported_alias_of_another_stack(app: cdk.App) -> None:
-    """What is imported in another stack is attached in the construct's."""
+    """A handler imported in another stack is attached in the construct's stack."""
     handlers, stack = cdk.Stack(app, "Handlers"), cdk.Stack(app, "Stack")
     version = lambda_.Version.from_version_attributes(
         handlers, "Version", lambda_=imported_handler(handlers), version="7"
@@ -316,13 +316,13 @@ def test_serves_an_imported_alias_of_another_stack(app: cdk.App) -> None:
 
 
 def test_warns_of_a_role_that_cannot_be_changed(stack: cdk.Stack) -> None:
-    """CDK drops in silence what such a role is granted, so somebody must know."""
+    """CDK silently drops what such a role is granted, so a warning says so."""
     role = iam.Role.from_role_arn(stack, "Fixed", ROLE_ARN, mutable=False)
     FailureChannel(stack, "Channel").notify_failures_of(define_handler(stack, role=role))
     assert_warns(stack, "role cannot be changed")
 
 
-def test_warns_of_no_role_that_can_be_changed(stack: cdk.Stack) -> None:
+def test_does_not_warn_of_a_role_that_can_be_changed(stack: cdk.Stack) -> None:
     """An imported role that gets a policy needs no warning."""
     channel = FailureChannel(stack, "Channel", keep_copies=False)
     channel.notify_failures_of(imported_handler(stack))
@@ -341,7 +341,7 @@ def test_accepts_any_number_known_at_deployment(
 
 
 def test_serves_a_handler_of_a_nested_stack(stack: cdk.Stack) -> None:
-    """A handler of a nested stack is served by its parent, without a cycle."""
+    """A parent stack can serve a handler of its nested stack, without a cycle."""
     nested = cdk.NestedStack(stack, "Nested")
     FailureNotifiedFunction(stack, "Notified", handler=define_handler(nested))
     assert len(resources_of(stack, CONFIG)) == 1
@@ -352,7 +352,7 @@ def test_serves_a_handler_of_a_nested_stack(stack: cdk.Stack) -> None:
 def test_follows_the_condition_of_the_handler(
     app: cdk.App, stack: cdk.Stack, what: str, by: str
 ) -> None:
-    """Where the condition is false, nothing refers to a function that is not there."""
+    """Where the condition is false, nothing refers to the missing function."""
     channel = FailureChannel(stack, "Channel")
     function = define_handler(stack)
     handler: lambda_.IFunction = function if what == "function" else function.add_alias("live")
@@ -371,7 +371,7 @@ def test_follows_the_condition_of_the_handler(
     assert config["Condition"] == "Wanted"
 
 
-def test_has_no_condition_of_another_stack(app: cdk.App) -> None:
+def test_takes_no_condition_of_another_stack(app: cdk.App) -> None:
     """A template knows its own conditions only."""
     handlers, stack = cdk.Stack(app, "Handlers"), cdk.Stack(app, "Stack")
     handler = define_handler(handlers)

@@ -1,4 +1,4 @@
-"""FailureChannel: topic, queues, subscriptions and who may use them."""
+"""FailureChannel: its topic, queues and subscriptions, and who may use them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def get_arn(stack: cdk.Stack, construct: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("attribute", QUEUES)
 def test_keeps_events_two_weeks(stack: cdk.Stack, attribute: str) -> None:
-    """Every queue keeps an event as long as SQS can, not its default of 4 days."""
+    """Every queue keeps an event for SQS's longest time, not for its default of 4 days."""
     channel = FailureChannel(stack, "Channel")
     queue = resources_of(stack)[logical_id(stack, getattr(channel, attribute))]
     assert queue["Properties"]["MessageRetentionPeriod"] == TWO_WEEKS
@@ -68,15 +68,15 @@ def test_keeps_queues_when_the_stack_is_deleted(stack: cdk.Stack, attribute: str
     assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-def test_deletes_queues_when_told_so(stack: cdk.Stack) -> None:
-    """removal_policy holds for every queue."""
+def test_deletes_queues_when_asked(stack: cdk.Stack) -> None:
+    """The removal policy applies to every queue."""
     FailureChannel(stack, "Channel", removal_policy=cdk.RemovalPolicy.DESTROY)
     queues = resources_of(stack, "AWS::SQS::Queue").values()
     assert [queue["DeletionPolicy"] for queue in queues] == ["Delete"] * 3
 
 
-def test_keeps_events_as_long_as_told(stack: cdk.Stack) -> None:
-    """Retention holds for every queue."""
+def test_keeps_events_as_long_as_retention_says(stack: cdk.Stack) -> None:
+    """The retention applies to every queue."""
     FailureChannel(stack, "Channel", retention=cdk.Duration.hours(1))
     queues = resources_of(stack, "AWS::SQS::Queue").values()
     assert [queue["Properties"]["MessageRetentionPeriod"] for queue in queues] == [3600] * 3
@@ -137,7 +137,7 @@ def test_delivers_records_raw(stack: cdk.Stack) -> None:
     }
 
 
-def test_tells_everybody(stack: cdk.Stack) -> None:
+def test_notifies_every_address(stack: cdk.Stack) -> None:
     """Each address has a subscription, with the dead-letter queue behind it."""
     channel = FailureChannel(stack, "Channel", emails=["a@example.com"])
     channel.add_email("b@example.com")
@@ -189,8 +189,8 @@ def test_names_mailboxes_of_parameters_by_the_parameter() -> None:
     assert ids[0] == ids[1]
 
 
-def test_tells_other_subscribers(stack: cdk.Stack) -> None:
-    """Any subscription of CDK's can be added, at once or later."""
+def test_notifies_other_subscribers(stack: cdk.Stack) -> None:
+    """Any CDK subscription can be added, at definition or later."""
     url = subscriptions.UrlSubscription("https://example.com/failures")
     channel = FailureChannel(stack, "Channel", subscriptions=[url])
     channel.add_subscription(subscriptions.LambdaSubscription(define_handler(stack, "Chat")))
@@ -222,7 +222,7 @@ def test_keeps_what_other_subscribers_do_not_get(stack: cdk.Stack) -> None:
     }
 
 
-def test_uses_a_topic_that_is_there(stack: cdk.Stack) -> None:
+def test_uses_a_given_topic(stack: cdk.Stack) -> None:
     """A given topic gets the subscriptions, and no other is defined."""
     topic = sns.Topic(stack, "Topic")
     channel = FailureChannel(stack, "Channel", topic=topic, emails=["a@example.com"])
@@ -234,8 +234,8 @@ def test_uses_a_topic_that_is_there(stack: cdk.Stack) -> None:
     assert topics == set(resources_of(stack, "AWS::SNS::Topic"))
 
 
-def test_uses_a_queue_that_is_there(stack: cdk.Stack) -> None:
-    """A given queue gets the records; only those for dead letters and copies are defined."""
+def test_uses_a_given_queue(stack: cdk.Stack) -> None:
+    """A given queue gets the records; the channel defines only the other two queues."""
     queue = sqs.Queue(stack, "Queue")
     channel = FailureChannel(stack, "Channel", queue=queue)
     _, subscription = only(stack, "AWS::SNS::Subscription")
@@ -250,7 +250,7 @@ def test_uses_a_queue_that_is_there(stack: cdk.Stack) -> None:
 
 
 def test_uses_a_queue_of_another_stack(app: cdk.App, stack: cdk.Stack) -> None:
-    """The channel's stack refers to the queue's, and the queue's not back."""
+    """The channel's stack refers to the queue's stack, and not the other way round."""
     queues = cdk.Stack(app, "Queues")
     queue = sqs.Queue(queues, "Queue")
     FailureChannel(stack, "Channel", queue=queue).notify_failures_of(define_handler(stack))
@@ -275,7 +275,7 @@ def test_uses_a_queue_of_a_parent_or_nested_stack(stack: cdk.Stack, where: str) 
 
 
 def test_lets_sns_use_the_key_of_a_given_queue(stack: cdk.Stack) -> None:
-    """SNS encrypts for a queue that has a key of its own."""
+    """SNS may encrypt for a queue that has its own key."""
     key = kms.Key(stack, "Key")
     queue = sqs.Queue(stack, "Queue", encryption_master_key=key)
     FailureChannel(stack, "Channel", queue=queue)
@@ -294,7 +294,7 @@ def test_takes_addresses_in_any_order(app: cdk.App) -> None:
 
 
 def test_warns_of_an_imported_queue(stack: cdk.Stack) -> None:
-    """The policy of an imported queue is not ours to change, so somebody must know."""
+    """The library cannot change the policy of an imported queue, so a warning says so."""
     queue = sqs.Queue.from_queue_arn(stack, "Queue", "arn:aws:sqs:eu-west-1:111122223333:failures")
     FailureChannel(stack, "Channel", queue=queue)
     assert_warns(stack, "queue is imported")
@@ -365,7 +365,7 @@ def test_lets_a_handler_use_the_key(stack: cdk.Stack) -> None:
 
 @pytest.mark.parametrize("restrict", [True, False])
 def test_uses_a_key_of_another_stack(restrict: bool) -> None:
-    """The channel's stack refers to the key's and never back, whatever the app's flags."""
+    """The channel's stack refers to the key's stack, never back, whatever the app's flags."""
     app = cdk.App(context={"@aws-cdk/aws-sns-subscriptions:restrictSqsDescryption": restrict})
     keys, stack = cdk.Stack(app, "Keys"), cdk.Stack(app, "Stack")
     channel = FailureChannel(stack, "Channel", encryption_key=kms.Key(keys, "Key"))
@@ -375,7 +375,7 @@ def test_uses_a_key_of_another_stack(restrict: bool) -> None:
 
 
 def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
-    """The policy of an imported key is not ours to change, so somebody must know."""
+    """The library cannot change the policy of an imported key, so a warning says so."""
     key = kms.Key.from_key_arn(
         stack, "Key", "arn:aws:kms:eu-west-1:111122223333:key/12345678-1234-1234-1234-123456789012"
     )
@@ -384,7 +384,7 @@ def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
 
 
 def test_warns_of_an_imported_key_of_a_queue(stack: cdk.Stack) -> None:
-    """The same goes for the key of a queue that is there already."""
+    """The same goes for the key of a given queue."""
     key = kms.Key.from_key_arn(
         stack, "Key", "arn:aws:kms:eu-west-1:111122223333:key/12345678-1234-1234-1234-123456789012"
     )
@@ -393,7 +393,7 @@ def test_warns_of_an_imported_key_of_a_queue(stack: cdk.Stack) -> None:
 
 
 def test_grants_consuming_failures(stack: cdk.Stack) -> None:
-    """Whoever is granted may read and delete in every queue, and nothing more."""
+    """The grantee may read and delete in every queue, and nothing more."""
     channel = FailureChannel(stack, "Channel")
     operator = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
     grant = channel.grant_consume_failures(operator)
@@ -414,7 +414,7 @@ def test_grants_consuming_failures(stack: cdk.Stack) -> None:
 
 
 def test_grants_consuming_failures_encrypted_with_a_key(stack: cdk.Stack) -> None:
-    """Whoever is granted may also decrypt."""
+    """The grantee may also decrypt."""
     key = kms.Key(stack, "Key")
     channel = FailureChannel(stack, "Channel", encryption_key=key)
     operator = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
@@ -426,8 +426,8 @@ def test_grants_consuming_failures_encrypted_with_a_key(stack: cdk.Stack) -> Non
     assert decrypting == [get_arn(stack, key)]
 
 
-def test_names_nothing(stack: cdk.Stack) -> None:
-    """CloudFormation names every resource, so that two stacks never collide."""
+def test_gives_no_resource_a_name(stack: cdk.Stack) -> None:
+    """CloudFormation names every resource, so two stacks never collide."""
     FailureChannel(stack, "Channel", emails=["a@example.com"])
     names = {"TopicName", "QueueName", "Name", "RoleName"}
     assert [

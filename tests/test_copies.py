@@ -1,4 +1,4 @@
-"""Copies: each failed event is kept by a second way, the dead-letter queue of the function."""
+"""Copies: each failed event is kept a second time, by the function's dead-letter queue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def function(stack: cdk.Stack) -> Resource:
 
 
 def dead_letter_target(stack: cdk.Stack) -> Any:
-    """Return where the one function of a stack sends its failed events itself."""
+    """Return the dead-letter queue that the one function of a stack has."""
     return function(stack)["Properties"].get("DeadLetterConfig", {}).get("TargetArn")
 
 
@@ -42,7 +42,7 @@ def arn(stack: cdk.Stack, queue: Any) -> Any:
 
 
 def test_keeps_a_copy_of_each_failed_event(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """The function's own dead-letter queue is the channel's queue for copies."""
+    """The channel's copy queue becomes the function's own dead-letter queue."""
     channel = FailureChannel(stack, "Channel")
     channel.notify_failures_of(handler)
     assert dead_letter_target(stack) == arn(stack, channel.copy_queue)
@@ -51,7 +51,7 @@ def test_keeps_a_copy_of_each_failed_event(stack: cdk.Stack, handler: lambda_.Fu
 def test_keeps_copies_of_a_function_called_by_its_alias(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """The function is the alias's; its next version has the dead-letter queue."""
+    """The alias's function gets the dead-letter queue; its next version has it."""
     channel = FailureChannel(stack, "Channel")
     channel.notify_failures_of(handler.add_alias("live"))
     assert dead_letter_target(stack) == arn(stack, channel.copy_queue)
@@ -68,7 +68,7 @@ def test_function_waits_until_it_may_send_copies(
 
 
 def test_function_waits_for_the_policy_of_a_role_of_another_stack(app: cdk.App) -> None:
-    """So it does when the policy is defined beside the function."""
+    """The function also waits for a policy that is defined beside it."""
     roles, stack = cdk.Stack(app, "Roles"), cdk.Stack(app, "Stack")
     role = iam.Role(roles, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     channel = FailureChannel(stack, "Channel")
@@ -89,7 +89,7 @@ def test_keeps_copies_for_a_channel_of_another_stack(app: cdk.App) -> None:
 
 
 def test_keeps_copies_beside_a_channel_of_the_functions_stack(app: cdk.App) -> None:
-    """A construct of a third stack leaves both where they are."""
+    """A construct in a third stack leaves both where they are."""
     stack, third = cdk.Stack(app, "Stack"), cdk.Stack(app, "Third")
     channel = FailureChannel(stack, "Channel")
     FailureNotifiedFunction(third, "Notified", handler=define_handler(stack), channel=channel)
@@ -99,7 +99,7 @@ def test_keeps_copies_beside_a_channel_of_the_functions_stack(app: cdk.App) -> N
 
 
 def test_leaves_a_functions_own_dead_letter_queue(stack: cdk.Stack) -> None:
-    """What somebody chose stays as it is."""
+    """A dead-letter queue that somebody chose stays as it is."""
     own = sqs.Queue(stack, "Own")
     handler = define_handler(stack, dead_letter_queue=own)
     FailureChannel(stack, "Channel").notify_failures_of(handler)
@@ -107,8 +107,8 @@ def test_leaves_a_functions_own_dead_letter_queue(stack: cdk.Stack) -> None:
     assert_does_not_warn(stack)
 
 
-def test_keeps_no_copies_when_told_so(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """Without copies there is no queue for them, and no dead-letter queue of the function."""
+def test_keeps_no_copies_when_asked(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Without copies there is no copy queue, and no dead-letter queue of the function."""
     channel = FailureChannel(stack, "Channel", keep_copies=False)
     channel.notify_failures_of(handler)
     assert channel.copy_queue is None
@@ -117,7 +117,7 @@ def test_keeps_no_copies_when_told_so(stack: cdk.Stack, handler: lambda_.Functio
 
 
 def test_warns_of_no_copies_of_an_imported_function(stack: cdk.Stack) -> None:
-    """What is imported cannot be given a dead-letter queue here."""
+    """A stack cannot give an imported function a dead-letter queue."""
     handler = lambda_.Function.from_function_attributes(
         stack,
         "Imported",
@@ -139,7 +139,7 @@ def test_warns_of_no_copies_of_a_function_of_another_stack(app: cdk.App) -> None
 
 
 def test_warns_of_no_copies_with_a_role_that_would_refer_back(app: cdk.App) -> None:
-    """A role of a third stack cannot be let send to a queue whose stack refers to the role."""
+    """No policy can let a role send to a queue whose stack refers to the role's stack."""
     roles, stack, third = (cdk.Stack(app, name) for name in ("Roles", "Stack", "Third"))
     role = iam.Role(roles, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     channel = FailureChannel(stack, "Channel")
@@ -155,7 +155,7 @@ def test_warns_of_no_copies_with_a_role_that_would_refer_back(app: cdk.App) -> N
 def test_warns_of_no_copies_with_a_role_that_cannot_be_changed(
     stack: cdk.Stack, alias: bool
 ) -> None:
-    """Lambda would refuse the queue, and the deployment fail."""
+    """Lambda would refuse the queue, and the deployment would fail."""
     role = iam.Role.from_role_arn(stack, "Fixed", ROLE_ARN, mutable=False)
     handler = define_handler(stack, role=role)
     called = handler.add_alias("live") if alias else handler
@@ -165,7 +165,7 @@ def test_warns_of_no_copies_with_a_role_that_cannot_be_changed(
 
 
 def test_lets_an_imported_role_send_copies(stack: cdk.Stack) -> None:
-    """A role that may be given policies gets one, and the function waits for it."""
+    """An imported role that can get policies gets one, and the function waits for it."""
     role = iam.Role.from_role_arn(stack, "Imported", ROLE_ARN)
     channel = FailureChannel(stack, "Channel")
     channel.notify_failures_of(define_handler(stack, role=role))
@@ -175,7 +175,7 @@ def test_lets_an_imported_role_send_copies(stack: cdk.Stack) -> None:
 
 
 def test_lets_nobody_else_send_copies(stack: cdk.Stack) -> None:
-    """The copy queue's policy lets nobody in: a function sends with its own role."""
+    """The copy queue's policy allows nothing: a function sends with its own role."""
     channel = FailureChannel(stack, "Channel")
     channel.notify_failures_of(define_handler(stack))
     effects = [
@@ -188,7 +188,7 @@ def test_lets_nobody_else_send_copies(stack: cdk.Stack) -> None:
     assert effects == ["Deny"]
 
 
-def test_rejects_keep_copies_that_is_no_bool(stack: cdk.Stack) -> None:
-    """A queue is not what is asked for."""
+def test_rejects_keep_copies_that_is_not_a_bool(stack: cdk.Stack) -> None:
+    """keep_copies takes True or False, not a queue."""
     with pytest.raises(ValueError, match="keep_copies must be True or False"):
         FailureChannel(stack, "Channel", keep_copies=sqs.Queue(stack, "Q"))  # type: ignore[arg-type]

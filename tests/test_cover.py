@@ -59,8 +59,8 @@ def key(stack: cdk.Stack, handler: Any, qualifier: str = "$LATEST") -> tuple[str
     return str({"Ref": logical_id(stack, handler)}), qualifier
 
 
-def test_covers_whoever_is_called(app: cdk.App, stack: cdk.Stack) -> None:
-    """Rules, schedules, subscriptions, notifications: each function they call is attached."""
+def test_covers_every_called_function(app: cdk.App, stack: cdk.Stack) -> None:
+    """Each function that a rule, schedule, subscription or notification calls is attached."""
     by_rule, by_schedule, by_topic, by_bucket, by_nobody = (
         define_handler(stack, f"By{name}")
         for name in ("Rule", "Schedule", "Topic", "Bucket", "Nobody")
@@ -90,7 +90,7 @@ def test_covers_whoever_is_called(app: cdk.App, stack: cdk.Stack) -> None:
 def test_covers_the_alias_that_is_called(
     app: cdk.App, stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """A configuration of the function would say nothing of its alias."""
+    """Lambda would ignore the function's configuration for events through the alias."""
     FailureChannel(stack, "Channel").cover(app)
     call_by_rule(stack, "Rule", handler.add_alias("live"))
     ((_, qualifier),) = configured(stack)
@@ -112,7 +112,7 @@ def test_covers_an_alias_in_another_stack_than_its_function(app: cdk.App, stack:
 
 
 def test_covers_what_is_called_through_an_export(app: cdk.App, stack: cdk.Stack) -> None:
-    """As stacks refer to one another that are deployed by themselves."""
+    """A stack can import a function that another, separately deployed stack exports."""
     rules, handlers = cdk.Stack(app, "Rules"), cdk.Stack(app, "Handlers")
     FailureChannel(stack, "Channel").cover(app)
     handler = define_handler(handlers)
@@ -138,7 +138,7 @@ def test_covers_functions_of_other_stacks(app: cdk.App, stack: cdk.Stack) -> Non
 def test_covers_a_stack_within_the_channels(
     app: cdk.App, stack: cdk.Stack, kind: type[cdk.Stack]
 ) -> None:
-    """A nested one, and one that is deployed by itself: not before what it is defined in."""
+    """A nested stack, and a stack defined within the channel's stack, are covered."""
     inner = kind(stack, "Inner")
     FailureChannel(stack, "Channel").cover(app)
     handler = define_handler(inner)
@@ -158,7 +158,7 @@ def test_covers_a_stage(app: cdk.App) -> None:
 
 
 def test_covers_nothing_above_its_scope(stack: cdk.Stack) -> None:
-    """What is not below the scope stays as it is, whoever calls it."""
+    """Functions outside the scope stay as they are, whoever calls them."""
     inside, outside = Construct(stack, "Inside"), Construct(stack, "InsideNot")
     FailureChannel(stack, "Channel").cover(inside)
     handlers = [define_handler(scope, "Handler") for scope in (inside, outside)]  # type: ignore[arg-type]
@@ -168,7 +168,7 @@ def test_covers_nothing_above_its_scope(stack: cdk.Stack) -> None:
 
 
 def test_leaves_what_is_covered(app: cdk.App, stack: cdk.Stack) -> None:
-    """A failure destination or dead-letter queue is somebody's choice."""
+    """A failure destination or dead-letter queue that somebody chose stays."""
     queue = sqs.Queue(stack, "Queue")
     with_destination = define_handler(
         stack, "WithDestination", on_failure=destinations.SqsDestination(queue)
@@ -183,7 +183,7 @@ def test_leaves_what_is_covered(app: cdk.App, stack: cdk.Stack) -> None:
 
 
 def test_leaves_what_is_called_synchronously(app: cdk.App, stack: cdk.Stack) -> None:
-    """Who polls a queue hears of the failure."""
+    """An event source that polls a queue gets the failure as its answer."""
     handler = define_handler(stack)
     FailureChannel(stack, "Channel").cover(app)
     lambda_.EventSourceMapping(
@@ -196,7 +196,7 @@ def test_leaves_what_is_called_synchronously(app: cdk.App, stack: cdk.Stack) -> 
 
 
 def test_leaves_what_is_acknowledged(app: cdk.App, stack: cdk.Stack) -> None:
-    """Somebody accepts that its failures are lost."""
+    """A finding that somebody acknowledged stays acknowledged."""
     handler = define_handler(stack)
     cdk.Validations.of(handler).acknowledge(
         cdk.Acknowledgment(id="failure-destinations::uncovered", reason="a heartbeat")
@@ -209,7 +209,7 @@ def test_leaves_what_is_acknowledged(app: cdk.App, stack: cdk.Stack) -> None:
 def test_adds_the_destination_to_a_configuration_without_one(
     app: cdk.App, stack: cdk.Stack
 ) -> None:
-    """Retries, age and success destination of the function's own configuration stay."""
+    """The configuration keeps its own retries, age and success destination."""
     queue = sqs.Queue(stack, "Queue")
     handler = define_handler(
         stack,
@@ -234,7 +234,7 @@ def test_adds_the_destination_to_a_configuration_without_one(
 
 
 def test_leaves_what_an_override_sets(app: cdk.App, stack: cdk.Stack) -> None:
-    """Destination and dead-letter queue by add_property_override are somebody's choice, too."""
+    """A destination or dead-letter queue set by add_property_override stays, too."""
     theirs = sqs.Queue(stack, "Theirs").queue_arn
     handler = define_handler(stack, retry_attempts=0)
     config = handler.node.find_child("EventInvokeConfig").node.default_child
@@ -253,7 +253,7 @@ def test_leaves_what_an_override_sets(app: cdk.App, stack: cdk.Stack) -> None:
 
 @pytest.mark.parametrize("configured_before", [False, True])
 def test_defines_the_same_as_attaching_by_hand(configured_before: bool) -> None:
-    """What cover attaches may publish, keeps copies and is watched."""
+    """What cover attaches may publish, keeps copies and has alarms."""
 
     def resources(by_cover: bool) -> Any:
         app = cdk.App()
@@ -272,7 +272,7 @@ def test_defines_the_same_as_attaching_by_hand(configured_before: bool) -> None:
     assert resources(by_cover=True) == resources(by_cover=False)
 
 
-def test_warns_of_replays_that_tell_no_success(app: cdk.App, stack: cdk.Stack) -> None:
+def test_warns_of_replays_that_report_no_success(app: cdk.App, stack: cdk.Stack) -> None:
     """A replayer knows the success destination of a configuration that cover added to."""
     successes = destinations.SqsDestination(sqs.Queue(stack, "Successes"))
     handler = define_handler(stack, on_success=successes)
@@ -284,7 +284,7 @@ def test_warns_of_replays_that_tell_no_success(app: cdk.App, stack: cdk.Stack) -
 
 
 def test_sets_retries_and_age(app: cdk.App, stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """They are for functions that have no configuration of their own."""
+    """They apply to functions that have no configuration of their own."""
     FailureChannel(stack, "Channel").cover(app, retries=0, max_event_age=cdk.Duration.hours(1))
     call_by_rule(stack, "Rule", handler)
     (config,) = resources_of(stack, CONFIG).values()
@@ -293,7 +293,7 @@ def test_sets_retries_and_age(app: cdk.App, stack: cdk.Stack, handler: lambda_.F
 
 
 def test_covers_what_a_state_machine_of_another_stack_calls(app: cdk.App, stack: cdk.Stack) -> None:
-    """Its definition is a text of JSON, in which quotes are escaped."""
+    """Its definition is JSON text with escaped quotes."""
     machines, handlers = cdk.Stack(app, "Machines"), cdk.Stack(app, "Handlers")
     FailureChannel(stack, "Channel").cover(app)
     handler = define_handler(handlers)
@@ -308,8 +308,8 @@ def test_covers_what_a_state_machine_of_another_stack_calls(app: cdk.App, stack:
     assert list(configured(handlers)) == [key(handlers, handler)]
 
 
-def test_covers_each_function_of_a_name_that_is_exported_twice(app: cdk.App) -> None:
-    """Each Region has exports of its own: which one is meant, the name does not tell."""
+def test_covers_both_functions_of_a_name_exported_twice(app: cdk.App) -> None:
+    """Each Region has its own exports, so the name alone does not say which one is meant."""
     stacks = [
         cdk.Stack(app, region, env=cdk.Environment(region=region))
         for region in ("us-east-1", "eu-west-1")
@@ -327,7 +327,7 @@ def test_covers_each_function_of_a_name_that_is_exported_twice(app: cdk.App) -> 
 
 
 def test_leaves_to_later_aspects_what_they_change(app: cdk.App, stack: cdk.Stack) -> None:
-    """Resolved before its time, a policy's statement could not be changed any more."""
+    """Once resolved too early, a policy's statement could not be changed any more."""
     FailureChannel(stack, "Channel").cover(app)
     call_by_rule(stack, "Rule", define_handler(stack))
     statement = iam.PolicyStatement(actions=["s3:GetObject"], resources=["first"])
@@ -350,7 +350,7 @@ def test_leaves_to_later_aspects_what_they_change(app: cdk.App, stack: cdk.Stack
 
 @jsii.implements(cdk.IStableStringProducer)
 class _Resources:
-    """The resources of a statement, once somebody asks."""
+    """A statement's resources, produced when CDK resolves them."""
 
     def __init__(self, statement: iam.PolicyStatement) -> None:
         self._statement = statement
@@ -361,7 +361,7 @@ class _Resources:
 
 
 def test_warns_of_a_function_of_another_region(app: cdk.App) -> None:
-    """What cannot be attached does not stop the others."""
+    """A function that cannot be attached does not stop the others."""
     here = cdk.Environment(account="111122223333", region="eu-west-1")
     there = cdk.Environment(account="111122223333", region="us-east-1")
     stack, far = cdk.Stack(app, "Here", env=here), cdk.Stack(app, "There", env=there)
@@ -378,7 +378,7 @@ def test_warns_of_a_function_of_another_region(app: cdk.App) -> None:
 def test_warns_of_a_function_of_a_stack_deployed_before(
     app: cdk.App, stack: cdk.Stack, how: str
 ) -> None:
-    """It could not refer to the channel without a cycle; the others are attached all the same."""
+    """It cannot refer to the channel without a cycle; the others are still attached."""
     before, after = cdk.Stack(app, "Before"), cdk.Stack(app, "After")
     early, late = define_handler(before, "Early"), define_handler(after, "Late")
     call_by_rule(before, "Rule", early)
@@ -404,7 +404,7 @@ def test_warns_of_a_function_of_a_stack_deployed_before(
 def test_warns_of_a_role_that_cannot_be_changed(
     app: cdk.App, stack: cdk.Stack, configured_before: bool
 ) -> None:
-    """Lambda may refuse its destination, so that it does not count as attached."""
+    """Lambda may refuse its destination, so it does not count as attached."""
     role = iam.Role.from_role_arn(
         stack, "Fixed", "arn:aws:iam::111122223333:role/fixed", mutable=False
     )
@@ -432,7 +432,7 @@ def test_warns_of_destinations_chosen_at_deployment(app: cdk.App, stack: cdk.Sta
 
 
 def test_follows_the_condition_of_a_function(app: cdk.App, stack: cdk.Stack) -> None:
-    """What is attached is deployed only where its function is, whatever came first."""
+    """The configuration is deployed only where its function is, whichever came first."""
     FailureChannel(stack, "Channel").cover(app)
     handler = define_handler(stack)
     call_by_rule(stack, "Rule", handler)
@@ -445,8 +445,8 @@ def test_follows_the_condition_of_a_function(app: cdk.App, stack: cdk.Stack) -> 
 
 
 @pytest.mark.parametrize("with_own", [False, True], ids=["of others", "one of its own"])
-def test_tells_functions_of_one_logical_id_apart(app: cdk.App, with_own: bool) -> None:
-    """Stacks of one kind have the same logical ids; who calls from another stack means one."""
+def test_distinguishes_functions_with_one_logical_id(app: cdk.App, with_own: bool) -> None:
+    """Two stacks can share logical ids; a caller in another stack means one of them."""
     FailureChannel(cdk.Stack(app, "Failures"), "Channel").cover(app)
     rules = cdk.Stack(app, "Rules")
     if with_own:
@@ -463,7 +463,7 @@ def test_tells_functions_of_one_logical_id_apart(app: cdk.App, with_own: bool) -
 
 
 def test_attaches_where_the_channels_stack_refers_to_a_namesake(app: cdk.App) -> None:
-    """The key of the channel is of one stack, and other stacks have keys of the same name."""
+    """The channel's key is in one stack, and other stacks have keys of the same name."""
     key = kms.Key(cdk.Stack(app, "Keys"), "Key")
     channel = FailureChannel(cdk.Stack(app, "Failures"), "Channel", encryption_key=key)
     channel.cover(app)
@@ -474,8 +474,8 @@ def test_attaches_where_the_channels_stack_refers_to_a_namesake(app: cdk.App) ->
     Annotations.from_stack(service).has_no_warning("*", Match.string_like_regexp("cover could not"))
 
 
-def test_leaves_a_handler_that_the_channels_stack_waits_for(app: cdk.App) -> None:
-    """Also where that is said of the node of the stack, which CDK tells apart."""
+def test_leaves_a_handler_whose_stack_must_come_first(app: cdk.App) -> None:
+    """Also where the dependency is on the stack's node, which CDK treats differently."""
     channels, handlers = cdk.Stack(app, "Channels"), cdk.Stack(app, "Handlers")
     FailureChannel(channels, "Channel").cover(app)
     channels.node.add_dependency(handlers)
@@ -484,7 +484,7 @@ def test_leaves_a_handler_that_the_channels_stack_waits_for(app: cdk.App) -> Non
 
 
 def test_leaves_a_handler_that_the_monitorings_stack_refers_to(app: cdk.App) -> None:
-    """The alarms about a handler are beside it, and refer to the monitoring's topic."""
+    """A handler's alarms are in its stack and refer to the monitoring's topic."""
     channels, alarms, handlers = (cdk.Stack(app, id) for id in ("Channels", "Alarms", "Handlers"))
     channel = FailureChannel(channels, "Channel")
     FailureMonitoring(alarms, "Monitoring", channel=channel)
@@ -517,8 +517,8 @@ def test_leaves_a_function_without_a_construct(app: cdk.App, stack: cdk.Stack) -
 
 
 @pytest.mark.parametrize("scope", ["Stack", None, 1])
-def test_rejects_a_scope_that_is_no_construct(stack: cdk.Stack, scope: Any) -> None:
-    """A name is not what is asked for."""
+def test_rejects_a_scope_that_is_not_a_construct(stack: cdk.Stack, scope: Any) -> None:
+    """A name is not a construct."""
     with pytest.raises(ValueError, match="scope must be a construct"):
         FailureChannel(stack, "Channel").cover(scope)
 
@@ -532,13 +532,13 @@ def test_rejects_covering_twice(app: cdk.App, stack: cdk.Stack) -> None:
 
 
 def test_rejects_a_scope_of_another_stage(app: cdk.App, stack: cdk.Stack) -> None:
-    """Stages are deployed apart, and cannot refer to one another."""
+    """Stages are deployed separately and cannot refer to one another."""
     stage = cdk.Stage(app, "Production")
     with pytest.raises(ValueError, match="in the channel's app or stage, got 'Production'"):
         FailureChannel(stack, "Channel").cover(stage)
 
 
-def test_rejects_retries_of_a_cover(app: cdk.App, stack: cdk.Stack) -> None:
-    """Settings are as for one function."""
+def test_rejects_bad_retries_of_cover(app: cdk.App, stack: cdk.Stack) -> None:
+    """The settings have the bounds of notify_failures_of."""
     with pytest.raises(ValueError, match="retries must be an int from 0 to 2, got 3"):
         FailureChannel(stack, "Channel").cover(app, retries=3)

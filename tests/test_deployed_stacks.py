@@ -1,7 +1,7 @@
-"""The contract with stacks that people have deployed: which resources, under which logical ids.
+"""The contract with deployed stacks: which resources they have, under which logical ids.
 
-CloudFormation replaces a resource whose logical id changes, and with a queue go the events in it.
-A change here is a breaking one: the changelog names the resource.
+CloudFormation replaces a resource whose logical id changes; a replaced queue loses its events.
+A change here is a breaking change: the changelog names the resource.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ INVOKE_POLICY = {"ReplayerInvokePolicyFE06D1FD": "AWS::IAM::Policy"}
 
 
 def ids_of(stack: cdk.Stack) -> dict[str, str]:
-    """Return type by logical id."""
+    """Return the types of resources by logical id."""
     return {id: resource["Type"] for id, resource in resources_of(stack).items()}
 
 
@@ -101,7 +101,7 @@ def test_channel(stack: cdk.Stack) -> None:
 
 
 def test_channel_with_mailboxes(stack: cdk.Stack) -> None:
-    """Each mailbox is one resource more, named by its address."""
+    """Each mailbox adds one resource, named by its address."""
     channel = FailureChannel(stack, "Channel", emails=["developer@example.com"])
     channel.add_email("Operator@example.com")
     assert ids_of(stack) == CHANNEL | {
@@ -135,7 +135,7 @@ def test_function(stack: cdk.Stack, handler: lambda_.Function) -> None:
 
 
 def test_scheduled_function(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """A schedule is two resources more."""
+    """A schedule adds two resources."""
     FailureNotifiedFunction(stack, "Notified", handler=handler, schedule=EVERY_MINUTE)
     assert ids_of(stack) == FUNCTION | ASYNC_CONFIG | CHANNEL_OF_A_FUNCTION | SCHEDULE
 
@@ -143,7 +143,7 @@ def test_scheduled_function(stack: cdk.Stack, handler: lambda_.Function) -> None
 def test_scheduled_function_on_a_shared_channel(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """On a shared channel a scheduled function has three resources beside its own."""
+    """On a shared channel, a scheduled function adds three resources to its own."""
     channel = FailureChannel(stack, "Channel")
     FailureNotifiedFunction(
         stack, "Notified", handler=handler, schedule=EVERY_MINUTE, channel=channel
@@ -152,7 +152,7 @@ def test_scheduled_function_on_a_shared_channel(
 
 
 def test_function_attached_by_the_channel(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """A channel attaches to a function with one resource, the same as the construct's."""
+    """A channel attaches a function with one resource, the same as the construct's."""
     FailureChannel(stack, "Channel").notify_failures_of(handler)
     assert ids_of(stack) == FUNCTION | ASYNC_CONFIG | CHANNEL
 
@@ -189,7 +189,7 @@ def test_monitoring(stack: cdk.Stack) -> None:
 
 @pytest.mark.parametrize("first", ["channel", "monitoring"])
 def test_monitored_function(stack: cdk.Stack, handler: lambda_.Function, first: str) -> None:
-    """Each handler is three alarms more and its schedules two, whatever was defined first."""
+    """A handler adds three alarms and its schedules two, whichever was defined first."""
     channel = FailureChannel(stack, "Channel")
     if first == "monitoring":
         FailureMonitoring(stack, "Monitoring", channel=channel)
@@ -219,7 +219,7 @@ def test_monitored_function_of_another_stack(app: cdk.App) -> None:
 
 
 def test_monitoring_in_a_stack_of_its_own(app: cdk.App) -> None:
-    """Alarms about a handler of the channel's stack are the monitoring's."""
+    """The monitoring's stack has the alarms about a handler of the channel's stack."""
     stack, own = cdk.Stack(app, "Stack"), cdk.Stack(app, "Own")
     channel = FailureChannel(stack, "Channel")
     FailureMonitoring(own, "Monitoring", channel=channel)
@@ -248,7 +248,7 @@ def test_replayer_with_a_key(stack: cdk.Stack) -> None:
 
 @pytest.mark.parametrize("first", ["channel", "replayer"])
 def test_replayed_function(stack: cdk.Stack, handler: lambda_.Function, first: str) -> None:
-    """All handlers together are one policy more, whatever was defined first."""
+    """All handlers together add one policy, whichever was defined first."""
     channel = FailureChannel(stack, "Channel")
     if first == "replayer":
         FailureReplayer(stack, "Replayer", channel=channel)
@@ -259,7 +259,7 @@ def test_replayed_function(stack: cdk.Stack, handler: lambda_.Function, first: s
 
 
 def test_replayed_function_of_another_stack(app: cdk.App) -> None:
-    """A handler of another stack has a permission there."""
+    """A handler of another stack adds a permission there."""
     stack, handlers = cdk.Stack(app, "Stack"), cdk.Stack(app, "Handlers")
     channel = FailureChannel(stack, "Channel")
     FailureReplayer(stack, "Replayer", channel=channel)
@@ -270,7 +270,7 @@ def test_replayed_function_of_another_stack(app: cdk.App) -> None:
 
 
 def test_replayer_in_a_stack_of_its_own(app: cdk.App) -> None:
-    """It has the same logical ids, and nothing of it is in the channel's stack."""
+    """It has the same logical ids, and the channel's stack has none of its resources."""
     stack, own = cdk.Stack(app, "Stack"), cdk.Stack(app, "Own")
     channel = FailureChannel(stack, "Channel")
     FailureReplayer(own, "Replayer", channel=channel)
@@ -280,7 +280,7 @@ def test_replayer_in_a_stack_of_its_own(app: cdk.App) -> None:
 
 
 def test_replayer_with_a_monitoring_of_another_stack(app: cdk.App) -> None:
-    """The monitoring then has the alarm about parked events, too."""
+    """The monitoring then also has the alarm about parked events."""
     stack, own = cdk.Stack(app, "Stack"), cdk.Stack(app, "Own")
     channel = FailureChannel(stack, "Channel")
     FailureReplayer(stack, "Replayer", channel=channel)

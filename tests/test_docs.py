@@ -1,4 +1,4 @@
-"""What the documents say of the tests is so."""
+"""What README and docs say about tests, findings and files is true."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ORDERS = """{
 
 
 def test_every_named_proof_exists() -> None:
-    """Each test that the table of losses names is in the suite."""
+    """Each test that the table of losses names exists."""
     named = set(re.findall(r"`(test_\w+)`", LOSSES.read_text()))
     defined = {
         name
@@ -67,13 +67,13 @@ def test_every_named_proof_exists() -> None:
 
 @pytest.mark.parametrize("row", [1, 2, 3, 4, 5, 6, 7, 8, 9, 13])
 def test_each_closed_row_names_its_proof(row: int) -> None:
-    """A row that is said to be closed has at least one test."""
+    """A row that counts as closed names at least one test."""
     (line,) = (text for text in LOSSES.read_text().splitlines() if text.startswith(f"| {row} |"))
     assert re.search(r"`test_\w+`", line.split("|")[5])
 
 
 def test_lists_every_kind_of_finding() -> None:
-    """The table of kinds has each with its severity."""
+    """The table of kinds lists each with its severity."""
     rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \|", CHECK.read_text(), re.MULTILINE)
     severities = {"info": "note"}
     assert rows == [
@@ -82,7 +82,7 @@ def test_lists_every_kind_of_finding() -> None:
 
 
 def test_shows_a_finding_as_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's finding is what the command prints of such a template."""
+    """The README's finding is what the command prints for such a template."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cdk.out").mkdir()
     (tmp_path / "cdk.out" / "Orders.template.json").write_text(ORDERS)
@@ -96,7 +96,7 @@ def test_shows_a_finding_as_it_prints(tmp_path: Path, monkeypatch: pytest.Monkey
     ids=["before", "after"],
 )
 def test_checks_the_sam_templates(tmp_path: Path, index: int, kinds: list[str]) -> None:
-    """The check finds in the page's SAM templates what the page says, and then nothing."""
+    """The check finds what the page says in its first SAM template, and nothing after."""
     fences = re.findall(r"```yaml\n(.*?)```", SAM.read_text(), re.DOTALL)
     (tmp_path / "template.yaml").write_text(fences[index])
     ended = CliRunner().invoke(cli, ["check", str(tmp_path / "template.yaml"), "--json"])
@@ -104,7 +104,7 @@ def test_checks_the_sam_templates(tmp_path: Path, index: int, kinds: list[str]) 
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
-    """Each file that the README links to or shows is there."""
+    """Each file that the README links to or shows exists."""
     text = README.read_text()
     linked = re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)|src="([^":]+)"', text)
     assert [

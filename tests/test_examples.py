@@ -38,7 +38,7 @@ def synthesise(app: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_synthesises(example: Path) -> None:
-    """The app synthesises, keeps its failures in a queue and says where that is."""
+    """The app synthesises, keeps its failures in a queue and outputs the queue's URL."""
     template = synthesise(example)
     types = {resource["Type"] for resource in template["Resources"].values()}
     assert {"AWS::Lambda::EventInvokeConfig", "AWS::SQS::Queue", "AWS::SNS::Topic"} <= types
@@ -47,7 +47,7 @@ def test_synthesises(example: Path) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_passes_the_check(example: Path) -> None:
-    """Nothing that an example calls asynchronously is lost, and nothing is left to note."""
+    """The check finds nothing in an example, not even a note."""
     assert find_uncovered_functions(synthesise(example)) == []
 
 
@@ -58,7 +58,7 @@ def test_is_short_enough_to_read(example: Path) -> None:
 
 
 def test_article_sets_lambdas_retries() -> None:
-    """One retry, as the article meant, with the article's payload, every minute."""
+    """The article's app has one retry, the article's payload and runs every minute."""
     resources = synthesise(ROOT / "examples" / "article")["Resources"]
     by_type = {resource["Type"]: resource.get("Properties") for resource in resources.values()}
     schedule = by_type["AWS::Scheduler::Schedule"]

@@ -1,4 +1,4 @@
-"""Each way to lose an event is closed, and nothing that closes one can go without being noticed."""
+"""Each way to lose an event is closed, and a check notices when what closes it is removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .losses import CHECKS, CLOSED_BY, INDIFFERENT, Template, notices, parts_of,
 from .templates import template_of
 
 KINDS = ("plain", "encrypted")
-# Each refusal of row 13 with the check that it rests on.
+# Each refusal of row 13, with the function that refuses.
 REFUSALS = {
     "test_rejects_a_fifo_queue": (channel, "check_queue"),
     "test_rejects_an_imported_fifo_queue": (channel, "check_queue"),
@@ -74,7 +74,7 @@ def unnoticed(template: Template, row: str) -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_ages_are_watched(kind: str) -> None:
-    """Row 2: alarms tell before Lambda gives events up."""
+    """Row 2: alarms go off before Lambda gives events up."""
     CHECKS["2"](closed(kind))
 
 
@@ -98,13 +98,13 @@ def test_destinations_are_caught(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_retention_is_watched(kind: str) -> None:
-    """Row 7: each queue keeps events 14 days, and alarms tell before they are over."""
+    """Row 7: each queue keeps events 14 days, and alarms go off before they end."""
     CHECKS["7"](closed(kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_queues_and_key_outlive_the_stack(kind: str) -> None:
-    """Row 8: each queue is retained, and the key without which nobody could read it."""
+    """Row 8: each queue is retained, and so is the key that it needs."""
     CHECKS["8"](closed(kind))
 
 
@@ -116,20 +116,20 @@ def test_everything_that_is_called_is_configured(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nobody_else_has_access(kind: str) -> None:
-    """Queues and topics are encrypted or TLS only, and let each service in for one resource."""
+    """Queues and topics demand TLS, are encrypted, and let each service in for one resource."""
     CHECKS["access"](closed(kind))
 
 
 @pytest.mark.parametrize("row", CHECKS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_check_notices_each_part_that_goes(kind: str, row: str) -> None:
-    """Whatever closes a row makes its check fail when it is removed from the template."""
+def test_a_check_notices_each_removed_part(kind: str, row: str) -> None:
+    """A row's check fails when a part that closes the row is removed."""
     assert unnoticed(closed(kind), row) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_part_is_forgotten(kind: str) -> None:
-    """A part of the template that closes no row is noticed all the same, or listed as harmless."""
+def test_every_other_part_is_accounted_for(kind: str) -> None:
+    """A check notices every other part too, or the part is listed as closing nothing."""
     forgotten = [
         part.label
         for part in parts_of(closed(kind))
@@ -141,7 +141,7 @@ def test_no_part_is_forgotten(kind: str) -> None:
 
 
 def test_every_pattern_is_in_use() -> None:
-    """What closes a row, or closes nothing, is in a template; so no pattern is mistyped."""
+    """Every pattern matches a part of a template, so none is mistyped."""
     parts = [part for kind in KINDS for part in parts_of(closed(kind))]
     patterns = {*EVERY_PATTERN, *INDIFFERENT}
     assert [p for p in sorted(patterns) if not any(part.matches([p]) for part in parts)] == []
@@ -151,7 +151,7 @@ def test_every_pattern_is_in_use() -> None:
 def test_a_refusal_rests_on_its_check(
     name: str, stack: cdk.Stack, handler: lambda_.Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Row 13: without its check nothing refuses, neither here nor in CDK, and its test fails."""
+    """Row 13: without its check neither this library nor CDK refuses, and its test fails."""
     module, check = REFUSALS[name]
     monkeypatch.setattr(module, check, lambda *_: None)
     refusal = getattr(test_refusals, name)
@@ -168,6 +168,6 @@ def test_a_refusal_rests_on_its_check(
 
 
 def test_every_refusal_of_fifo_and_s3_rests_on_a_check() -> None:
-    """No refusal that closes row 13 is left out here."""
+    """Every refusal that closes row 13 is listed here."""
     refusals = {name for name in vars(test_refusals) if re.search("^test_.*(fifo|s3)", name)}
     assert refusals == set(REFUSALS)

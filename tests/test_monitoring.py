@@ -1,4 +1,4 @@
-"""FailureMonitoring: alarms beside what they are about, who they tell, metrics and dashboard."""
+"""FailureMonitoring: where alarms are defined, whom they notify, metrics and dashboard."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def alarms_of(stack: cdk.Stack, metric: str = "") -> list[Any]:
 
 
 def metrics_of(stack: cdk.Stack) -> set[str]:
-    """Return which metrics a stack has alarms on."""
+    """Return the metrics that a stack has alarms on."""
     return {alarm["MetricName"] for alarm in alarms_of(stack)}
 
 
 def alarm_on(stack: cdk.Stack, metric: str, queue: Any = None) -> Any:
-    """Return the properties of the one alarm on a metric, of a queue's if one is given."""
+    """Return the properties of the one alarm on a metric, or on that metric of a queue."""
     dimension = {"Fn::GetAtt": [logical_id(stack, queue), "QueueName"]} if queue else None
     (alarm,) = (
         alarm
@@ -86,7 +86,7 @@ def alarm_on(stack: cdk.Stack, metric: str, queue: Any = None) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Return a description with references as their ids."""
+    """Return a description with each reference replaced by its id."""
     if isinstance(value, str):
         return value
     if "Fn::Join" in value:
@@ -108,8 +108,8 @@ def body_of(stack: cdk.Stack) -> Any:
 
 
 @pytest.mark.usefixtures("monitoring")
-def test_tells_of_failed_events_waiting(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """One failed event in the queue sets off an alarm, which stays until the queue is empty."""
+def test_alarms_on_waiting_events(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """One failed event in the queue sets off an alarm until the queue is empty."""
     alarm = alarm_on(stack, "ApproximateNumberOfMessagesVisible", channel.queue)
     assert (alarm["Threshold"], alarm["Statistic"], alarm["Period"]) == (1, "Maximum", 60)
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
@@ -117,7 +117,7 @@ def test_tells_of_failed_events_waiting(stack: cdk.Stack, channel: FailureChanne
 
 
 @pytest.mark.usefixtures("monitoring")
-def test_tells_of_dead_letters(stack: cdk.Stack, channel: FailureChannel) -> None:
+def test_alarms_on_dead_letters(stack: cdk.Stack, channel: FailureChannel) -> None:
     """One event in the dead-letter queue sets off an alarm."""
     alarm = alarm_on(stack, "ApproximateNumberOfMessagesVisible", channel.dead_letter_queue)
     assert (alarm["Threshold"], alarm["Statistic"], alarm["Period"]) == (1, "Maximum", 60)
@@ -125,15 +125,15 @@ def test_tells_of_dead_letters(stack: cdk.Stack, channel: FailureChannel) -> Non
 
 
 @pytest.mark.usefixtures("monitoring")
-def test_tells_of_events_that_sqs_will_delete(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """The oldest event is told of at 80 % of the 14 days that the queue keeps it."""
+def test_alarms_before_sqs_deletes_events(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """An alarm goes off when the oldest event reaches 80 % of the queue's 14 days."""
     alarm = alarm_on(stack, "ApproximateAgeOfOldestMessage", channel.queue)
     assert alarm["Threshold"] == 14 * 24 * 60 * 60 * 0.8
     assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Maximum", "notBreaching")
 
 
 @pytest.mark.usefixtures("monitoring")
-def test_tells_of_undelivered_notifications(stack: cdk.Stack, channel: FailureChannel) -> None:
+def test_alarms_on_undelivered_notifications(stack: cdk.Stack, channel: FailureChannel) -> None:
     """A failure that the channel's topic cannot deliver sets off an alarm."""
     alarm = alarm_on(stack, "NumberOfNotificationsFailed")
     topic = {"Fn::GetAtt": [logical_id(stack, channel.topic), "TopicName"]}
@@ -148,7 +148,7 @@ def test_tells_of_undelivered_notifications(stack: cdk.Stack, channel: FailureCh
 def test_takes_retention_from_a_given_queue(
     stack: cdk.Stack, retention: cdk.Duration | None, threshold: int
 ) -> None:
-    """A queue of the app keeps events as defined, and otherwise 4 days as SQS does."""
+    """A queue of the app keeps events as defined, else 4 days, which is SQS's default."""
     queue = sqs.Queue(stack, "Queue", retention_period=retention)
     channel = FailureChannel(stack, "Channel", queue=queue)
     FailureMonitoring(stack, "Monitoring", channel=channel)
@@ -156,7 +156,7 @@ def test_takes_retention_from_a_given_queue(
 
 
 def test_takes_retention_of_an_imported_queue_from_the_user(stack: cdk.Stack) -> None:
-    """What an imported queue keeps only its owner knows."""
+    """Only the owner knows the retention of an imported queue."""
     queue = sqs.Queue.from_queue_arn(stack, "Queue", QUEUE_ARN)
     channel = FailureChannel(stack, "Channel", queue=queue)
     FailureMonitoring(
@@ -166,7 +166,7 @@ def test_takes_retention_of_an_imported_queue_from_the_user(stack: cdk.Stack) ->
 
 
 @pytest.mark.parametrize("metric", ["DestinationDeliveryFailures", "DeadLetterErrors"])
-def test_tells_of_records_that_lambda_cannot_send(
+def test_alarms_on_records_that_lambda_cannot_send(
     stack: cdk.Stack, channel: FailureChannel, handler: lambda_.Function, metric: str
 ) -> None:
     """A handler whose destination or dead-letter queue fails sets off an alarm."""
@@ -182,14 +182,14 @@ def test_tells_of_records_that_lambda_cannot_send(
 @pytest.mark.parametrize(
     ("max_event_age", "threshold"), [(None, 17_280_000), (cdk.Duration.minutes(10), 480_000)]
 )
-def test_tells_of_events_that_lambda_will_give_up(
+def test_alarms_before_lambda_gives_events_up(
     stack: cdk.Stack,
     channel: FailureChannel,
     handler: lambda_.Function,
     max_event_age: cdk.Duration | None,
     threshold: int,
 ) -> None:
-    """An event that waited 80 % of the maximum age sets off an alarm; Lambda counts in ms."""
+    """An event that waited 80 % of the maximum age sets off an alarm (Lambda counts in ms)."""
     channel.notify_failures_of(handler, max_event_age=max_event_age)
     FailureMonitoring(stack, "Monitoring", channel=channel)
     alarm = alarm_on(stack, "AsyncEventAge")
@@ -199,7 +199,7 @@ def test_tells_of_events_that_lambda_will_give_up(
 def test_watches_what_is_called(
     stack: cdk.Stack, channel: FailureChannel, handler: lambda_.Function
 ) -> None:
-    """An alias has figures of its own, under the dimension Resource."""
+    """An alias has its own metrics, under the dimension Resource."""
     channel.notify_failures_of(handler.add_alias("live"))
     FailureMonitoring(stack, "Monitoring", channel=channel)
     function = logical_id(stack, handler)
@@ -213,7 +213,7 @@ def test_watches_what_is_called(
 def test_watches_versions(
     stack: cdk.Stack, monitoring: FailureMonitoring, handler: lambda_.Function
 ) -> None:
-    """A version is named by function and number, where CDK would name it by its ARN."""
+    """A version's dimension has function and number, where CDK would write its ARN."""
     version = handler.current_version
     metric = monitoring.metric_async_event_age(version)
     assert stack.resolve(metric.dimensions) == {
@@ -235,18 +235,18 @@ def test_watches_handlers_attached_later(
     assert metrics_of(stack) == OF_A_CHANNEL | OF_A_HANDLER
 
 
-def test_watches_handlers_of_other_ways(
+def test_watches_a_handler_outside_the_channel(
     stack: cdk.Stack, monitoring: FailureMonitoring, handler: lambda_.Function
 ) -> None:
-    """A handler that the channel does not know is watched when asked."""
+    """A handler that the channel does not know is watched on request."""
     monitoring.watch(handler, max_event_age=cdk.Duration.seconds(100))
     assert alarm_on(stack, "AsyncEventAge")["Threshold"] == 80_000
 
 
-def test_tells_of_dropped_invocations(
+def test_alarms_on_dropped_invocations(
     stack: cdk.Stack, channel: FailureChannel, handler: lambda_.Function
 ) -> None:
-    """A schedule that starts nothing sets off an alarm, and one that cannot say so another."""
+    """Dropped runs set off an alarm; runs that did not reach the dead-letter queue, another."""
     FailureNotifiedFunction(
         stack, "Notified", handler=handler, schedule=EVERY_MINUTE, channel=channel
     )
@@ -262,7 +262,7 @@ def test_tells_of_dropped_invocations(
 def test_watches_a_schedule_group_once(
     app: cdk.App, stack: cdk.Stack, channel: FailureChannel, monitoring: FailureMonitoring
 ) -> None:
-    """All schedules of the group are one figure, and one alarm, also those of other stacks."""
+    """All schedules of a group share one metric and one alarm, also those of other stacks."""
     stacks = [stack, cdk.Stack(app, "Other")]
     for each in stacks:
         handler = define_handler(each)
@@ -274,10 +274,10 @@ def test_watches_a_schedule_group_once(
     assert len(monitoring.alarms) == 4 + 2 + 3 + 3
 
 
-def test_watches_a_schedule_group_of_ones_own(
+def test_watches_a_schedule_group_of_your_own(
     app: cdk.App, stack: cdk.Stack, monitoring: FailureMonitoring
 ) -> None:
-    """The alarms about a schedule group are defined beside it."""
+    """The alarms about a schedule group are defined beside the group."""
     schedules = cdk.Stack(app, "Schedules")
     group = scheduler.ScheduleGroup(schedules, "Group")
     handlers = [define_handler(schedules, id) for id in ("One", "Other")]
@@ -298,7 +298,7 @@ def test_watches_a_schedule_group_of_ones_own(
 def test_defines_no_schedule_alarm_without_a_schedule(
     stack: cdk.Stack, channel: FailureChannel, handler: lambda_.Function
 ) -> None:
-    """Where nothing is scheduled, nothing about schedules can go off."""
+    """Without a schedule there is no alarm about schedules."""
     channel.notify_failures_of(handler)
     FailureMonitoring(stack, "Monitoring", channel=channel)
     assert metrics_of(stack) & OF_A_SCHEDULE == set()
@@ -323,7 +323,7 @@ def test_watches_handlers_of_other_stacks(
 
 
 def test_watches_a_handler_that_another_stack_attaches(app: cdk.App, stack: cdk.Stack) -> None:
-    """Where the configuration is in the construct's stack, so are the alarms."""
+    """The alarms are in the construct's stack if the configuration is."""
     handlers = cdk.Stack(app, "Handlers")
     notified = FailureNotifiedFunction(stack, "Notified", handler=define_handler(handlers))
     FailureMonitoring(stack, "Monitoring", channel=notified.channel)
@@ -335,7 +335,7 @@ def test_watches_a_handler_that_another_stack_attaches(app: cdk.App, stack: cdk.
 def test_watches_from_a_stack_of_its_own(
     app: cdk.App, stack: cdk.Stack, channel: FailureChannel, handler: lambda_.Function
 ) -> None:
-    """The monitoring's stack refers to the one of channel and handler, and has all alarms."""
+    """The monitoring's stack has all alarms and refers to the stack of channel and handler."""
     channel.notify_failures_of(handler)
     own = cdk.Stack(app, "Own")
     monitoring = FailureMonitoring(own, "Monitoring", channel=channel)
@@ -345,13 +345,13 @@ def test_watches_from_a_stack_of_its_own(
     assert stack.dependencies == []
 
 
-def test_tells_through_a_topic_of_its_own(
+def test_alarms_go_to_a_topic_of_their_own(
     stack: cdk.Stack,
     channel: FailureChannel,
     monitoring: FailureMonitoring,
     handler: lambda_.Function,
 ) -> None:
-    """Every alarm tells the alarm topic when it goes off, and nobody else at any other time."""
+    """Every alarm notifies the alarm topic when it goes off, and nobody otherwise."""
     channel.notify_failures_of(handler)
     topic = {"Ref": logical_id(stack, monitoring.alarm_topic)}
     actions = [alarm["AlarmActions"] for alarm in alarms_of(stack)]
@@ -359,10 +359,10 @@ def test_tells_through_a_topic_of_its_own(
     assert [a for a in alarms_of(stack) if "OKActions" in a or "InsufficientDataActions" in a] == []
 
 
-def test_tells_the_channels_mailboxes(
+def test_notifies_the_channels_mailboxes(
     stack: cdk.Stack, channel: FailureChannel, monitoring: FailureMonitoring
 ) -> None:
-    """Whoever is told of failures is told of alarms, also who is added later."""
+    """People notified of failures are notified of alarms, also those added later."""
     channel.add_email("operator@example.com")
     subscriptions = subscriptions_of(stack, monitoring.alarm_topic)
     assert [(s["Protocol"], s["Endpoint"]) for s in subscriptions] == [
@@ -374,13 +374,13 @@ def test_tells_the_channels_mailboxes(
 def test_keeps_alarm_messages_out_of_the_channels_queues(
     stack: cdk.Stack, monitoring: FailureMonitoring
 ) -> None:
-    """No subscription of the alarm topic ends in a queue, nor does what it cannot deliver."""
+    """No subscription of the alarm topic leads to a queue or has a dead-letter queue."""
     subscriptions = subscriptions_of(stack, monitoring.alarm_topic)
     assert [s for s in subscriptions if s["Protocol"] == "sqs" or "RedrivePolicy" in s] == []
 
 
 def test_lets_alarms_publish(stack: cdk.Stack, monitoring: FailureMonitoring) -> None:
-    """Alarms of this account and Region may publish, and nothing may without TLS."""
+    """Alarms of this account and Region may publish; nobody may without TLS."""
     arn = {"Ref": logical_id(stack, monitoring.alarm_topic)}
     (statements,) = (
         resource["Properties"]["PolicyDocument"]["Statement"]
@@ -406,7 +406,7 @@ def test_lets_alarms_publish(stack: cdk.Stack, monitoring: FailureMonitoring) ->
 
 
 def test_encrypts_the_alarm_topic_with_the_channels_key() -> None:
-    """CloudWatch may use the key, wherever it is, and its stack refers to no other."""
+    """CloudWatch may use the key in any stack, and the key's stack refers to no other."""
     app = cdk.App()
     keys, stack = cdk.Stack(app, "Keys"), cdk.Stack(app, "Stack")
     channel = FailureChannel(stack, "Channel", encryption_key=kms.Key(keys, "Key"))
@@ -433,7 +433,7 @@ def test_encrypts_the_alarm_topic_with_the_channels_key() -> None:
 
 
 def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
-    """The policy of an imported key is not ours to change, so somebody must know."""
+    """The library cannot change the policy of an imported key, so a warning says so."""
     arn = "arn:aws:kms:eu-west-1:111122223333:key/12345678-1234-1234-1234-123456789012"
     channel = FailureChannel(
         stack, "Channel", encryption_key=kms.Key.from_key_arn(stack, "Key", arn)
@@ -442,7 +442,7 @@ def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
     assert_warns(stack, "let cloudwatch.amazonaws.com use kms:Decrypt")
 
 
-def test_tells_through_a_topic_that_is_there(stack: cdk.Stack, channel: FailureChannel) -> None:
+def test_alarms_go_to_a_given_topic(stack: cdk.Stack, channel: FailureChannel) -> None:
     """A given topic keeps its own subscribers, and CloudWatch may publish to it."""
     topic = sns.Topic(stack, "Operators", master_key=kms.Key(stack, "Key"))
     monitoring = FailureMonitoring(stack, "Monitoring", channel=channel, alarm_topic=topic)
@@ -461,14 +461,14 @@ def test_tells_through_a_topic_that_is_there(stack: cdk.Stack, channel: FailureC
 
 
 def test_warns_of_an_imported_alarm_topic(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """The policy of an imported topic is not ours to change, so somebody must know."""
+    """The library cannot change the policy of an imported topic, so a warning says so."""
     topic = sns.Topic.from_topic_arn(stack, "Operators", TOPIC_ARN)
     FailureMonitoring(stack, "Monitoring", channel=channel, alarm_topic=topic)
     assert_warns(stack, "alarm_topic is imported")
 
 
 def test_shares_an_alarm_topic_with_another_monitoring(stack: cdk.Stack) -> None:
-    """Two channels can tell the same people through one alarm topic, encrypted or not."""
+    """Two channels can notify the same people through one alarm topic, encrypted or not."""
     key = kms.Key(stack, "Key")
     one, other = (FailureChannel(stack, id, encryption_key=key) for id in ("One", "Other"))
     topic = FailureMonitoring(stack, "OneMonitoring", channel=one).alarm_topic
@@ -480,7 +480,7 @@ def test_shares_an_alarm_topic_with_another_monitoring(stack: cdk.Stack) -> None
 def test_says_what_happened_and_which_command_to_run(
     stack: cdk.Stack, channel: FailureChannel, monitoring: FailureMonitoring
 ) -> None:
-    """Every alarm describes itself and names a command, in the 1,024 characters that it has."""
+    """Every alarm describes itself and names a command, within 1,024 characters."""
     FailureNotifiedFunction(
         stack,
         "Notified",
@@ -496,7 +496,7 @@ def test_says_what_happened_and_which_command_to_run(
 def test_names_the_queue_and_the_alias_in_commands(
     stack: cdk.Stack, channel: FailureChannel, handler: lambda_.Function
 ) -> None:
-    """A command can be run as it is read."""
+    """A command can be copied from the description and run."""
     channel.notify_failures_of(handler.add_alias("live"))
     FailureMonitoring(stack, "Monitoring", channel=channel)
     waiting = alarm_on(stack, "ApproximateNumberOfMessagesVisible", channel.queue)
@@ -525,7 +525,7 @@ def test_names_the_queue_and_the_alias_in_commands(
 def test_sets_each_threshold_and_switches_the_others_off(
     stack: cdk.Stack, handler: lambda_.Function, thresholds: dict[str, Any], expected: float
 ) -> None:
-    """Each alarm has a threshold of its own, and None leaves it out."""
+    """Each alarm has its own threshold, and None leaves the alarm out."""
     notified = FailureNotifiedFunction(stack, "Notified", handler=handler, schedule=EVERY_MINUTE)
     FailureMonitoring(
         stack,
@@ -536,8 +536,8 @@ def test_sets_each_threshold_and_switches_the_others_off(
     assert [alarm["Threshold"] for alarm in alarms_of(stack)] == [expected]
 
 
-def test_shows_the_way_from_left_to_right(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """The dashboard has one column for each hop, with its figures, over the whole width."""
+def test_dashboard_shows_each_hop(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """The dashboard has a column of metrics for each hop, over the whole width."""
     handler = define_handler(stack)
     FailureNotifiedFunction(
         stack, "Notified", handler=handler, schedule=EVERY_MINUTE, channel=channel
@@ -564,7 +564,7 @@ def test_shows_the_way_from_left_to_right(stack: cdk.Stack, channel: FailureChan
 def test_shows_handlers_of_other_stacks_without_their_names(
     app: cdk.App, stack: cdk.Stack, channel: FailureChannel
 ) -> None:
-    """A search finds what the dashboard's stack cannot refer to, once for all of them."""
+    """One search expression finds all handlers that the dashboard cannot refer to."""
     FailureMonitoring(stack, "Monitoring", channel=channel)
     handlers = cdk.Stack(app, "Handlers")
     for id in ("One", "Other"):
@@ -582,14 +582,14 @@ def test_shows_handlers_of_other_stacks_without_their_names(
 
 
 def test_shows_a_dashboard_with_all_alarms_off(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """Without alarms the dashboard is still there, and nothing on it is empty."""
+    """Without alarms the dashboard still exists, and no widget on it is empty."""
     FailureMonitoring(stack, "Monitoring", channel=channel, thresholds=ALL_OFF)
     assert alarms_of(stack) == []
     assert [w for w in body_of(stack)["widgets"] if not w["properties"].get("metrics")] == []
 
 
 def test_has_the_official_metrics_of_the_channel(monitoring: FailureMonitoring) -> None:
-    """Each figure is CloudWatch's own, for alarms and dashboards of people's own."""
+    """Each metric is CloudWatch's own, for users' alarms and dashboards."""
     metrics = [
         monitoring.metric_failed_events_waiting(),
         monitoring.metric_oldest_event_age(),
@@ -629,7 +629,7 @@ def test_has_the_official_metrics_of_a_handler(
 def test_metrics_take_cdks_options(
     monitoring: FailureMonitoring, handler: lambda_.Function
 ) -> None:
-    """Statistic, period, label and the rest can be chosen, as with any metric of CDK's."""
+    """Users can choose statistic, period, label and the rest, as for any CDK metric."""
     hour = cdk.Duration.hours(1)
     metrics: list[cloudwatch.Metric] = [
         monitoring.metric_failed_events_waiting(statistic="Average", period=hour),
@@ -639,15 +639,15 @@ def test_metrics_take_cdks_options(
 
 
 @pytest.mark.parametrize("channel", [None, "channel", 5])
-def test_rejects_what_is_no_channel(stack: cdk.Stack, channel: Any) -> None:
-    """There is nothing to watch without a channel."""
+def test_rejects_what_is_not_a_channel(stack: cdk.Stack, channel: Any) -> None:
+    """Only a channel can be watched."""
     with refusal("channel", repr(channel)):
         FailureMonitoring(stack, "Monitoring", channel=channel)
 
 
 @pytest.mark.usefixtures("monitoring")
 def test_rejects_a_second_monitoring(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """Everything would be told twice."""
+    """A second monitoring would notify people twice."""
     with refusal("channel", "Stack/Monitoring"):
         FailureMonitoring(stack, "Second", channel=channel)
 
@@ -665,22 +665,22 @@ def test_rejects_the_channels_topic(stack: cdk.Stack, channel: FailureChannel) -
         FailureMonitoring(stack, "Monitoring", channel=channel, alarm_topic=channel.topic)
 
 
-def test_rejects_what_is_no_topic(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """An ARN is no topic."""
+def test_rejects_what_is_not_a_topic(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """An ARN is not a topic."""
     with refusal("alarm_topic", TOPIC_ARN):
         FailureMonitoring(stack, "Monitoring", channel=channel, alarm_topic=TOPIC_ARN)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [0, -1, True, 1.5, "1", float("nan"), float("inf"), [1]])
-def test_rejects_counts_that_are_none(value: Any) -> None:
-    """A count is an int from 1: at 0 the alarm would always be on."""
+def test_rejects_bad_counts(value: Any) -> None:
+    """A count is an int of at least 1: at 0 the alarm would always be on."""
     with refusal("failed_events_waiting", repr(value)):
         MonitoringThresholds(failed_events_waiting=value)
 
 
 @pytest.mark.parametrize("value", [0, -1, 100.1, True, "80", float("nan"), float("inf")])
-def test_rejects_percentages_that_are_none(value: Any) -> None:
-    """A percentage is over 0, up to 100."""
+def test_rejects_bad_percentages(value: Any) -> None:
+    """A percentage is above 0 and at most 100."""
     with refusal("oldest_event_age_percent", repr(value)):
         MonitoringThresholds(oldest_event_age_percent=value)
 
@@ -703,7 +703,7 @@ def test_rejects_thresholds_of_another_type(stack: cdk.Stack, channel: FailureCh
 def test_rejects_watching_twice(
     channel: FailureChannel, monitoring: FailureMonitoring, handler: lambda_.Function
 ) -> None:
-    """What the channel has is watched by itself."""
+    """The channel's handlers are already watched."""
     channel.notify_failures_of(handler)
     with refusal("handler", "Stack/Handler"):
         monitoring.watch(handler)
@@ -712,7 +712,7 @@ def test_rejects_watching_twice(
 def test_rejects_watching_from_two_monitorings(
     stack: cdk.Stack, monitoring: FailureMonitoring, handler: lambda_.Function
 ) -> None:
-    """A handler's alarms tell one alarm topic."""
+    """A handler's alarms notify one alarm topic."""
     monitoring.watch(handler)
     other = FailureMonitoring(stack, "Other", channel=FailureChannel(stack, "OtherChannel"))
     with refusal("handler", "Stack/Handler"):
@@ -720,8 +720,8 @@ def test_rejects_watching_from_two_monitorings(
 
 
 @pytest.mark.parametrize("handler", [None, "handler"])
-def test_rejects_watching_what_is_no_handler(monitoring: FailureMonitoring, handler: Any) -> None:
-    """A name is no handler."""
+def test_rejects_watching_a_name(monitoring: FailureMonitoring, handler: Any) -> None:
+    """A name is not a handler."""
     with refusal("handler", repr(handler)):
         monitoring.watch(handler)
 
@@ -734,10 +734,10 @@ def test_rejects_watching_an_age_that_lambda_refuses(
         monitoring.watch(handler, max_event_age=cdk.Duration.hours(7))
 
 
-def test_rejects_watching_what_is_no_schedule(
+def test_rejects_watching_an_expression(
     monitoring: FailureMonitoring, handler: lambda_.Function
 ) -> None:
-    """An expression is no schedule, and the handler is not half watched."""
+    """An expression is not a schedule, and no alarm about the handler is left behind."""
     before = monitoring.alarms
     with refusal("schedule"):
         monitoring.watch(handler, schedule=EVERY_MINUTE)  # type: ignore[arg-type]
@@ -755,7 +755,7 @@ def test_rejects_an_age_that_is_not_known(
 
 
 def test_rejects_an_imported_queue_of_unknown_retention(stack: cdk.Stack) -> None:
-    """An alarm that would come too late is not defined in silence."""
+    """An alarm that might come too late is not defined silently."""
     queue = sqs.Queue.from_queue_arn(stack, "Queue", QUEUE_ARN)
     channel = FailureChannel(stack, "Channel", queue=queue)
     with refusal("queue_retention", "Stack/Queue"):
@@ -765,7 +765,7 @@ def test_rejects_an_imported_queue_of_unknown_retention(stack: cdk.Stack) -> Non
 def test_rejects_retention_of_a_queue_that_has_one(
     stack: cdk.Stack, channel: FailureChannel
 ) -> None:
-    """Two retentions are one too many."""
+    """The queue already says how long it keeps events."""
     with refusal("queue_retention", "1209600 seconds"):
         FailureMonitoring(
             stack, "Monitoring", channel=channel, queue_retention=cdk.Duration.days(1)

@@ -1,4 +1,4 @@
-"""Who may do what, in every policy that the library writes: the named service, and no more."""
+"""Who may do what, in every policy that the library writes: the named service alone."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from .templates import Resource
 EVERY_MINUTE = ScheduleExpression.rate(cdk.Duration.minutes(1))
 ACCOUNT = {"Ref": "AWS::AccountId"}
 DATA_KEYS = ["kms:Decrypt", "kms:GenerateDataKey*"]
-# What people define themselves, beside the library's: its policies are theirs.
+# Constructs that users define themselves, with policies of their own.
 GIVEN = "Given"
 
 Statement = dict[str, Any]
 
 
 class Written(NamedTuple):
-    """A statement of a policy, and where it stands."""
+    """A statement of a policy, and where it is written."""
 
     stack: str
     id: str
@@ -151,7 +151,7 @@ def statements(stacks: dict[str, dict[str, Resource]]) -> list[Written]:
 
 
 def _documents(properties: Any) -> Iterator[Any]:
-    """Find policies wherever they stand in a resource."""
+    """Find policies anywhere in a resource."""
     if isinstance(properties, dict):
         if "Statement" in properties:
             yield properties
@@ -163,7 +163,7 @@ def _documents(properties: Any) -> Iterator[Any]:
 
 
 def listed(value: Any) -> list[Any]:
-    """Return what a policy may write alone or in a list."""
+    """Return a list of what a policy may write alone or as a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -176,7 +176,7 @@ def find(resources: dict[str, Resource], type: str, name: str) -> str:
 
 
 def granted(resources: dict[str, Resource], role: str) -> list[Statement]:
-    """Return what a role may do: by its own policies, and by those attached to it."""
+    """Return what a role may do by its own policies and by those attached to it."""
     properties = resources[role]["Properties"]
     documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
     documents += [
@@ -189,7 +189,7 @@ def granted(resources: dict[str, Resource], role: str) -> list[Statement]:
 
 
 def test_the_stacks_have_policies_of_each_kind(statements: list[Written]) -> None:
-    """What the other tests say of all policies is said of some."""
+    """The stacks have policies of each kind, so the other tests test something."""
     assert {each.type for each in statements} == {
         "AWS::IAM::Policy",
         "AWS::IAM::Role",
@@ -201,11 +201,11 @@ def test_the_stacks_have_policies_of_each_kind(statements: list[Written]) -> Non
 
 
 def test_allows_no_wildcard_action(statements: list[Written]) -> None:
-    """Each allowed action is written out, but for the one that SNS names with a wildcard."""
+    """Each allowed action is written out, except the one that SNS names with a wildcard."""
     found = {
         (each.stack, each.id, action)
         for each in statements
-        # A key is people's own, and CDK lets the account's administrators do all with it.
+        # The user defines the key, and CDK lets the account's administrators do anything with it.
         if each.statement["Effect"] == "Allow"
         and not (each.type == "AWS::KMS::Key" and "AWS" in each.statement["Principal"])
         for action in listed(each.statement["Action"])
@@ -215,11 +215,11 @@ def test_allows_no_wildcard_action(statements: list[Written]) -> None:
 
 
 def test_allows_no_wildcard_resource(statements: list[Written]) -> None:
-    """Each resource that something is allowed on is one, by its ARN."""
+    """Each statement allows something on one resource, by its ARN."""
     found = {
         (each.stack, each.id, json.dumps(resource))
         for each in statements
-        # In the policy of a key "*" is that key: it can name nothing else.
+        # In the policy of a key, "*" means that key: it can name nothing else.
         # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
         if each.statement["Effect"] == "Allow" and each.type != "AWS::KMS::Key"
         for resource in listed(each.statement.get("Resource", []))
@@ -231,7 +231,7 @@ def test_allows_no_wildcard_resource(statements: list[Written]) -> None:
 def test_only_the_topic_may_send_to_a_queue(
     statements: list[Written], stacks: dict[str, dict[str, Resource]]
 ) -> None:
-    """A queue takes messages from SNS alone, for the channel's topic alone."""
+    """A queue takes messages from SNS alone, and for the channel's topic alone."""
     allowed = [
         each
         for each in statements
@@ -253,7 +253,7 @@ def test_only_the_topic_may_send_to_a_queue(
 
 
 def test_nobody_may_send_to_the_copy_queue(stacks: dict[str, dict[str, Resource]]) -> None:
-    """Copies come by the functions' own roles, so that its policy allows nothing."""
+    """Functions send copies with their own roles, so the queue's policy allows nothing."""
     for resources in stacks.values():
         for id, resource in resources.items():
             if resource["Type"] == "AWS::SQS::QueuePolicy" and "CopyQueue" in id:
@@ -262,7 +262,7 @@ def test_nobody_may_send_to_the_copy_queue(stacks: dict[str, dict[str, Resource]
 
 
 def test_only_cloudwatch_may_publish_alarms(statements: list[Written]) -> None:
-    """An alarm topic takes messages of this account's alarms, and no other topic takes any."""
+    """An alarm topic takes messages from this account's alarms; no other topic does."""
     allowed = [
         each
         for each in statements
@@ -279,7 +279,7 @@ def test_only_cloudwatch_may_publish_alarms(statements: list[Written]) -> None:
 
 
 def test_only_scheduler_for_this_account_starts_handlers(statements: list[Written]) -> None:
-    """The schedule's role is EventBridge Scheduler's, for the default group of this account."""
+    """Only EventBridge Scheduler takes the role, for this account's default group."""
     trusts = [
         each.statement
         for each in statements
@@ -303,7 +303,7 @@ def test_only_scheduler_for_this_account_starts_handlers(statements: list[Writte
 def test_refuses_connections_without_tls(
     stacks: dict[str, dict[str, Resource]], type: str, policy: str, names: str
 ) -> None:
-    """Every queue and topic that the library defines denies everybody what comes without TLS."""
+    """Every queue and topic that the library defines denies access without TLS."""
     checked = 0
     for resources in stacks.values():
         denying = [
@@ -346,7 +346,7 @@ def test_key_lets_each_publishing_service_use_it(stacks: dict[str, dict[str, Res
 def test_handler_may_publish_encrypt_and_send_copies(
     stacks: dict[str, dict[str, Resource]],
 ) -> None:
-    """With a key the function's role gets one statement for each hop, and no other."""
+    """With a key, the function's role gets one statement for each hop, and no other."""
     resources = stacks["Encrypted"]
     key = find(resources, "AWS::KMS::Key", "Key")
     copies = find(resources, "AWS::SQS::Queue", "ChannelCopyQueue")
@@ -368,7 +368,7 @@ def test_handler_may_publish_encrypt_and_send_copies(
 def test_schedule_may_start_encrypt_and_send_dead_letters(
     stacks: dict[str, dict[str, Resource]],
 ) -> None:
-    """With a key the schedule's role gets one statement for each hop, and no other."""
+    """With a key, the schedule's role gets one statement for each hop, and no other."""
     resources = stacks["Encrypted"]
     role = find(resources, "AWS::IAM::Role", "NotifiedScheduleRole")
     targets = {
@@ -389,8 +389,8 @@ def test_schedule_may_start_encrypt_and_send_dead_letters(
     ]
 
 
-def test_operator_may_decrypt_what_was_let_read(stacks: dict[str, dict[str, Resource]]) -> None:
-    """Who may consume failures may decrypt with the key, and not encrypt."""
+def test_operator_may_decrypt_what_it_may_read(stacks: dict[str, dict[str, Resource]]) -> None:
+    """A role that may consume failures may decrypt with the key, and not encrypt."""
     resources = stacks["Encrypted"]
     statements = granted(resources, find(resources, "AWS::IAM::Role", "Operator"))
     actions = {action for each in statements for action in listed(each["Action"])}
@@ -413,7 +413,7 @@ def test_key_encrypts_everything_that_holds_events(stacks: dict[str, dict[str, R
 
 
 def test_key_lets_cloudwatch_logs_use_it(stacks: dict[str, dict[str, Resource]]) -> None:
-    """For the log groups of this account and Region, with each action by its name."""
+    """CloudWatch Logs may use the key for this account and Region, each action by its name."""
     resources = stacks["Encrypted"]
     policy = resources[find(resources, "AWS::KMS::Key", "Key")]["Properties"]["KeyPolicy"]
     (statement,) = (
@@ -442,7 +442,7 @@ def test_without_a_key_sqs_encrypts(
 
 
 def test_handler_may_encrypt_for_a_given_topic(stacks: dict[str, dict[str, Resource]]) -> None:
-    """The key of a given topic is granted to whom publishes, and that of a given queue to SNS."""
+    """Publishers may use the key of a given topic, and SNS that of a given queue."""
     resources = stacks["Given"]
     key = find(resources, "AWS::KMS::Key", "Key")
     role = find(resources, "AWS::IAM::Role", "HandlerServiceRole")

@@ -1,4 +1,4 @@
-"""Policy checkers find nothing that the library causes, without a word in the app."""
+"""Policy checkers find nothing that the library causes; apps suppress nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .checkov_process import run_checkov
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "policy-checkers.md").read_text()
-# The one is written by hand, and the other has its suppressions taken away.
+# One app is written by hand, and the other has its suppressions removed.
 CLEAN = [example.parent.name for example in EXAMPLES] + sorted(
     VARIANTS.keys() - {"tutorial", "unsuppressed"}
 )
@@ -93,7 +93,7 @@ def failed_checks(scanned: Any) -> dict[str, list[Finding]]:
 
 
 def not_of_the_function(checker: str, findings: Any) -> set[str]:
-    """Return the rules, but for what the owner of a function decides on."""
+    """Return the rules, without those that the owner of a function decides on."""
     return {
         rule
         for rule, about in findings
@@ -108,7 +108,7 @@ def table(heading: str) -> list[list[str]]:
 
 
 def counts_of_page(checker: str) -> list[tuple[str, int, int]]:
-    """Return what the page says of a checker: rule, findings by hand and with the library."""
+    """Return the page's counts for a checker: rule, findings by hand and with the library."""
     return [
         (rule, int(by_hand), int(library))
         for each, rule, _, by_hand, library in table("| checker | rule | asks for")
@@ -126,30 +126,30 @@ def counts_of(tutorial: list[Finding], library: list[Finding]) -> list[tuple[str
 
 @pytest.mark.parametrize("app", CLEAN)
 def test_cdk_nag_finds_nothing_of_the_library(checked: Checked, app: str) -> None:
-    """Its AwsSolutions and Serverless packs report what is about the function at most."""
+    """Its AwsSolutions and Serverless packs report at most what is about the function."""
     assert not_of_the_function("cdk-nag", checked.nag[app]) == set()
 
 
 def test_cdk_nag_lets_an_app_synthesise(checked: Checked) -> None:
-    """With both packs as plugins, whoever decides on the function need not decide on more."""
+    """With both packs as plugins, an owner decides about the function alone."""
     assert checked.nag["acknowledged"] == []
     assert len(checked.templates("acknowledged")) == 1
 
 
 def test_every_acknowledgment_is_needed(checked: Checked) -> None:
-    """Without them cdk-nag finds these rules broken, and no others."""
+    """Without the acknowledgments, cdk-nag reports exactly these rules."""
     found = not_of_the_function("cdk-nag", checked.nag["unsuppressed"])
     assert found == {each.rule for each in SUPPRESSIONS if each.checker == "cdk-nag"}
 
 
 def test_cfn_lint_finds_nothing_of_the_library(linted: dict[str, list[Finding]]) -> None:
-    """It warns of the dependency that CDK writes for each function."""
+    """It warns at most about the dependency that CDK writes for each function."""
     assert not_of_the_function("cfn-lint", itertools.chain(*linted.values())) == set()
 
 
 @pytest.mark.soak
 def test_checkov_finds_nothing_of_the_library(scanned: Any) -> None:
-    """It reports what is about the function at most."""
+    """It reports at most what is about the function."""
     failed = failed_checks(scanned)
     del failed["tutorial"]
     assert not_of_the_function("checkov", itertools.chain(*failed.values())) == set()
@@ -158,7 +158,7 @@ def test_checkov_finds_nothing_of_the_library(scanned: Any) -> None:
 
 @pytest.mark.soak
 def test_checkov_reports_the_reasons(scanned: Any) -> None:
-    """What it skips is what the library tells it to skip, with the reason."""
+    """It skips exactly what the library suppresses, with the reason."""
     skipped = {
         (each["check_id"], each["check_result"]["suppress_comment"])
         for each in scanned["results"]["skipped_checks"]
@@ -167,7 +167,7 @@ def test_checkov_reports_the_reasons(scanned: Any) -> None:
 
 
 def test_page_lists_every_suppression() -> None:
-    """The page's table is what the library suppresses, word for word."""
+    """The page's table lists what the library suppresses, word for word."""
     listed = [
         Suppression(checker, rule.strip("`"), resource, why, re.sub(r"[<>]", "", link))
         for checker, rule, resource, why, link in table("| checker | rule | resource")

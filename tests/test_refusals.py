@@ -1,4 +1,4 @@
-"""What people cannot mean is refused where they define it, in words that name the way out."""
+"""Mistakes are refused where users make them, in words that name the fix."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ many = settings(
 
 
 def refusal(parameter: str, got: str = "") -> Any:
-    """Demand a ValueError that begins with the parameter, names the value and a way out."""
+    """Assert a ValueError that begins with the parameter and names the value and the fix."""
     return pytest.raises(
         ValueError, match=f"(?s)^(?=.*{re.escape(got)}){re.escape(parameter)} .*got .+: .+"
     )
@@ -54,7 +54,7 @@ def notify(handler: Any, **settings: Any) -> FailureNotifiedFunction:
 
 
 @pytest.mark.parametrize("retries", [-1, 3, 185, True, False, 1.0, 1.5, "1", None, [1]])
-def test_rejects_retries_that_lambda_does_not_know(handler: lambda_.Function, retries: Any) -> None:
+def test_rejects_retries_outside_lambdas_bounds(handler: lambda_.Function, retries: Any) -> None:
     """Retries are an int from 0 to 2, and True is not 1."""
     with refusal("retries", repr(retries)):
         notify(handler, retries=retries)
@@ -63,7 +63,7 @@ def test_rejects_retries_that_lambda_does_not_know(handler: lambda_.Function, re
 @given(retries=st.integers() | st.floats() | st.text() | st.booleans() | st.none())
 @many
 def test_rejects_any_other_retries(handler: lambda_.Function, retries: Any) -> None:
-    """Whatever is not 0, 1 or 2 is refused, and nothing else happens."""
+    """Whatever is not 0, 1 or 2 is refused."""
     assume(type(retries) is not int or retries not in (0, 1, 2))
     with refusal("retries"):
         notify(handler, retries=retries)
@@ -109,7 +109,7 @@ def test_rejects_retention_outside_sqs_bounds(stack: cdk.Stack, retention: Any) 
 
 
 @pytest.mark.parametrize("emails", ["a@b.c", b"a@b.c", None, 5])
-def test_rejects_emails_that_are_no_list(stack: cdk.Stack, emails: Any) -> None:
+def test_rejects_emails_that_are_not_a_list(stack: cdk.Stack, emails: Any) -> None:
     """One string is not a list of one."""
     with refusal("emails", repr(emails)):
         FailureChannel(stack, "Channel", emails=emails)
@@ -123,8 +123,8 @@ def test_rejects_emails_that_are_no_list(stack: cdk.Stack, emails: Any) -> None:
         *("a@\ud800", "${Token[", None, 5, ["a@b.c"]),
     ],
 )
-def test_rejects_an_address_that_is_none(stack: cdk.Stack, address: Any) -> None:
-    """An address has no white space, and something on both sides of the @."""
+def test_rejects_a_bad_address(stack: cdk.Stack, address: Any) -> None:
+    """An address has no white space, and text on both sides of the @."""
     with refusal("emails", repr(address)):
         FailureChannel(stack, "Channel", emails=["first@example.com", address])
     with refusal("address", repr(address)):
@@ -133,8 +133,8 @@ def test_rejects_an_address_that_is_none(stack: cdk.Stack, address: Any) -> None
 
 @given(address=st.text(max_size=40))
 @many
-def test_rejects_any_text_that_is_no_address(address: str) -> None:
-    """Text without an @ between two other characters is refused, whatever else it is."""
+def test_rejects_any_text_without_an_at_sign(address: str) -> None:
+    """Text without an @ between two other characters is refused."""
     assume(not re.fullmatch(r"[^\s@,;:<>]+@[^\s@,;:<>]+", address))
     with refusal("emails"):
         FailureChannel(cdk.Stack(), "Channel", emails=[address])
@@ -147,21 +147,21 @@ def test_rejects_an_address_given_twice(stack: cdk.Stack) -> None:
 
 
 def test_rejects_an_address_added_twice(stack: cdk.Stack) -> None:
-    """An address can be added to a channel once, also later."""
+    """An address can be added to a channel only once, also later."""
     channel = FailureChannel(stack, "Channel", emails=["a@example.com"])
     with refusal("address", "'A@EXAMPLE.com' twice"):
         channel.add_email("A@EXAMPLE.com")
 
 
 def test_rejects_a_fifo_queue(stack: cdk.Stack) -> None:
-    """Failures cannot reach a FIFO queue, though CDK defines it without a word."""
+    """Failures cannot reach a FIFO queue, though CDK defines it silently."""
     queue = sqs.Queue(stack, "Orders", fifo=True)
     with refusal("queue", "FIFO queue 'Stack/Orders'"):
         FailureChannel(stack, "Channel", queue=queue)
 
 
 def test_rejects_an_imported_fifo_queue(stack: cdk.Stack) -> None:
-    """The name of an imported queue tells that it is FIFO."""
+    """The name of an imported queue shows that it is FIFO."""
     queue = sqs.Queue.from_queue_arn(
         stack, "Orders", "arn:aws:sqs:eu-west-1:111122223333:orders.fifo"
     )
@@ -170,14 +170,14 @@ def test_rejects_an_imported_fifo_queue(stack: cdk.Stack) -> None:
 
 
 def test_rejects_a_fifo_topic(stack: cdk.Stack) -> None:
-    """Lambda cannot send to a FIFO topic, though CDK defines it without a word."""
+    """Lambda cannot send to a FIFO topic, though CDK defines it silently."""
     topic = sns.Topic(stack, "Orders", fifo=True)
     with refusal("topic", "FIFO topic 'Stack/Orders'"):
         FailureChannel(stack, "Channel", topic=topic)
 
 
 def test_rejects_an_imported_fifo_topic(stack: cdk.Stack) -> None:
-    """The name of an imported topic tells that it is FIFO."""
+    """The name of an imported topic shows that it is FIFO."""
     topic = sns.Topic.from_topic_arn(
         stack, "Orders", "arn:aws:sns:eu-west-1:111122223333:orders.fifo"
     )
@@ -201,14 +201,14 @@ def test_rejects_names_instead_of_constructs(stack: cdk.Stack, parameter: str) -
 
 
 @pytest.mark.parametrize("given_", ["https://example.com", ["https://example.com"], 5])
-def test_rejects_subscriptions_that_are_none(stack: cdk.Stack, given_: Any) -> None:
-    """Subscriptions are a list of CDK's."""
+def test_rejects_what_is_not_a_subscription(stack: cdk.Stack, given_: Any) -> None:
+    """Subscriptions are a list of CDK subscriptions."""
     with refusal("subscriptions", "https" if given_ != 5 else "5"):
         FailureChannel(stack, "Channel", subscriptions=given_)
 
 
 def test_rejects_s3_as_success_destination(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """Lambda sends only failures to S3, though CDK defines it without a word."""
+    """Lambda sends only failures to S3, though CDK defines it silently."""
     on_success = destinations.S3Destination(s3.Bucket(stack, "Bucket"))
     with refusal("on_success"):
         notify(handler, on_success=on_success)
@@ -217,7 +217,7 @@ def test_rejects_s3_as_success_destination(stack: cdk.Stack, handler: lambda_.Fu
 @pytest.mark.parametrize("where", ["same stack", "other stack", "imported"])
 @pytest.mark.parametrize("kind", ["queue", "topic"])
 def test_rejects_fifo_as_success_destination(app: cdk.App, kind: str, where: str) -> None:
-    """Lambda cannot send to FIFO queues and topics, though CDK defines it without a word."""
+    """Lambda cannot send to FIFO queues and topics, though CDK defines it silently."""
     stack, other = cdk.Stack(app, "Stack"), cdk.Stack(app, "Other")
     scope = other if where == "other stack" else stack
     on_success: lambda_.IDestination
@@ -240,7 +240,7 @@ def test_rejects_fifo_as_success_destination(app: cdk.App, kind: str, where: str
 
 
 def test_rejects_fifo_as_success_destination_of_a_handler_of_another_stack(app: cdk.App) -> None:
-    """The same goes where the configuration is not beside the handler."""
+    """The same goes for a configuration that is not beside the handler."""
     handlers = cdk.Stack(app, "Handlers")
     on_success = destinations.SqsDestination(sqs.Queue(handlers, "Orders", fifo=True))
     with refusal("on_success", "FIFO 'Handlers/Orders'"):
@@ -252,7 +252,7 @@ def test_rejects_fifo_as_success_destination_of_a_handler_of_another_stack(app: 
         )
 
 
-def test_rejects_a_success_destination_that_is_none(
+def test_rejects_what_is_not_a_success_destination(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
     """A queue must be wrapped in a destination."""
@@ -261,7 +261,7 @@ def test_rejects_a_success_destination_that_is_none(
 
 
 @pytest.mark.parametrize("handler_", ["nightly-report", None, FUNCTION_ARN])
-def test_rejects_a_handler_that_is_no_function(handler_: Any) -> None:
+def test_rejects_a_handler_that_is_not_a_function(handler_: Any) -> None:
     """A handler is a construct, not its name or ARN."""
     with refusal("handler", repr(handler_)):
         notify(handler_)
@@ -278,7 +278,7 @@ def test_rejects_a_handler_that_is_no_function(handler_: Any) -> None:
     ids=lambda properties: next(iter(properties)),
 )
 def test_rejects_a_handler_configured_already(stack: cdk.Stack, properties: dict[str, Any]) -> None:
-    """A function has one asynchronous configuration: say where to remove the other."""
+    """A function has one asynchronous configuration; the message says where to remove it."""
     handler = define_handler(stack, "Configured", **properties)
     with refusal("handler", "'Stack/Configured'") as refused:
         FailureNotifiedFunction(stack, "Notified", handler=handler)
@@ -308,7 +308,7 @@ def test_rejects_a_handler_of_two_channels(stack: cdk.Stack, handler: lambda_.Fu
 
 
 def test_rejects_a_handler_of_two_channels_of_other_stacks(app: cdk.App) -> None:
-    """Also when nothing about it is defined in its own stack."""
+    """The same goes when nothing about the handler is defined in its own stack."""
     handler = define_handler(cdk.Stack(app, "Handlers"))
     FailureNotifiedFunction(cdk.Stack(app, "One"), "Notified", handler=handler)
     with refusal("handler", "'Handlers/Handler'"):
@@ -336,7 +336,7 @@ def test_rejects_a_handler_of_a_stack_of_another_environment(
 
 @pytest.mark.parametrize("how", ["arn", "name", "alias"])
 def test_rejects_an_imported_handler_without_role(stack: cdk.Stack, how: str) -> None:
-    """Without its role nobody can let the function publish."""
+    """Without the role, no policy can let the function publish."""
     function = lambda_.Function.from_function_arn(stack, "Imported", FUNCTION_ARN)
     handlers: dict[str, lambda_.IFunction] = {
         "arn": function,
@@ -354,7 +354,7 @@ def test_rejects_an_imported_handler_without_role(stack: cdk.Stack, how: str) ->
 
 @pytest.mark.parametrize("qualifier", ["live", "7"])
 def test_rejects_a_function_imported_by_a_qualified_arn(stack: cdk.Stack, qualifier: str) -> None:
-    """The configuration would be the function's, and its alias's failures would be lost."""
+    """The function would get the configuration, and its alias's failures would be lost."""
     function = lambda_.Function.from_function_attributes(
         stack,
         "Imported",
@@ -367,13 +367,13 @@ def test_rejects_a_function_imported_by_a_qualified_arn(stack: cdk.Stack, qualif
 
 
 def test_rejects_the_latest_version(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """To Lambda it is the function, which could then be configured twice."""
+    """To Lambda $LATEST is the function, which could then be configured twice."""
     with refusal("handler", "latest_version"):
         FailureNotifiedFunction(stack, "Notified", handler=handler.latest_version)
 
 
 def test_rejects_an_imported_alias_attached_from_another_stack_twice(app: cdk.App) -> None:
-    """What is imported cannot be marked by a child, and is found taken all the same."""
+    """An imported alias cannot have a marker child; the second attempt is still refused."""
     handlers = cdk.Stack(app, "Handlers")
     function = lambda_.Function.from_function_attributes(
         handlers,
@@ -394,7 +394,7 @@ def test_rejects_an_imported_alias_attached_from_another_stack_twice(app: cdk.Ap
 
 
 def environment(app: cdk.App, id: str, region: str, account: str = "111122223333") -> cdk.Stack:
-    """Define a stack of an account and Region."""
+    """Define a stack with an account and Region."""
     return cdk.Stack(app, id, env=cdk.Environment(account=account, region=region))
 
 
@@ -402,7 +402,7 @@ def environment(app: cdk.App, id: str, region: str, account: str = "111122223333
     ("region", "account"), [("us-east-1", "111122223333"), ("eu-west-1", "444455556666")]
 )
 def test_rejects_a_handler_of_another_environment(app: cdk.App, region: str, account: str) -> None:
-    """Its failures could not reach the channel, or those of a namesake would."""
+    """Its failures could not reach the channel, or a namesake's would reach it instead."""
     handler = define_handler(
         environment(app, "Handlers", region, account), function_name="nightly-report"
     )
@@ -413,7 +413,7 @@ def test_rejects_a_handler_of_another_environment(app: cdk.App, region: str, acc
 
 @pytest.mark.parametrize("parameter", ["topic", "queue", "encryption_key"])
 def test_rejects_resources_of_another_region(app: cdk.App, parameter: str) -> None:
-    """Topic, queue and key are where the channel is."""
+    """Topic, queue and key are in the channel's account and Region."""
     stack = environment(app, "Stack", "us-east-1")
     arn = "arn:aws:{}:eu-west-1:111122223333:{}"
     given_: dict[str, Any] = {
@@ -435,21 +435,21 @@ def test_rejects_an_alias_of_a_key(stack: cdk.Stack) -> None:
 
 
 @pytest.mark.parametrize("key", ["alias/failures", 5, kms.Key])
-def test_rejects_a_key_that_is_none(stack: cdk.Stack, key: Any) -> None:
-    """A key is a construct, neither its ARN nor its class."""
+def test_rejects_what_is_not_a_key(stack: cdk.Stack, key: Any) -> None:
+    """A key is a construct, not its ARN or its class."""
     with refusal("encryption_key"):
         FailureChannel(stack, "Channel", encryption_key=key)
 
 
 @pytest.mark.parametrize("removal_policy", [None, "destroy"])
-def test_rejects_removal_policies_that_are_none(stack: cdk.Stack, removal_policy: Any) -> None:
-    """To CDK None would mean to delete the queues, and the events in them."""
+def test_rejects_what_is_not_a_removal_policy(stack: cdk.Stack, removal_policy: Any) -> None:
+    """None would mean to CDK: delete the queues, with the events in them."""
     with refusal("removal_policy", repr(removal_policy)):
         FailureChannel(stack, "Channel", removal_policy=removal_policy)
 
 
 def test_rejects_fifo_queues_and_topics_by_an_arn_with_tokens(stack: cdk.Stack) -> None:
-    """CDK takes them for standard ones."""
+    """CDK takes them for standard queues and topics."""
     queue = sqs.Queue.from_queue_arn(stack, "Q", f"arn:aws:sqs:{cdk.Aws.REGION}:1:orders.fifo")
     topic = sns.Topic.from_topic_arn(stack, "T", f"arn:aws:sns:{cdk.Aws.REGION}:1:orders.fifo")
     with refusal("queue", "FIFO"):
@@ -468,7 +468,7 @@ def test_rejects_a_subscription_of_a_fifo_queue(stack: cdk.Stack) -> None:
 def test_rejects_destinations_and_subscriptions_for_each_other(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """Both are bound, to a function and to a topic."""
+    """Both have a bind method, one for a function, the other for a topic."""
     queue = sqs.Queue(stack, "Queue")
     with refusal("subscriptions"):
         FailureChannel(
@@ -484,7 +484,7 @@ def test_rejects_destinations_and_subscriptions_for_each_other(
 def test_rejects_successes_among_the_failures(
     stack: cdk.Stack, handler: lambda_.Function, wrapped: str
 ) -> None:
-    """The queue of failed events would fill with events that went well."""
+    """The queue of failed events would fill with successful events."""
     channel = FailureChannel(stack, "Channel")
     on_success: lambda_.IDestination = destinations.SnsDestination(channel.topic)
     if wrapped == "queue":
@@ -495,7 +495,7 @@ def test_rejects_successes_among_the_failures(
 
 
 def test_rejects_a_list_known_at_deployment(stack: cdk.Stack) -> None:
-    """How many mailboxes it has must be known before."""
+    """The number of mailboxes must be known at synthesis."""
     everybody = cdk.CfnParameter(stack, "Everybody", type="CommaDelimitedList")
     with refusal("emails", "Fn.select"):
         FailureChannel(stack, "Channel", emails=everybody.value_as_list)
@@ -503,7 +503,7 @@ def test_rejects_a_list_known_at_deployment(stack: cdk.Stack) -> None:
 
 @pytest.mark.parametrize("parameter", ["retries", "delivery_retries"])
 def test_rejects_text_known_at_deployment_as_a_count(parameter: str) -> None:
-    """A parameter's number is its value_as_number."""
+    """A number comes from the parameter's value_as_number."""
     stack = cdk.Stack()
     text = cdk.CfnParameter(stack, "Count").value_as_string
     with refusal(parameter):
@@ -519,7 +519,7 @@ def test_rejects_another_unit_known_at_deployment(stack: cdk.Stack) -> None:
 
 @pytest.mark.parametrize("parameter", ["handler", "queue", "topic"])
 def test_rejects_classes(stack: cdk.Stack, parameter: str) -> None:
-    """A class is none of its instances."""
+    """A class is not an instance."""
     classes: dict[str, Any] = {"handler": lambda_.Function, "queue": sqs.Queue, "topic": sns.Topic}
     with refusal(parameter):
         if parameter == "handler":
@@ -531,14 +531,14 @@ def test_rejects_classes(stack: cdk.Stack, parameter: str) -> None:
 def test_rejects_emails_beside_a_shared_channel(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """The channel tells people; two places to say whom would contradict each other."""
+    """The channel notifies people; a second list of people could contradict the first."""
     channel = FailureChannel(stack, "Channel")
     with refusal("emails", "['a@example.com']"):
         notify(handler, channel=channel, emails=["a@example.com"])
 
 
-def test_rejects_a_channel_that_is_none(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """A topic is no channel."""
+def test_rejects_a_channel_that_is_not_one(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A topic is not a channel."""
     with refusal("channel"):
         notify(handler, channel=sns.Topic(stack, "Topic"))
 
@@ -556,7 +556,7 @@ def test_rejects_a_channel_that_is_none(stack: cdk.Stack, handler: lambda_.Funct
 def test_rejects_schedule_settings_without_schedule(
     handler: lambda_.Function, parameter: str, value: Any
 ) -> None:
-    """What only a schedule reads would be forgotten without one."""
+    """Settings that only a schedule reads would be ignored without one."""
     with refusal(f"{parameter} needs a schedule,", parameter):
         notify(handler, **{parameter: value})
 
@@ -567,7 +567,7 @@ def test_rejects_schedule_settings_without_schedule(
     ids=["text", "duration", "rule"],
 )
 def test_rejects_a_schedule_of_another_kind(handler: lambda_.Function, schedule: Any) -> None:
-    """A schedule is EventBridge Scheduler's, neither text nor that of a rule."""
+    """A schedule is one of EventBridge Scheduler, neither text nor a rule's schedule."""
     with refusal("schedule"):
         notify(handler, schedule=schedule)
 
@@ -586,14 +586,14 @@ def schedule_it(**settings: Any) -> FailureNotifiedFunction:
 
 @pytest.mark.parametrize("delivery_retries", [-1, 186, True, 1.5, "3"])
 def test_rejects_delivery_retries_outside_schedulers_bounds(delivery_retries: Any) -> None:
-    """EventBridge Scheduler tries again 0 to 185 times."""
+    """EventBridge Scheduler retries 0 to 185 times."""
     with refusal("delivery_retries", repr(delivery_retries)):
         schedule_it(delivery_retries=delivery_retries)
 
 
 @pytest.mark.parametrize("age", [cdk.Duration.seconds(59), cdk.Duration.hours(25), 3600])
 def test_rejects_max_delivery_age_outside_schedulers_bounds(age: Any) -> None:
-    """EventBridge Scheduler tries 60 seconds to 24 hours."""
+    """EventBridge Scheduler retries for 60 seconds to 24 hours."""
     with refusal("max_delivery_age"):
         schedule_it(max_delivery_age=age)
 
@@ -628,13 +628,13 @@ CIRCULAR.append(CIRCULAR)
     ids=str,
 )
 def test_rejects_a_payload_that_json_cannot_hold(payload: Any, got: str) -> None:
-    """The handler would not get it as it is; the message says where in the payload it stands."""
+    """The handler would not get it unchanged; the message says where in the payload it is."""
     with refusal("payload", got):
         schedule_it(payload=payload)
 
 
 def test_rejects_a_payload_over_1_mb() -> None:
-    """Lambda takes 1 MB; the limit holds for the JSON, with its quotes."""
+    """Lambda takes 1 MB; the limit applies to the JSON text, with its quotes."""
     limit = 1024 * 1024
     assert schedule_it(payload="x" * (limit - 2)).schedule is not None
     with refusal("payload", "1,048,577"):
@@ -642,7 +642,7 @@ def test_rejects_a_payload_over_1_mb() -> None:
 
 
 def test_defines_nothing_when_it_refuses(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """After a refusal the same id is still free, and no half of a channel is left."""
+    """After a refusal the id is still free, and no part of a channel is left."""
     before = len(stack.node.find_all())
     with refusal("retries"):
         FailureNotifiedFunction(stack, "Notified", handler=handler, retries=9)
@@ -653,7 +653,7 @@ def test_defines_nothing_when_it_refuses(stack: cdk.Stack, handler: lambda_.Func
 
 
 def test_refuses_everything_before_defining(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """Bad emails of a function's own channel leave nothing behind either."""
+    """Bad emails for a function's own channel also leave nothing behind."""
     with refusal("emails"):
         FailureNotifiedFunction(stack, "Notified", handler=handler, emails=["nobody"])
     assert resources_of(stack, "AWS::SNS::Topic") == {}
@@ -662,7 +662,7 @@ def test_refuses_everything_before_defining(stack: cdk.Stack, handler: lambda_.F
 def test_defines_nothing_when_a_bound_destination_is_refused(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """The handler is free again, for a destination that Lambda has."""
+    """The handler can then be attached with a destination that Lambda supports."""
     channel = FailureChannel(stack, "Channel")
     fifo = destinations.SqsDestination(sqs.Queue(stack, "Orders", fifo=True))
     with refusal("on_success"):
@@ -681,15 +681,15 @@ def test_defines_nothing_when_a_bound_destination_is_refused(
     ],
     ids=["channel", "notified function", "monitoring", "replayer"],
 )
-def test_rejects_a_scope_that_is_in_no_stack(stack: cdk.Stack, define: Any, scope: Any) -> None:
-    """No resource can be defined in an app, or in something that is no construct."""
+def test_rejects_a_scope_outside_a_stack(stack: cdk.Stack, define: Any, scope: Any) -> None:
+    """Resources cannot be defined in an app, or in something that is not a construct."""
     with refusal("scope", repr(scope)):
         define(scope, stack)
 
 
 @pytest.mark.parametrize("grantee", [None, "operator-role", 1])
-def test_rejects_a_grantee_that_nothing_can_be_granted_to(stack: cdk.Stack, grantee: Any) -> None:
-    """A role's name is not the role."""
+def test_rejects_what_is_not_a_grantee(stack: cdk.Stack, grantee: Any) -> None:
+    """A role's name is not a grantee."""
     channel = FailureChannel(stack, "Channel")
     replayer = FailureReplayer(stack, "Replayer", channel=channel)
     for grant in (channel.grant_consume_failures, replayer.grant_consume_parked):

@@ -1,4 +1,4 @@
-"""FailureReplayer: the function, what it may do, its times, where it parks and who is told."""
+"""FailureReplayer: its function, permissions, times, parked queue and alarm."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def statements_of(stack: cdk.Stack, replayer: FailureReplayer) -> list[Any]:
 
 
 def invocable(stack: cdk.Stack, replayer: FailureReplayer) -> list[Any]:
-    """Return what the role may invoke by its own policies."""
+    """Return what the role may invoke, by its own policies."""
     resources = [
         statement["Resource"]
         for statement in statements_of(stack, replayer)
@@ -104,7 +104,7 @@ def stacks_of(app: cdk.App, *ids: str) -> list[cdk.Stack]:
 
 @pytest.mark.usefixtures("replayer")
 def test_drains_the_channels_queue(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """Lambda hands each event to the function, and deletes those that it does not report."""
+    """Lambda passes each event to the function, and deletes those not reported as failed."""
     _, source = only(stack, "AWS::Lambda::EventSourceMapping")
     assert source["EventSourceArn"] == arn_of(stack, channel.queue)
     assert (source["BatchSize"], source["Enabled"]) == (1, True)
@@ -113,15 +113,15 @@ def test_drains_the_channels_queue(stack: cdk.Stack, channel: FailureChannel) ->
 
 
 def test_can_be_switched_off(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """Until the bug is fixed the events wait in the queue; many may be replayed at once then."""
+    """Until the bug is fixed the events wait in the queue; then many may replay at once."""
     FailureReplayer(stack, "Replayer", channel=channel, enabled=False, max_concurrency=1000)
     _, source = only(stack, "AWS::Lambda::EventSourceMapping")
     assert source["Enabled"] is False
     assert source["ScalingConfig"] == {"MaximumConcurrency": 1000}
 
 
-def test_tells_the_function_its_numbers(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """Attempts, backoff and queues are what the definition says."""
+def test_passes_the_settings_to_the_function(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """Attempts, backoff and queues reach the function as defined."""
     replayer = FailureReplayer(
         stack, "Replayer", channel=channel, max_attempts=5, backoff=cdk.Duration.hours(11)
     )
@@ -138,12 +138,12 @@ def test_tells_the_function_its_numbers(stack: cdk.Stack, channel: FailureChanne
 
 
 def test_waits_15_minutes_by_default(stack: cdk.Stack, replayer: FailureReplayer) -> None:
-    """Three attempts, the second after 15 minutes."""
+    """By default there are three attempts, the second after 15 minutes."""
     variables = function_of(stack, replayer)["Environment"]["Variables"]
     assert (variables["MAX_ATTEMPTS"], variables["BACKOFF_SECONDS"]) == ("3", "900")
 
 
-def test_takes_numbers_known_at_deployment(stack: cdk.Stack, channel: FailureChannel) -> None:
+def test_accepts_numbers_known_at_deployment(stack: cdk.Stack, channel: FailureChannel) -> None:
     """A parameter's value reaches the function and the event source."""
     number = cdk.CfnParameter(stack, "Number", type="Number")
     replayer = FailureReplayer(
@@ -165,7 +165,7 @@ def test_takes_numbers_known_at_deployment(stack: cdk.Stack, channel: FailureCha
 
 
 def test_keeps_parked_events(stack: cdk.Stack, replayer: FailureReplayer) -> None:
-    """The parked queue keeps events 14 days, encrypted, and outlives its stack."""
+    """The parked queue keeps events 14 days, is encrypted and outlives its stack."""
     resource = resources_of(stack)[logical_id(stack, replayer.parked_queue)]
     assert resource["Properties"] == {
         "MessageRetentionPeriod": 1_209_600,
@@ -186,8 +186,8 @@ def test_parks_over_tls_only(stack: cdk.Stack, replayer: FailureReplayer) -> Non
     assert policy[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_lets_the_parked_queue_go(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """For stacks that come and go the parked queue goes with them."""
+def test_deletes_the_parked_queue_when_asked(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """The parked queue of a temporary stack can be deleted with it."""
     replayer = FailureReplayer(
         stack, "Replayer", channel=channel, removal_policy=cdk.RemovalPolicy.DESTROY
     )
@@ -195,8 +195,8 @@ def test_lets_the_parked_queue_go(stack: cdk.Stack, channel: FailureChannel) -> 
     assert resource["DeletionPolicy"] == "Delete"
 
 
-def test_tells_of_parked_events(stack: cdk.Stack, replayer: FailureReplayer) -> None:
-    """One parked event sets off an alarm, which stays until the parked queue is empty."""
+def test_alarms_on_parked_events(stack: cdk.Stack, replayer: FailureReplayer) -> None:
+    """One parked event sets off an alarm until the parked queue is empty."""
     _, alarm = only(stack, "AWS::CloudWatch::Alarm")
     queue = {"Fn::GetAtt": [logical_id(stack, replayer.parked_queue), "QueueName"]}
     assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": queue}]
@@ -206,8 +206,8 @@ def test_tells_of_parked_events(stack: cdk.Stack, replayer: FailureReplayer) -> 
     assert "AlarmActions" not in alarm
 
 
-def test_tells_only_of_many_parked_events(app: cdk.App) -> None:
-    """The alarm may wait for more, also that of a monitoring in a stack of its own."""
+def test_alarms_only_on_many_parked_events(app: cdk.App) -> None:
+    """The alarm can wait for more events, also in the stack of a separate monitoring."""
     stack, own = stacks_of(app, "Stack", "Own")
     channel = FailureChannel(stack, "Channel")
     replayer = FailureReplayer(stack, "Replayer", channel=channel, parked_alarm_threshold=10)
@@ -223,10 +223,10 @@ def test_tells_only_of_many_parked_events(app: cdk.App) -> None:
 
 
 @pytest.mark.parametrize("first", ["monitoring", "replayer"])
-def test_tells_people_through_the_monitoring(
+def test_notifies_people_through_the_monitoring(
     stack: cdk.Stack, channel: FailureChannel, first: str
 ) -> None:
-    """The alarm about parked events goes to the alarm topic, whatever was defined first."""
+    """The alarm about parked events notifies the alarm topic, whichever was defined first."""
     if first == "monitoring":
         monitoring = FailureMonitoring(stack, "Monitoring", channel=channel)
     replayer = FailureReplayer(stack, "Replayer", channel=channel)
@@ -238,8 +238,8 @@ def test_tells_people_through_the_monitoring(
 
 
 @pytest.mark.parametrize("where", ["Own", "Channel", "Replayer"])
-def test_tells_people_through_a_monitoring_of_another_stack(app: cdk.App, where: str) -> None:
-    """Wherever channel, replayer and monitoring are, somebody is told, and no circle closes."""
+def test_notifies_people_through_a_monitoring_of_another_stack(app: cdk.App, where: str) -> None:
+    """The alarm notifies people in every division of stacks, without a cycle."""
     stacks = dict(zip(("Channel", "Replayer", "Own"), stacks_of(app, "A", "B", "C"), strict=True))
     channel = FailureChannel(stacks["Channel"], "Channel")
     replayer = FailureReplayer(stacks["Replayer"], "Replayer", channel=channel)
@@ -251,7 +251,7 @@ def test_tells_people_through_a_monitoring_of_another_stack(app: cdk.App, where:
 
 
 def test_is_watched_where_its_stack_cannot_refer_to_the_topic(app: cdk.App) -> None:
-    """A monitoring in a stack of its own has the alarm, if the replayer is beside the channel."""
+    """A monitoring in its own stack has the alarm if the replayer is beside the channel."""
     stack, own = stacks_of(app, "Stack", "Own")
     channel = FailureChannel(stack, "Channel")
     replayer = FailureReplayer(stack, "Replayer", channel=channel)
@@ -270,10 +270,10 @@ def test_is_watched_where_its_stack_cannot_refer_to_the_topic(app: cdk.App) -> N
     )
 
 
-def test_may_do_what_it_does_and_nothing_else(
+def test_may_do_what_it_needs_and_nothing_else(
     stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
 ) -> None:
-    """The role reads one queue, sends to one, writes one log and invokes the channel's handlers."""
+    """The role reads one queue, sends to one, writes one log and invokes the handlers."""
     one, other = define_handler(stack, "One"), define_handler(stack, "Other")
     channel.notify_failures_of(one)
     channel.notify_failures_of(other)
@@ -305,7 +305,7 @@ def test_may_do_what_it_does_and_nothing_else(
 
 
 def test_keeps_its_log_a_month(stack: cdk.Stack, replayer: FailureReplayer) -> None:
-    """The function writes to a log group of its own, which ends with the stack."""
+    """The function writes to its own log group, which is deleted with the stack."""
     (id, resource), *_ = resources_of(stack, "AWS::Logs::LogGroup").items()
     assert resource["Properties"] == {"RetentionInDays": 30}
     assert resource["DeletionPolicy"] == "Delete"
@@ -313,7 +313,7 @@ def test_keeps_its_log_a_month(stack: cdk.Stack, replayer: FailureReplayer) -> N
 
 
 def test_uses_the_channels_key(stack: cdk.Stack) -> None:
-    """Parked queue and log are encrypted with the key, which the role and the log may use."""
+    """The key encrypts the parked queue and the log; the role and the log may use it."""
     key = kms.Key(stack, "Key")
     channel = FailureChannel(stack, "Channel", encryption_key=key)
     replayer = FailureReplayer(stack, "Replayer", channel=channel)
@@ -340,7 +340,7 @@ def test_warns_of_an_imported_key_for_the_log(stack: cdk.Stack) -> None:
 
 
 def test_reads_a_given_queue_with_its_key(stack: cdk.Stack) -> None:
-    """The role may use the key of a queue that was given to the channel, to read only."""
+    """The role may use the key of a queue given to the channel, to read only."""
     key = kms.Key(stack, "Key")
     queue = sqs.Queue(
         stack, "Queue", encryption_master_key=key, visibility_timeout=cdk.Duration.hours(2)
@@ -355,7 +355,7 @@ def test_reads_a_given_queue_with_its_key(stack: cdk.Stack) -> None:
 def test_invokes_what_is_called(
     stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
 ) -> None:
-    """Of an alias or version exactly that may be invoked, not the function."""
+    """The role may invoke an attached alias or version, not its function."""
     live = define_handler(stack, "One").latest_version.add_alias("live")
     version = define_handler(stack, "Other").current_version
     channel.notify_failures_of(live)
@@ -369,7 +369,7 @@ def test_invokes_what_is_called(
 def test_starts_only_once_it_may_invoke(
     stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
 ) -> None:
-    """Events are taken from the queue only once the handlers may be invoked."""
+    """The function gets events only once it may invoke the handlers."""
     channel.notify_failures_of(define_handler(stack))
     (source,) = resources_of(stack, "AWS::Lambda::EventSourceMapping").values()
     (policy,) = (id for id in resources_of(stack, "AWS::IAM::Policy") if "InvokePolicy" in id)
@@ -378,10 +378,10 @@ def test_starts_only_once_it_may_invoke(
     assert policy not in function["DependsOn"]
 
 
-def test_a_handler_may_know_the_replayer(
+def test_a_handler_may_refer_to_the_replayer(
     stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
 ) -> None:
-    """A handler that refers to the function closes no circle."""
+    """A handler that refers to the replayer's function makes no cycle."""
     handler = define_handler(stack)
     handler.add_environment("REPLAYER", replayer.function.function_name)
     channel.notify_failures_of(handler)
@@ -391,7 +391,7 @@ def test_a_handler_may_know_the_replayer(
 
 
 def reachable(template: Mapping[str, Any], start: str) -> set[str]:
-    """Return the resources that one refers to or depends on, directly or not."""
+    """Return the resources that a resource refers to or depends on, directly or not."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:
@@ -405,7 +405,7 @@ def reachable(template: Mapping[str, Any], start: str) -> set[str]:
 
 @pytest.mark.parametrize("first", ["replayer", "handler"])
 def test_a_handler_of_another_stack_lets_it_in(app: cdk.App, first: str) -> None:
-    """The permission is beside the handler, so that its stack refers to the replayer's."""
+    """The permission is beside the handler, so its stack refers to the replayer's stack."""
     stack, handlers = stacks_of(app, "Stack", "Handlers")
     channel = FailureChannel(stack, "Channel")
     live = define_handler(handlers).add_alias("live")
@@ -422,8 +422,8 @@ def test_a_handler_of_another_stack_lets_it_in(app: cdk.App, first: str) -> None
     assert stack.dependencies == []
 
 
-def test_a_replayer_in_a_third_stack(app: cdk.App) -> None:
-    """It has the permission for handlers of the channel's stack; others let it in."""
+def test_serves_a_channel_from_a_third_stack(app: cdk.App) -> None:
+    """Its role covers handlers of the channel's stack; handlers of others let it in."""
     stack, handlers, own = stacks_of(app, "Stack", "Handlers", "Own")
     channel = FailureChannel(stack, "Channel")
     channel.notify_failures_of(define_handler(stack, "Beside"))
@@ -437,7 +437,7 @@ def test_a_replayer_in_a_third_stack(app: cdk.App) -> None:
 
 @pytest.mark.parametrize("where", ["Stack", "Own", "Notified"])
 def test_a_notified_function_in_another_stack_than_its_handler(app: cdk.App, where: str) -> None:
-    """Nothing is defined in the handler's stack, wherever the replayer is."""
+    """The handler's stack gets nothing, in whichever stack the replayer is."""
     stacks = {id: cdk.Stack(app, id) for id in ("Stack", "Own", "Notified", "Handlers")}
     channel = FailureChannel(stacks["Stack"], "Channel")
     replayer = FailureReplayer(stacks[where], "Replayer", channel=channel)
@@ -451,7 +451,7 @@ def test_a_notified_function_in_another_stack_than_its_handler(app: cdk.App, whe
 
 
 def test_replays_in_a_stage(app: cdk.App) -> None:
-    """In a stage the stacks refer to each other as elsewhere."""
+    """In a stage, stacks refer to each other as they do in an app."""
     stage = cdk.Stage(app, "Production")
     stack, handlers = cdk.Stack(stage, "Stack"), cdk.Stack(stage, "Handlers")
     channel = FailureChannel(stack, "Channel")
@@ -463,7 +463,7 @@ def test_replays_in_a_stage(app: cdk.App) -> None:
 def test_an_imported_function_in_the_replayers_stack(
     stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
 ) -> None:
-    """What is imported may be invoked by its ARN, and gets all the time that Lambda allows."""
+    """An imported function may be invoked by its ARN; Lambda's longest timeout is assumed."""
     imported = lambda_.Function.from_function_attributes(
         stack,
         "Imported",
@@ -485,7 +485,7 @@ def test_an_imported_function_in_the_replayers_stack(
 def test_takes_its_times_from_the_handlers(
     stack: cdk.Stack, channel: FailureChannel, timeouts: list[int | None], expected: int
 ) -> None:
-    """The function waits for the slowest, and SQS hides an event six times as long as that."""
+    """The function waits for the slowest handler; SQS hides an event for six times that."""
     replayer = FailureReplayer(stack, "Replayer", channel=channel)
     for number, timeout in enumerate(timeouts):
         settings = {} if timeout is None else {"timeout": cdk.Duration.seconds(timeout)}
@@ -496,10 +496,10 @@ def test_takes_its_times_from_the_handlers(
     assert queue_of(stack, channel.queue)["VisibilityTimeout"] == 6 * expected
 
 
-def test_allows_all_the_time_that_a_token_may_mean(
+def test_allows_lambdas_longest_timeout_for_a_token(
     stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
 ) -> None:
-    """A timeout known only at deployment may be Lambda's longest."""
+    """For a timeout known only at deployment, Lambda's longest is assumed."""
     seconds = cdk.CfnParameter(stack, "Seconds", type="Number").value_as_number
     channel.notify_failures_of(define_handler(stack, timeout=cdk.Duration.seconds(seconds)))
     assert function_of(stack, replayer)["Timeout"] == 900
@@ -514,7 +514,7 @@ def test_leaves_a_channel_without_replayer_alone(stack: cdk.Stack, channel: Fail
 def test_warns_of_a_given_queue_that_hides_too_briefly(
     stack: cdk.Stack, seconds: int | None
 ) -> None:
-    """The warning names the seconds that the slowest handler needs, defined later or not."""
+    """The warning names the seconds for the slowest handler, also one defined later."""
     timeout = None if seconds is None else cdk.Duration.seconds(seconds)
     queue = sqs.Queue(stack, "Queue", visibility_timeout=timeout)
     channel = FailureChannel(stack, "Channel", queue=queue)
@@ -534,7 +534,7 @@ def test_accepts_a_given_queue_that_hides_long_enough(stack: cdk.Stack) -> None:
 
 
 def test_warns_of_an_imported_queue_that_may_hide_too_briefly(stack: cdk.Stack) -> None:
-    """What an imported queue does is not known."""
+    """The visibility timeout of an imported queue is not known."""
     queue = sqs.Queue.from_queue_arn(stack, "Queue", QUEUE_ARN)
     FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel", queue=queue))
     assert_warns(stack, "is not known here: set it to 198 seconds")
@@ -554,7 +554,7 @@ def test_warns_of_a_given_queue_that_gives_events_up(
 
 
 def test_warns_of_a_redrive_policy_set_later(stack: cdk.Stack) -> None:
-    """The queue is looked at once the app is complete, also at what is set on its resource."""
+    """The queue is read once the app is complete, also what is set on its resource."""
     queue = sqs.Queue(stack, "Queue", visibility_timeout=cdk.Duration.hours(2))
     FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel", queue=queue))
     resource: Any = queue.node.default_child
@@ -563,21 +563,21 @@ def test_warns_of_a_redrive_policy_set_later(stack: cdk.Stack) -> None:
 
 
 def test_accepts_a_redrive_policy_with_receives_to_spare(stack: cdk.Stack) -> None:
-    """The replayer gives an event up before SQS does."""
+    """With enough receives, the replayer gives an event up before SQS does."""
     queue = queue_with_redrive(stack, 104)
     FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel", queue=queue))
     assert_does_not_warn(stack)
 
 
 def test_warns_of_an_imported_queue_that_may_give_events_up(stack: cdk.Stack) -> None:
-    """Whether an imported queue has a redrive policy is not known."""
+    """The redrive policy of an imported queue is not known."""
     queue = sqs.Queue.from_queue_arn(stack, "Queue", QUEUE_ARN)
     FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel", queue=queue))
     assert_warns(stack, "redrive policy is not known here: .*maxReceiveCount of 104 or more")
 
 
 def queue_with_redrive(stack: cdk.Stack, receives: int) -> sqs.Queue:
-    """Define a queue that gives up a message after some receives."""
+    """Define a queue that gives a message up after some receives."""
     return sqs.Queue(
         stack,
         "Queue",
@@ -589,10 +589,10 @@ def queue_with_redrive(stack: cdk.Stack, receives: int) -> sqs.Queue:
 
 
 @pytest.mark.parametrize("first", ["replayer", "handler"])
-def test_warns_of_successes_that_a_replay_does_not_tell(
+def test_warns_of_successes_that_a_replay_does_not_report(
     stack: cdk.Stack, channel: FailureChannel, first: str
 ) -> None:
-    """Lambda sends records of asynchronous runs only, and a replay is none."""
+    """Lambda sends records of asynchronous invocations only, and a replay is synchronous."""
     if first == "replayer":
         FailureReplayer(stack, "Replayer", channel=channel)
     successes = destinations.SqsDestination(sqs.Queue(stack, "Successes"))
@@ -627,7 +627,7 @@ def test_accepts_as_many_handlers_as_a_policy_holds(
 
 
 def test_lets_others_read_what_is_parked(stack: cdk.Stack, replayer: FailureReplayer) -> None:
-    """A role can be let read and delete parked events."""
+    """A role can be allowed to read and delete parked events."""
     operator = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
     replayer.grant_consume_parked(operator)
     (statement,) = (
@@ -649,7 +649,7 @@ def asset_of(folder: Path) -> Path:
 
 
 def synthesised(folder: Path) -> Path:
-    """Synthesise an app with a replayer, and return the asset."""
+    """Synthesise an app with a replayer and return the asset."""
     app = cdk.App(outdir=str(folder))
     stack = cdk.Stack(app, "Stack")
     FailureReplayer(stack, "Replayer", channel=FailureChannel(stack, "Channel"))
@@ -660,7 +660,7 @@ def synthesised(folder: Path) -> Path:
 def test_deploys_the_runtime_alone_from_the_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The asset is runtime/*.py whatever else lies there, and the same from an installed wheel."""
+    """The asset is runtime/*.py alone, and the same from an installed wheel."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         check=True,
@@ -684,7 +684,7 @@ def test_deploys_the_runtime_alone_from_the_wheel(
 
 
 def test_the_asset_runs_without_the_library(tmp_path: Path) -> None:
-    """The handler can be imported from the asset alone, and loads neither CDK nor the library."""
+    """The handler imports from the asset alone, and loads neither CDK nor the library."""
     asset = synthesised(tmp_path)
     code = (
         "import sys\n"
@@ -699,15 +699,15 @@ def test_the_asset_runs_without_the_library(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("channel", [None, "Channel", sns.Topic, object()])
-def test_rejects_what_is_no_channel(stack: cdk.Stack, channel: Any) -> None:
-    """Its queue, topic or name is no channel."""
+def test_rejects_what_is_not_a_channel(stack: cdk.Stack, channel: Any) -> None:
+    """A channel's queue, topic or name is not a channel."""
     with refusal("channel"):
         FailureReplayer(stack, "Replayer", channel=channel)
 
 
 @pytest.mark.usefixtures("replayer")
 def test_rejects_a_second_replayer(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """Two would share the attempts of each event."""
+    """Two replayers would share the attempts of each event."""
     with refusal("channel", "Stack/Replayer"):
         FailureReplayer(stack, "Another", channel=channel)
 
@@ -725,7 +725,7 @@ def test_rejects_a_channel_of_another_region(app: cdk.App) -> None:
 def test_rejects_max_attempts_outside_its_bounds(
     stack: cdk.Stack, channel: FailureChannel, value: Any
 ) -> None:
-    """An event is tried 1 to 100 times, and True is not 1."""
+    """max_attempts is 1 to 100, and True is not 1."""
     with refusal("max_attempts", repr(value)):
         FailureReplayer(stack, "Replayer", channel=channel, max_attempts=value)
 
@@ -761,13 +761,13 @@ def test_rejects_max_concurrency_outside_lambdas_bounds(
 def test_rejects_a_parked_alarm_threshold_outside_its_bounds(
     stack: cdk.Stack, channel: FailureChannel, value: Any
 ) -> None:
-    """At none the alarm would never be quiet."""
+    """With a threshold of 0 the alarm would always be on."""
     with refusal("parked_alarm_threshold", repr(value)):
         FailureReplayer(stack, "Replayer", channel=channel, parked_alarm_threshold=value)
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, "false"])
-def test_rejects_enabled_that_is_no_bool(
+def test_rejects_enabled_that_is_not_a_bool(
     stack: cdk.Stack, channel: FailureChannel, value: Any
 ) -> None:
     """A text such as 'false' would count as true."""
@@ -775,8 +775,8 @@ def test_rejects_enabled_that_is_no_bool(
         FailureReplayer(stack, "Replayer", channel=channel, enabled=value)
 
 
-def test_rejects_a_removal_policy_that_is_none(stack: cdk.Stack, channel: FailureChannel) -> None:
-    """It is one of CDK's, not its name."""
+def test_rejects_a_bad_removal_policy(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """A removal policy is one of CDK's, not its name."""
     with refusal("removal_policy", "'destroy'"):
         FailureReplayer(stack, "Replayer", channel=channel, removal_policy="destroy")  # type: ignore[arg-type]
 

@@ -51,15 +51,15 @@ def test_defines_no_schedule_unless_asked(stack: cdk.Stack, handler: lambda_.Fun
 
 
 def test_keeps_what_cannot_be_started(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """An event that Scheduler cannot hand to Lambda goes to the dead-letter queue."""
+    """An event that Scheduler cannot deliver to Lambda goes to the dead-letter queue."""
     channel = FailureChannel(stack, "Channel")
     schedule = scheduled(stack, handler, channel=channel)
     arn = {"Fn::GetAtt": [logical_id(stack, channel.dead_letter_queue), "Arn"]}
     assert schedule["Target"]["DeadLetterConfig"] == {"Arn": arn}
 
 
-def test_names_delivery_retries_apart(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """Scheduler's retry policy has parameters of its own."""
+def test_separates_delivery_retries(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Scheduler's retry policy has its own parameters."""
     schedule = scheduled(
         stack, handler, retries=0, delivery_retries=5, max_delivery_age=cdk.Duration.hours(2)
     )
@@ -70,7 +70,7 @@ def test_names_delivery_retries_apart(stack: cdk.Stack, handler: lambda_.Functio
 
 
 def test_tries_a_day_to_deliver_by_default(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """Scheduler tries 185 times within 24 hours, as it does by itself."""
+    """Scheduler retries 185 times within 24 hours, which is its own default."""
     assert scheduled(stack, handler, retries=0)["Target"]["RetryPolicy"] == {
         "MaximumEventAgeInSeconds": 86400,
         "MaximumRetryAttempts": 185,
@@ -78,7 +78,7 @@ def test_tries_a_day_to_deliver_by_default(stack: cdk.Stack, handler: lambda_.Fu
 
 
 def test_starts_the_alias_that_is_called(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """Schedule, role and configuration all name the alias, and not the function."""
+    """Schedule, role and configuration all name the alias, not the function."""
     alias = handler.add_alias("live")
     schedule = scheduled(stack, alias)
     reference = {"Ref": logical_id(stack, alias)}
@@ -129,8 +129,8 @@ def test_lets_the_schedule_encrypt(stack: cdk.Stack, handler: lambda_.Function) 
     }
 
 
-def test_is_no_confused_deputy(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """Scheduler may take the role for this account's default schedule group only."""
+def test_is_not_a_confused_deputy(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Scheduler may assume the role for this account's default schedule group only."""
     scheduled(stack, handler)
     (trust,) = (
         resource["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
@@ -152,7 +152,7 @@ def test_starts_only_once_failures_are_caught(stack: cdk.Stack, handler: lambda_
 
 
 def test_keeps_a_schedules_time_zone(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """What a ScheduleExpression can say reaches the schedule."""
+    """Everything in a ScheduleExpression reaches the schedule."""
     expression = ScheduleExpression.cron(minute="0", hour="3", time_zone=cdk.TimeZone.EUROPE_BERLIN)
     FailureNotifiedFunction(stack, "Notified", handler=handler, schedule=expression)
     _, schedule = only(stack, "AWS::Scheduler::Schedule")
@@ -175,8 +175,8 @@ json_values = st.recursive(
 
 @given(payload=json_values)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_hands_any_json_over_unchanged(payload: Any) -> None:
-    """Whatever JSON holds arrives as it was: digits, order, characters."""
+def test_passes_any_json_unchanged(payload: Any) -> None:
+    """Any JSON arrives unchanged: digits, order, characters."""
     stack = cdk.Stack()
     schedule = scheduled(stack, define_handler(stack), payload=payload)
     arrived = json.loads(schedule["Target"]["Input"])
@@ -184,14 +184,14 @@ def test_hands_any_json_over_unchanged(payload: Any) -> None:
 
 
 def test_sends_payloads_as_ascii(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """No character is left that CloudFormation could replace."""
+    """The payload has no character that CloudFormation could replace."""
     text = scheduled(stack, handler, payload={"città": "Zürich 🎉"})["Target"]["Input"]
     assert text.isascii()
     assert json.loads(text) == {"città": "Zürich 🎉"}
 
 
 def test_resolves_tokens_in_a_payload(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """A payload may hold what is known at deployment, and Scheduler's own attributes."""
+    """A payload may hold values known at deployment, and Scheduler's own attributes."""
     parameter = cdk.CfnParameter(stack, "Bucket")
     count = cdk.CfnParameter(stack, "Count", type="Number")
     schedule = scheduled(
@@ -217,10 +217,10 @@ def test_resolves_tokens_in_a_payload(stack: cdk.Stack, handler: lambda_.Functio
     }
 
 
-def test_hands_the_rest_of_a_payload_with_tokens_over_unchanged(
+def test_passes_the_rest_of_a_payload_with_tokens_unchanged(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """Beside a token, nulls, digits, floats and tuples stay as they are."""
+    """Nulls, digits, floats and tuples beside a token stay as they are."""
     values = [None, 2**60 + 1, 1.0, "é", (1, None), {"n": None}]
     schedule = scheduled(stack, handler, payload={"values": values, "region": cdk.Aws.REGION})
     head, region, tail = schedule["Target"]["Input"]["Fn::Join"][1]
@@ -233,7 +233,7 @@ def test_hands_the_rest_of_a_payload_with_tokens_over_unchanged(
 
 
 def test_resolves_lists_in_a_payload(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """A list known at deployment stays one: CDK has a custom resource write it as JSON."""
+    """A list known at deployment stays a list: a custom resource of CDK writes it as JSON."""
     subnets = cdk.CfnParameter(stack, "Subnets", type="CommaDelimitedList").value_as_list
     text = json.dumps(scheduled(stack, handler, payload={"subnets": subnets})["Target"]["Input"])
     assert "CdkJsonStringify" in text
@@ -257,12 +257,12 @@ def test_accepts_delivery_settings_known_at_deployment(
 def test_warns_of_a_payload_that_sns_cannot_hold(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """A record over 256 KB would not reach the topic, so somebody must know."""
+    """A record over 256 KB would not reach the topic, so a warning says so."""
     scheduled(stack, handler, payload="x" * 250_000)
     assert_warns(stack, "record of over 256 KiB")
 
 
 def test_does_not_warn_of_an_ordinary_payload(stack: cdk.Stack, handler: lambda_.Function) -> None:
-    """200 KB go through."""
+    """A payload of 200 KB goes through."""
     scheduled(stack, handler, payload="x" * 200_000)
     assert_does_not_warn(stack)

@@ -17,7 +17,7 @@ from .templates import Resource, resources_of
 
 VERSIONS = sorted(folder.name for folder in HERE.iterdir() if folder.name[0].isdigit())
 
-# What CloudFormation replaces a resource for, by the pages of its resource types.
+# Properties whose change replaces a resource, from the pages of the resource types.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 REPLACED_FOR = {
     "AWS::CloudWatch::Alarm": {"AlarmName"},
@@ -37,19 +37,19 @@ REPLACED_FOR = {
     "AWS::SQS::QueuePolicy": set(),
     "AWS::Scheduler::Schedule": {"Name"},
 }
-# A version is what was published; a later one takes its place, and the alias leads there.
+# A published version never changes; a later one replaces it, and the alias leads there.
 PUBLISHED_ANEW = "AWS::Lambda::Version"
 
 
 @pytest.fixture(scope="module")
 def app() -> cdk.App:
-    """Define the stacks of today, once."""
+    """Define today's stacks, once."""
     return define_app()
 
 
 @pytest.fixture(scope="module")
 def now(app: cdk.App) -> dict[str, dict[str, Resource]]:
-    """Synthesise the stacks of today, once."""
+    """Synthesise today's stacks, once."""
     return {name: resources_of(stack_of(app, name)) for name in STACKS}
 
 
@@ -61,7 +61,7 @@ def released(version: str, stack: str) -> Mapping[str, Any]:
 
 
 def identity(resource: Mapping[str, Any]) -> Any:
-    """Return what a resource cannot change without being replaced."""
+    """Return the properties that a resource cannot change without being replaced."""
     properties = resource.get("Properties", {})
     names = sorted(REPLACED_FOR[resource["Type"]])
     return resource["Type"], {name: properties.get(name) for name in names}
@@ -72,7 +72,7 @@ def identity(resource: Mapping[str, Any]) -> Any:
 def test_replaces_nothing_of_a_released_version(
     now: dict[str, dict[str, Resource]], version: str, stack: str
 ) -> None:
-    """Each resource that people have deployed is there still, and is what it was."""
+    """Each released resource is still there and would not be replaced."""
     before = {
         id: identity(resource)
         for id, resource in released(version, stack).items()
@@ -83,7 +83,7 @@ def test_replaces_nothing_of_a_released_version(
 
 
 def test_app_has_every_construct(app: cdk.App) -> None:
-    """What people can define is in the stacks that later versions are held against."""
+    """The recorded stacks contain every public construct."""
     exported = {getattr(failure_destinations, name) for name in failure_destinations.__all__}
     offered = {
         kind
@@ -94,6 +94,6 @@ def test_app_has_every_construct(app: cdk.App) -> None:
 
 
 def test_knows_what_replaces_each_resource(now: dict[str, dict[str, Resource]]) -> None:
-    """A type of resource that is new here is looked up before it is released."""
+    """Every resource type here is known, with the properties that replace it."""
     types = {resource["Type"] for resources in now.values() for resource in resources.values()}
     assert types - set(REPLACED_FOR) - {PUBLISHED_ANEW} == set()

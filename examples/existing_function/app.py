@@ -1,7 +1,7 @@
-"""Attaches to a function that is already there, through the alias that its callers use.
+"""Attaches an existing function through the alias that its callers use.
 
-The function `orders`, its alias `live` and its role `orders-role` must be there. A configuration of
-the function itself would say nothing about events that come through the alias.
+The function `orders`, its alias `live` and its role `orders-role` must exist. Lambda ignores the
+configuration of the function itself for events that come through the alias.
 """
 
 import aws_cdk as cdk
@@ -24,7 +24,7 @@ function = lambda_.Function.from_function_attributes(
     role=iam.Role.from_role_name(stack, "Role", "orders-role"),
     same_environment=True,
 )
-# Whatever version the alias leads to: CDK only asks it for the function.
+# The alias may lead to any version: CDK only asks this one for the function.
 version = lambda_.Version.from_version_attributes(
     stack, "Version", lambda_=function, version="$LATEST"
 )

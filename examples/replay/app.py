@@ -1,7 +1,7 @@
-"""Automatic replay: switch it on once the bug is fixed, and every failed event is run again.
+"""Automatic replay: switch it on once the bug is fixed, and every failed event runs again.
 
-While orders fail they wait in the channel's queue. Fix the handler, then deploy with
-`-c replay=on`: each event goes to the function that failed, and what fails three times is parked.
+Failed orders wait in the channel's queue. Fix the handler, then deploy with `-c replay=on`: each
+event goes to the function that failed. The replayer parks an event that fails three times.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Three functions, one channel: one queue to look into, one list of people to tell."""
+"""Three functions, one channel: one queue to look into, one list of people to notify."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def function(id: str) -> lambda_.Function:
     )
 
 
-# One runs every night, two are invoked by whoever has an order or an invoice.
+# One runs every night. Other programs invoke the other two.
 report = function("Report")
 FailureNotifiedFunction(
     stack,

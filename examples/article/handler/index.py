@@ -1,4 +1,4 @@
-"""Fails 80 % of the time, so that with one retry 64 % of the runs fail for good."""
+"""Fails 80 % of the time: with one retry, 64 % of the events fail for good."""
 
 import random
 
