@@ -12,7 +12,7 @@ help: ## Say what there is
 
 setup: .venv/ready ## Make .venv and node_modules
 
-.venv/ready: uv.lock package-lock.json pyproject.toml scripts/setup.sh
+.venv/ready: requirements/dev.txt requirements/uv.txt package-lock.json pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh
 
 demo: .venv/ready ## Lose nothing once: deploy the article's app here, and find its failed event
@@ -61,7 +61,7 @@ rehearse: .venv/ready ## Publish to an index on this machine, install from it, u
 release: .venv/ready ## Prepare a release in the working tree: make release VERSION=0.2.0
 	@$(BIN)/python -m scripts.release $(VERSION)
 
-lock: ## Resolve the dependencies anew
+lock: .venv/bin/uv ## Write requirements/*.txt after a change of the dependencies; keep the versions
 	sh scripts/lock.sh
 
 clean: ## Remove what the other targets made

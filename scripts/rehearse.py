@@ -31,7 +31,7 @@ from .release import UNRELEASED
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 FIRST_FAILURE = ROOT / "scripts" / "first_failure.py"
-PUBLIB = ROOT / "node_modules" / ".bin" / "publib-pypi"
+PUBLISH = ROOT / "scripts" / "publish.sh"
 EXTRAS = ("cli", "node", "testing")
 LOOPBACK = "127.0.0.1"
 INDEX_START_SECONDS = 30
@@ -105,7 +105,7 @@ def _answers(url: str) -> bool:
 
 
 class Publisher:
-    """publib, with a Python of its own: it installs its twine for the user of that Python."""
+    """Publishes as the release job does, but with a password and to this machine."""
 
     def __init__(self, work: Path) -> None:
         self.work = work
@@ -118,22 +118,17 @@ class Publisher:
         """
         if urlsplit(url).hostname != LOOPBACK:
             raise RehearsalError(f"a rehearsal publishes to {LOOPBACK} only, got {url}")
-        environment = self.work / "publib"
-        if not environment.exists():
-            # `pip install --user` works neither in an ordinary one nor on Debian's Python.
-            options = ["--system-site-packages", str(environment)]
-            run(sys.executable, "-m", "venv", *options, env=os.environ, cwd=self.work)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PYPI_", "TWINE_"))}
         env |= {
             "NO_PROXY": LOOPBACK,
-            "PATH": os.pathsep.join([str(environment / "bin"), os.environ["PATH"]]),
-            "PYTHONUSERBASE": str(self.work / "user"),
+            "PUBLISH_ENVIRONMENT": str(self.work / "publish"),
+            "PYTHON": sys.executable,
             "TWINE_NON_INTERACTIVE": "1",
             "TWINE_PASSWORD": "none",
             "TWINE_REPOSITORY_URL": url,
             "TWINE_USERNAME": "none",
         }
-        return run(PUBLIB, folder, env=env, cwd=self.work)
+        return run("sh", PUBLISH, folder, env=env, cwd=self.work)
 
 
 class Stranger:
@@ -150,14 +145,13 @@ class Stranger:
             if not k.startswith(("PIP_", "PYTHON", "JSII_", "VIRTUAL_ENV"))
         } | {"NO_PROXY": LOOPBACK, "PIP_CONFIG_FILE": os.devnull}
         run(sys.executable, "-m", "venv", work / "stranger", env=os.environ, cwd=work)
-        # The dependencies come first, as locked, so that pip needs no index but the rehearsal's.
+        # The dependencies come first, in the recorded versions, so that pip needs only the
+        # rehearsal's index.
         extras = [part for extra in EXTRAS for part in ("--extra", extra)]
-        export = ["--quiet", "--frozen", "--no-dev", "--no-emit-project", *extras]
-        locked = work / "requirements.txt"
-        run(BIN / "uv", "export", *export, "-o", locked, env=os.environ, cwd=ROOT)
-        install = ["pip", "install", "--quiet", "--require-hashes", "-r", str(locked)]
+        install = ["pip", "install", "--quiet", "-r", "pyproject.toml", *extras]
+        recorded = ["--constraint", "requirements/dev.txt"]
         python = ["--python", str(self.bin / "python")]
-        run(BIN / "uv", *install, *python, env=os.environ, cwd=work)
+        run(BIN / "uv", *install, *recorded, *python, env=os.environ, cwd=ROOT)
 
     def install(self, version: str) -> None:
         """Install the newest version, which must be this one, by pip."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from . import public_api
 from .changelog import read_changelog, version_key
-from .check_release import PLACES, find_problems, find_version
+from .check_release import VERSION_FILE, find_problems, find_version
 
 ROOT = Path(__file__).parents[1]
 UNRELEASED = "## [Unreleased]\n"
@@ -52,11 +52,10 @@ def set_version(root: Path, version: str, day: dt.date) -> None:
     text = changelog.read_text(encoding="utf-8")
     heading = f"{UNRELEASED}\n## [{version}] - {day}\n"
     changelog.write_text(text.replace(UNRELEASED, heading, 1), encoding="utf-8")
-    for place in PLACES:
-        text = (root / place).read_text(encoding="utf-8")
-        old = find_version(place, text)
-        text = text[: old.start(1)] + version + text[old.end(1) :]
-        (root / place).write_text(text, encoding="utf-8")
+    file = root / VERSION_FILE
+    text = file.read_text(encoding="utf-8")
+    old = find_version(text)
+    file.write_text(text[: old.start(1)] + version + text[old.end(1) :], encoding="utf-8")
 
 
 def record(root: Path, version: str) -> None:
@@ -89,7 +88,7 @@ def main() -> int:
         return 1
     print(
         f"release: {version} is prepared. Look at `git diff`, then\n"
-        "  git add CHANGELOG.md pyproject.toml uv.lock src tests/released\n"
+        "  git add CHANGELOG.md src tests/released\n"
         f"  git commit -m 'release: {version}'\n"
         f"  git tag v{version}\n"
         f"  git push origin main v{version}"
