@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,11 +13,34 @@ import pytest
 
 pytest.importorskip("twine", reason="the release's tools are in .venv only")
 
-from scripts.check_release import version_of
+from scripts.check_release import VERSION_FILE, version_of
 from scripts.dist import build, check, source_date
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "failure_destinations"
+COVERED_APP = """
+import aws_cdk as cdk
+from aws_cdk import aws_events as events, aws_events_targets as targets, aws_lambda as lambda_
+from aws_cdk.assertions import Template
+import failure_destinations
+from failure_destinations import FailureChannel
+
+app = cdk.App()
+stack = cdk.Stack(app, "Orders")
+function = lambda_.Function(
+    stack,
+    "Order",
+    runtime=lambda_.Runtime.PYTHON_3_13,
+    handler="index.handler",
+    code=lambda_.Code.from_inline("def handler(event, context): ..."),
+)
+nightly = events.Schedule.rate(cdk.Duration.days(1))
+events.Rule(stack, "Nightly", schedule=nightly, targets=[targets.LambdaFunction(function)])
+FailureChannel(cdk.Stack(app, "Failures"), "Channel").cover(app)
+app.synth()
+Template.from_stack(stack).resource_count_is("AWS::Lambda::EventInvokeConfig", 1)
+print(failure_destinations.__file__)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +90,8 @@ def test_builds_the_same_bytes_from_the_sdist(
 def test_dates_archives_by_the_release(tmp_path: Path) -> None:
     """What is released has the day of the changelog, wherever it is built."""
     version = version_of(ROOT)
-    (tmp_path / "pyproject.toml").write_text(f'version = "{version}"')
+    (tmp_path / VERSION_FILE).parent.mkdir(parents=True)
+    (tmp_path / VERSION_FILE).write_text(f'__version__ = "{version}"')
     (tmp_path / "CHANGELOG.md").write_text(f"## [{version}] - 2026-11-25\n\n- Something.\n")
     assert source_date(tmp_path) == 1_795_564_800
 
@@ -90,7 +117,13 @@ def test_wheel_has_each_file_of_the_package(built: Path) -> None:
 
 def test_sdist_has_its_tests(unpacked: Path) -> None:
     """`make test` can run where only the sdist is."""
-    needed = ["Makefile", "conftest.py", "uv.lock", "package-lock.json", "scripts/setup.sh"]
+    needed = [
+        "Makefile",
+        "conftest.py",
+        "requirements/dev.txt",
+        "package-lock.json",
+        "scripts/setup.sh",
+    ]
     assert [name for name in needed if not (unpacked / name).is_file()] == []
 
 
@@ -99,3 +132,30 @@ def test_writes_metadata_that_publib_accepts(built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         assert archive.read(name).startswith(b"Metadata-Version: 2.4\n")
+
+
+def test_wheel_covers_an_app(built: Path, tmp_path: Path) -> None:
+    """Two processes that use the installed wheel at the same time load its JavaScript."""
+    installed, temporary = tmp_path / "installed", tmp_path / "temporary"
+    temporary.mkdir()
+    uv = Path(sys.executable).with_name("uv")
+    wheel = next(built.glob("*.whl"))
+    options = ["--quiet", "--no-deps", "--target", installed]
+    subprocess.run([uv, "pip", "install", *options, wheel], check=True)
+    environment = os.environ | {"PYTHONPATH": str(installed), "TMPDIR": str(temporary)}
+    apps = [
+        subprocess.Popen(
+            [sys.executable, "-c", COVERED_APP],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outputs = [app.communicate() for app in apps]
+    assert [app.returncode for app in apps] == [0, 0], outputs
+    for stdout, _ in outputs:
+        assert Path(stdout.strip()).is_relative_to(installed)
+    assert list(temporary.glob("failure-destinations-*")) == []

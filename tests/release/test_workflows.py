@@ -1,4 +1,4 @@
-"""What runs on GitHub calls what is here, and only one job may publish."""
+"""The workflows call what exists, and only one job may publish."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 pytest.importorskip("check_jsonschema", reason="the release's tools are in .venv only")
 
@@ -76,7 +77,7 @@ def test_runs_what_is_here(command: str) -> None:
     elif program == ".venv/bin/python":
         assert (ROOT / f"{arguments[1].replace('.', '/')}.py").is_file()
     else:
-        assert program in {"gh", "npm", "npx"}
+        assert program in {"gh", "npm"}
 
 
 def test_tests_every_python_that_is_promised() -> None:
@@ -111,3 +112,28 @@ def test_only_one_job_may_publish() -> None:
     assert with_identity == [("release", "publish")]
     assert jobs["release", "publish"]["environment"] == "pypi"
     assert jobs["release", "publish"]["needs"] == "build"
+
+
+def test_publib_installs_nothing_that_is_not_pinned() -> None:
+    """All that publib would install from an index is in the requirements that come first."""
+    publib = (ROOT / "node_modules" / "publib" / "bin" / "publib-pypi").read_text()
+    wanted = [
+        requirement
+        for packages in re.findall(r'^ *packages="(.*)"$', publib, re.MULTILINE)
+        for requirement in packages.replace("$packages", "").split()
+    ]
+    assert [Requirement(requirement).name for requirement in wanted] == [
+        "twine",
+        "id",
+        "pypi-attestations",
+    ]
+    recorded = (ROOT / "requirements" / "publish.txt").read_text()
+    pinned = dict(re.findall(r"^([\w-]+)==([\w.]+)", recorded, re.MULTILINE))
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pinned[requirement.name])
+
+
+def test_publishing_job_runs_only_what_is_pinned() -> None:
+    """Its commands are npm's lock and the script that installs by hash."""
+    publish = jobs_of(ROOT / ".github" / "workflows" / "release.yml")["publish"]
+    assert commands_of(publish) == ["npm ci --ignore-scripts", "sh scripts/publish.sh dist/python"]
