@@ -209,6 +209,8 @@ def next_version(work: Path, sdist: Path) -> tuple[str, list[Path]]:
     with tarfile.open(sdist) as archive:
         archive.extractall(work / "next")
     (project,) = (work / "next").iterdir()
+    # A build takes the version from it, where there is one; a repository has none.
+    (project / "PKG-INFO").unlink()
     changelog = project / "CHANGELOG.md"
     text = changelog.read_text(encoding="utf-8")
     changelog.write_text(text.replace(UNRELEASED, f"{UNRELEASED}\n{CHANGE}", 1), encoding="utf-8")

@@ -91,7 +91,7 @@ class Name:
 
 
 def test_imports_what_another_stack_defines(app: cdk.App, stack: cdk.Stack) -> None:
-    """A reference to another stack is an import, even if both have a resource of that logical id."""
+    """A reference to another stack is an import, even if both define that logical id."""
     other = cdk.Stack(app, "Other")
     queues = [sqs.Queue(each, "Queue") for each in (stack, other)]
     example(stack, {"Own": queues[0].queue_arn, "Others": queues[1].queue_arn})
@@ -108,7 +108,7 @@ def test_imports_what_another_stack_defines(app: cdk.App, stack: cdk.Stack) -> N
 
 
 def test_reads_nested_stacks_but_not_nested_stages(app: cdk.App, stack: cdk.Stack) -> None:
-    """A nested stack names the stack that it is deployed with; a stage is synthesised on its own."""
+    """A nested stack is read with its parent; a stage is synthesised on its own."""
     nested = cdk.NestedStack(stack, "Nested")
     cdk.Stack(cdk.Stage(app, "Stage"), "Stack")
     stacks = AppReader.read(app, [], [])["stacks"]

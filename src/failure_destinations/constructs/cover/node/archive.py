@@ -20,7 +20,7 @@ _ASSEMBLY = "jsii.json"
 
 
 def pack() -> bytes:
-    """Return the archive: the same bytes for the same files, so that jsii can keep what it holds."""
+    """Return the archive: the same bytes for the same files, so that jsii unpacks them once."""
     content = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=content, mode="wb", mtime=0, filename="") as compressed,
