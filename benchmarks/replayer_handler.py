@@ -6,6 +6,7 @@ replayer's `max_concurrency` says, and what the handler does not report is delet
 
 from __future__ import annotations
 
+import importlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -52,8 +53,8 @@ def by_replayer_handler(url: str) -> None:
             sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
 
     with mock.patch.dict(os.environ, environment), ThreadPoolExecutor(CONCURRENCY) as pool:
-        replayer._replayer.cache_clear()
-        replayer._replayer()
+        # As in a new execution environment: the handler connects once, before the threads start.
+        importlib.reload(replayer).handler({"Records": []}, None)
         for done in [pool.submit(poll) for _ in range(CONCURRENCY)]:
             done.result()
 

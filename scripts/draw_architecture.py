@@ -1,7 +1,8 @@
 """Draws how a failure travels, from synthesised templates: `make diagrams`.
 
-Each node is a resource of the template or a mailbox that it subscribes; each arrow is a reference or
-a permission between two of them. What a failure cannot reach is left out. Graphviz does the layout.
+Each node is a resource of the template or a mailbox that it subscribes. Each arrow is a reference
+or a permission between two of them. What a failure cannot reach is left out; Graphviz does the
+layout.
 """
 
 from __future__ import annotations

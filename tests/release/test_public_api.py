@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from scripts.changelog import read_changelog, version_key
 from scripts.public_api import (
+    MODULES,
+    PACKAGE,
     RECORD,
     changed_names,
     from_text,
@@ -52,9 +55,28 @@ def test_record_has_everything_that_is_exported() -> None:
     assert api["failure_destinations.FailureChannel(retention)"] == "keyword Duration | None = None"
     assert api["failure_destinations.FailureChannel.queue"] == "property sqs.IQueue"
     assert "failure_destinations.MonitoringThresholds.failed_events_waiting" in api
+    assert "failure_destinations.check.find_uncovered_functions_in" in api
+    assert "failure_destinations.runtime.parse" in api
     assert "failure_destinations.testing.LocalCloud.messages(queue_url)" in api
     assert "failure-destinations --version" in api
     assert [name for name in api if "._" in name] == []
+
+
+def test_records_every_documented_module() -> None:
+    """A module with a page in docs/reference is on record."""
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    documented = {
+        module
+        for page in pages
+        for module in re.findall(r"currentmodule:: (\S+)", page.read_text(encoding="utf-8"))
+    }
+    assert documented == {PACKAGE, *MODULES}
+
+
+def test_names_what_is_new_with_its_module_once() -> None:
+    """A new module is named by itself, and its functions with it."""
+    module = {"failure_destinations.new": "module", "failure_destinations.new.f": "() -> None"}
+    assert set(changed_names(API, API | module).values()) == {"new"}
 
 
 def test_reads_what_it_writes() -> None:

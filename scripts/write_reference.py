@@ -1,17 +1,23 @@
-"""Writes docs/cli.md from the command's own help; with --check, demands that it is fresh."""
+"""Writes the generated parts of the documentation: `make reference`.
+
+`python -m scripts.write_reference --check` fails if a page is stale.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
 from failure_destinations.cli.group import cli
 
-TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[1] / "docs"
 NAME = "failure-destinations"
 WIDTH = 100
+# Between these comments, a page has a generated table.
+BEGIN, END = "<!-- written by make reference -->\n", "<!-- end of what is written -->\n"
 HEAD = """# The command `failure-destinations`
 
 `pip install 'failure-destinations[cli]'` brings it. It needs neither the CDK nor Node; credentials
@@ -36,8 +42,8 @@ def help_of(command: click.Command, name: str, parent: click.Context | None = No
     return command.get_help(context).rstrip()
 
 
-def reference() -> str:
-    """Return the whole page."""
+def command_reference() -> str:
+    """Return the page about the command."""
     parent = click.Context(cli, info_name=NAME, terminal_width=WIDTH, max_content_width=WIDTH)
     parts = [HEAD, f"```text\n{help_of(cli, NAME)}\n```\n"]
     for name in cli.list_commands(parent):
@@ -47,12 +53,39 @@ def reference() -> str:
     return "\n".join(parts)
 
 
+def with_table(page: str, table: str) -> str:
+    """Return a page with a table between its two comments.
+
+    Raises:
+        ValueError: The page lacks one of the comments.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page must have {BEGIN.strip()!r} and {END.strip()!r}")
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+# Each page, and what makes the new one of the old one.
+PAGES: Mapping[str, Callable[[str], str]] = {
+    "cli.md": lambda _: command_reference(),
+}
+
+
+def stale_pages() -> dict[Path, str]:
+    """Return the new text of each page that is not current."""
+    pages = [(DOCS / name, write) for name, write in PAGES.items()]
+    texts = {path: (path.read_text(encoding="utf-8"), write) for path, write in pages}
+    return {path: new for path, (old, write) in texts.items() if (new := write(old)) != old}
+
+
 def main() -> None:
-    """Write the page, or compare it."""
-    if "--check" not in sys.argv:
-        TARGET.write_text(reference())
-    elif not TARGET.exists() or TARGET.read_text() != reference():
-        sys.exit(f"{TARGET.name} is stale: make reference")
+    """Write the pages, or exit with the names of stale ones."""
+    stale = stale_pages()
+    if "--check" in sys.argv and stale:
+        sys.exit(f"stale: {', '.join(path.name for path in stale)}: make reference")
+    for path, text in stale.items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
