@@ -1,7 +1,7 @@
-"""Checks that version, changelog and tag agree; before a tag, what is not released yet is fine.
+"""Checks that version, changelog and tag agree. Without a tag, unreleased changes are fine.
 
-`python -m scripts.check_release` checks the working tree and the tags of its commit; with
-`--tag v0.1.0` whether it is ready to be published as that; with `--notes` it prints what changed.
+`python -m scripts.check_release` checks the working tree and the tags of its commit; `--tag v0.1.0`
+checks that it is ready to be published under that tag; `--notes` prints what changed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def version_of(root: Path) -> str:
 
 
 def find_problems(root: Path, tags: list[str]) -> list[str]:
-    """Return what does not agree, one line each.
+    """Return the disagreements, one line each.
 
     Args:
         root: The project's folder.
@@ -103,7 +103,7 @@ def tags_of_commit(root: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print what does not agree; the exit status is 1 if anything does not."""
+    """Print the disagreements, and return exit status 1 if there are any."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

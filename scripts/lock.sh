@@ -2,7 +2,7 @@
 # Writes requirements/*.txt: every package with its version and hashes, without the address of an
 # index, so that uv and pip install the same from any index or mirror.
 #
-# sh scripts/lock.sh            keep the recorded versions, add and remove what pyproject.toml demands
+# sh scripts/lock.sh            add and remove what pyproject.toml says, and keep all other versions
 # sh scripts/lock.sh --upgrade  take the newest versions that pyproject.toml allows
 # sh scripts/lock.sh --check    fail if the files are not current; change nothing, upgrade nothing
 set -eu

@@ -1,4 +1,4 @@
-"""Wheel and sdist: the same bytes each time, with all that is needed and nothing else."""
+"""Wheel and sdist are reproducible and hold exactly what is needed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ print(failure_destinations.__file__)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build and check once, as `make dist` does."""
+    """The folder of a wheel and sdist that `make dist` built and checked."""
     folder = tmp_path_factory.mktemp("dist") / "python"
     check(ROOT, *build(ROOT, folder))
     return folder
@@ -53,7 +53,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack the sdist as somebody who has only that, with other times and rights of files."""
+    """An unpacked sdist whose files have other times and modes."""
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         archive.extractall(folder)
@@ -65,21 +65,21 @@ def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_of(wheel: Path) -> set[str]:
-    """Return the names in a wheel."""
+    """Return the file names in a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
 
 
 def test_builds_what_publib_publishes(built: Path) -> None:
-    """A wheel and an sdist are in the folder, and nothing else would be published."""
+    """The folder holds a wheel and an sdist, and nothing else."""
     assert sorted(path.suffix for path in built.iterdir()) == [".gz", ".whl"]
 
 
 def test_builds_the_same_bytes_from_the_sdist(
     built: Path, unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither place, time nor rights of files change a byte of the wheel or the sdist."""
-    # An sdist does not know the commit that it was made from, only the day of a release.
+    """Place, time zone, file times and modes change no byte."""
+    # An sdist knows the day of its release, but not its commit.
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(source_date(ROOT)))
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     build(unpacked, tmp_path)
@@ -88,7 +88,7 @@ def test_builds_the_same_bytes_from_the_sdist(
 
 
 def test_dates_archives_by_the_release(tmp_path: Path) -> None:
-    """What is released has the day of the changelog, wherever it is built."""
+    """A release's archives carry the date in the changelog, wherever they are built."""
     version = version_of(ROOT)
     (tmp_path / VERSION_FILE).parent.mkdir(parents=True)
     (tmp_path / VERSION_FILE).write_text(f'__version__ = "{version}"')
@@ -97,7 +97,7 @@ def test_dates_archives_by_the_release(tmp_path: Path) -> None:
 
 
 def test_wheel_has_each_file_of_the_package(built: Path) -> None:
-    """Data files and the marker of types are in it, with what metadata demands."""
+    """The wheel has the package's files, the type marker and its metadata."""
     packed = files_of(next(built.glob("*.whl")))
     written = {
         str(path.relative_to(PACKAGE.parent))
@@ -116,7 +116,7 @@ def test_wheel_has_each_file_of_the_package(built: Path) -> None:
 
 
 def test_sdist_has_its_tests(unpacked: Path) -> None:
-    """`make test` can run where only the sdist is."""
+    """The sdist has what `make test` needs."""
     needed = [
         "Makefile",
         "conftest.py",
@@ -128,7 +128,7 @@ def test_sdist_has_its_tests(unpacked: Path) -> None:
 
 
 def test_writes_metadata_that_publib_accepts(built: Path) -> None:
-    """Publib brings a twine of its own, which refuses what is newer than 2.4."""
+    """The metadata version is one that publib's twine accepts."""
     with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         assert archive.read(name).startswith(b"Metadata-Version: 2.4\n")

@@ -1,4 +1,4 @@
-"""Version, changelog and tag agree, and a release is prepared so that they do."""
+"""Version, changelog and tag agree, and preparing a release keeps them so."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNRELEASED = "## [Unreleased]\n\n### Added\n\n- Something.\n"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Copy what has the version, at 0.1.0, with one unreleased change."""
+    """A project at version 0.1.0 with one unreleased change."""
     (tmp_path / VERSION_FILE).parent.mkdir(parents=True)
     text = (ROOT / VERSION_FILE).read_text()
     (tmp_path / VERSION_FILE).write_text(text.replace(version_of(ROOT), "0.1.0"))
@@ -28,12 +28,12 @@ def project(tmp_path: Path) -> Path:
 
 
 def write_changelog(project: Path, text: str) -> None:
-    """Give the project a changelog."""
+    """Write the project's changelog."""
     (project / "CHANGELOG.md").write_text(f"# Changelog\n\n{text}")
 
 
 def leave_records(project: Path, version: str) -> None:
-    """Leave what a release leaves in tests/released."""
+    """Create the files that a release records in tests/released."""
     folder = project / "tests" / "released" / version
     folder.mkdir(parents=True)
     (folder / "api.txt").touch()
@@ -41,17 +41,17 @@ def leave_records(project: Path, version: str) -> None:
 
 
 def test_repository_agrees() -> None:
-    """What is checked out agrees, with the tags it has."""
+    """The checked-out version, changelog and tags agree."""
     assert find_problems(ROOT, tags_of_commit(ROOT)) == []
 
 
 def test_accepts_unreleased_changes_without_a_tag(project: Path) -> None:
-    """Between releases there is nothing to say."""
+    """Between releases, unreleased changes are fine."""
     assert find_problems(project, []) == []
 
 
 def test_rejects_a_tag_on_unreleased_changes(project: Path) -> None:
-    """What is not in a dated section, or not recorded, is not published."""
+    """Changes without a dated section, or without a record, are not published."""
     problems = " ".join(find_problems(project, ["v0.1.0"]))
     assert "no [0.1.0] with a date" in problems
     assert "lists changes in [Unreleased]" in problems
@@ -59,7 +59,7 @@ def test_rejects_a_tag_on_unreleased_changes(project: Path) -> None:
 
 
 def test_rejects_a_tag_of_another_version(project: Path) -> None:
-    """The tag names the version that is built."""
+    """The tag must name the version that is built."""
     assert find_problems(project, ["v0.2.0"]) == ["the tag is v0.2.0, the version 0.1.0"]
 
 
@@ -94,7 +94,7 @@ def test_rejects_another_form_of_changelog(project: Path, changelog: str, proble
 
 
 def test_prepares_a_release(project: Path) -> None:
-    """The version is set everywhere and the unreleased changes are its own: ready for the tag."""
+    """The version is set and the unreleased changes are listed under it."""
     set_version(project, "0.2.0", DAY)
     leave_records(project, "0.2.0")
     assert find_problems(project, ["v0.2.0"]) == []
@@ -105,14 +105,14 @@ def test_prepares_a_release(project: Path) -> None:
     ("version", "changelog", "problem"),
     [
         ("0.2", UNRELEASED, "must be X.Y.Z, got '0.2'"),
-        ("0.1.0", f"{UNRELEASED}\n{RELEASED}", "must be above 0.1.0, which is released"),
+        ("0.1.0", f"{UNRELEASED}\n{RELEASED}", "must be above 0.1.0, the last release"),
         ("0.2.0", f"## [Unreleased]\n\n{RELEASED}", "nothing to release"),
     ],
 )
 def test_rejects_a_release_of_nothing_new(
     project: Path, version: str, changelog: str, problem: str
 ) -> None:
-    """A version is new, and something has changed."""
+    """A release needs a new version and at least one change."""
     write_changelog(project, changelog)
     with pytest.raises(ValueError, match=re.escape(problem)):
         refuse_unless_new(project, version)

@@ -1,7 +1,7 @@
-"""Packs the JavaScript in `package/` as npm does: jsii loads an archive and not a folder.
+"""Packs the JavaScript in `package/` as npm does, because jsii loads an archive.
 
-It is packed whenever it is loaded, which takes a millisecond or two: there is no archive in the
-repository or the wheel that could be older than its sources, and no file that two processes share.
+It is packed each time it is loaded, which takes a millisecond or two. So neither the repository nor
+the wheel holds an archive that could be stale, and two processes never share a file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def pack() -> bytes:
 
 @contextmanager
 def packed() -> Iterator[Path]:
-    """Give the archive as a file, which is removed afterwards: jsii unpacks it while it loads."""
+    """Yield the path of the archive. jsii unpacks it while it loads; it is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="failure-destinations-") as folder:
         path = Path(folder) / "package.tgz"
         path.write_bytes(pack())
