@@ -28,7 +28,7 @@ soak: .venv/ready ## Run the long tests: engines and programs that are killed
 lint: .venv/ready ## Check style, types, who imports whom, and that requirements are current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --no-cache --quiet
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	sh scripts/lock.sh --check
 

@@ -139,9 +139,8 @@ def test_wheel_covers_an_app(built: Path, tmp_path: Path) -> None:
     installed, temporary = tmp_path / "installed", tmp_path / "temporary"
     temporary.mkdir()
     uv = Path(sys.executable).with_name("uv")
-    wheel = next(built.glob("*.whl"))
-    options = ["--quiet", "--no-deps", "--target", installed]
-    subprocess.run([uv, "pip", "install", *options, wheel], check=True)
+    install = [uv, "pip", "install", "--quiet", "--no-deps", "--target", installed]
+    subprocess.run([*install, next(built.glob("*.whl"))], check=True)
     environment = os.environ | {"PYTHONPATH": str(installed), "TMPDIR": str(temporary)}
     apps = [
         subprocess.Popen(
