@@ -138,9 +138,9 @@ def test_wheel_covers_an_app(built: Path, tmp_path: Path) -> None:
     """Two processes that use the installed wheel at the same time load its JavaScript."""
     installed, temporary = tmp_path / "installed", tmp_path / "temporary"
     temporary.mkdir()
-    uv = Path(sys.executable).with_name("uv")
-    install = [uv, "pip", "install", "--quiet", "--no-deps", "--target", installed]
-    subprocess.run([*install, next(built.glob("*.whl"))], check=True)
+    uv = str(Path(sys.executable).with_name("uv"))
+    install = [uv, "pip", "install", "--quiet", "--no-deps", "--target", str(installed)]
+    subprocess.run([*install, str(next(built.glob("*.whl")))], check=True)
     environment = os.environ | {"PYTHONPATH": str(installed), "TMPDIR": str(temporary)}
     apps = [
         subprocess.Popen(
