@@ -11,11 +11,12 @@ environment=${PUBLISH_ENVIRONMENT:-$here/.cache/publish}
 
 export PYTHONUSERBASE="$environment/user"
 if [ ! -e "$environment/ready" ]; then
-  # `pip install --user` refuses an environment that does not see the system's packages.
+  # `pip install --user` refuses an environment that does not see the system's packages. Only wheels:
+  # what builds an sdist is not pinned.
   "${PYTHON:-python3}" -m venv --clear --system-site-packages "$environment"
   "$environment/bin/python3" -m pip install --quiet --disable-pip-version-check \
-    --ignore-installed --no-warn-conflicts \
-    --require-hashes --requirement "$here/requirements/publish.txt"
+    --ignore-installed --no-deps --no-compile --no-warn-conflicts \
+    --only-binary :all: --require-hashes --requirement "$here/requirements/publish.txt"
   touch "$environment/ready"
 fi
 
