@@ -143,7 +143,7 @@ class Template:
         path = self._resources[id]["Metadata"]["aws:cdk:path"].split("/")
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", path[-2]).lower()
         words = words.replace("dead letter", "dead-letter")
-        # A construct's own function is called after the construct.
+        # A function inside a construct is named after the construct.
         return (path[-3].lower() if words == "function" else words).capitalize()
 
     def _read_nodes(self) -> Iterator[tuple[str, Node]]:
@@ -190,7 +190,7 @@ class Template:
             yield from self._permitted(function)
 
     def _permitted(self, function: str) -> Iterator[Arrow]:
-        """What only a permission tells: whom a function invokes, and what it sends to."""
+        """Yield what only permissions show: what a function invokes, and where it sends messages."""
         role = target_of(self._resources[function]["Properties"]["Role"])
         labels = {"lambda:InvokeFunction": "replays", "sqs:SendMessage": "parks"}
         for _, policy in self._properties("AWS::IAM::Policy"):
@@ -209,7 +209,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _reached(arrows: Mapping[Arrow, None], functions: Sequence[str]) -> set[str]:
-    """Return what starts one of the functions, and whatever a failure comes to from there."""
+    """Return the nodes that start one of the functions or that its failure can reach."""
     reached = {*functions, *(arrow.source for arrow in arrows if arrow.target in functions)}
     while more := {a.target for a in arrows if a.source in reached} - reached:
         reached |= more

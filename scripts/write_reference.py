@@ -20,22 +20,22 @@ WIDTH = 100
 BEGIN, END = "<!-- written by make reference -->\n", "<!-- end of what is written -->\n"
 HEAD = """# The command `failure-destinations`
 
-`pip install 'failure-destinations[cli]'` brings it. It needs neither the CDK nor Node; credentials
-and Region are found as in every AWS tool. This page is what `--help` says.
+Install it with `pip install 'failure-destinations[cli]'`. It needs neither the CDK nor Node, and finds
+credentials and Region as every AWS tool does. This page is the output of `--help`.
 
 | to | permissions |
 |---|---|
 | find a queue by its stack | `cloudformation:ListStackResources`, `cloudformation:GetTemplate` |
-| … that is of another stack than its channel | `sns:GetSubscriptionAttributes` |
+| … that belongs to another stack than its channel | `sns:GetSubscriptionAttributes` |
 | find any queue | `sqs:GetQueueUrl`, `sqs:GetQueueAttributes` |
-| look | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
-| be warned of a function that drains the queue | `lambda:ListEventSourceMappings` |
-| replay | all these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
+| look at messages | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
+| be warned about a function that drains the queue | `lambda:ListEventSourceMappings` |
+| replay | all of these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
 """
 
 
 def help_of(command: click.Command, name: str, parent: click.Context | None = None) -> str:
-    """Return what a command's --help prints."""
+    """Return the output of a command's --help."""
     context = click.Context(
         command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
     )
