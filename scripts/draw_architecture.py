@@ -190,7 +190,7 @@ class Template:
             yield from self._permitted(function)
 
     def _permitted(self, function: str) -> Iterator[Arrow]:
-        """Yield what only permissions show: what a function invokes, and where it sends messages."""
+        """Yield what only permissions show: what a function invokes and where it sends."""
         role = target_of(self._resources[function]["Properties"]["Role"])
         labels = {"lambda:InvokeFunction": "replays", "sqs:SendMessage": "parks"}
         for _, policy in self._properties("AWS::IAM::Policy"):

@@ -20,15 +20,15 @@ WIDTH = 100
 BEGIN, END = "<!-- written by make reference -->\n", "<!-- end of what is written -->\n"
 HEAD = """# The command `failure-destinations`
 
-Install it with `pip install 'failure-destinations[cli]'`. It needs neither the CDK nor Node, and finds
-credentials and Region as every AWS tool does. This page is the output of `--help`.
+Install it with `pip install 'failure-destinations[cli]'`. It needs neither the CDK nor Node, and
+finds credentials and Region as every AWS tool does. This page is the output of `--help`.
 
 | to | permissions |
 |---|---|
 | find a queue by its stack | `cloudformation:ListStackResources`, `cloudformation:GetTemplate` |
 | … that belongs to another stack than its channel | `sns:GetSubscriptionAttributes` |
 | find any queue | `sqs:GetQueueUrl`, `sqs:GetQueueAttributes` |
-| look at messages | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
+| look | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
 | be warned about a function that drains the queue | `lambda:ListEventSourceMappings` |
 | replay | all of these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
 """
