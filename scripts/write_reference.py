@@ -28,9 +28,10 @@ finds credentials and Region as every AWS tool does. This page is the output of 
 | find a queue by its stack | `cloudformation:ListStackResources`, `cloudformation:GetTemplate` |
 | … that belongs to another stack than its channel | `sns:GetSubscriptionAttributes` |
 | find any queue | `sqs:GetQueueUrl`, `sqs:GetQueueAttributes` |
-| look | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
+| list | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
 | be warned about a function that drains the queue | `lambda:ListEventSourceMappings` |
 | replay | all of these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
+| … with --stack | `lambda:ListFunctionEventInvokeConfigs`, `lambda:GetFunctionConfiguration` |
 """
 
 
