@@ -1,43 +1,46 @@
-# `make demo` and `make test` do everything, from a machine with only Python (3.10 or newer) and make.
-.PHONY: help setup demo test soak lint reference docs diagrams bench jsii api dist rehearse release lock clean
+# `make demo` and `make test` set everything up: a machine needs only Python (3.10 or newer) and make.
+.PHONY: help setup demo test soak lint reference docs diagrams bench api dist rehearse release lock \
+	upgrade clean
 
 PYTHON = python3
 export PYTHON
-# An engine's environment and CDK's caches stay in the working tree.
+# Engines and the CDK's caches stay in the working tree.
 export FAILURE_DESTINATIONS_CACHE = $(CURDIR)/.cache
 BIN = .venv/bin
 
-help: ## Say what there is
+help: ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-setup: .venv/ready ## Make .venv and node_modules
+setup: .venv/ready ## Create .venv and node_modules
 
-.venv/ready: uv.lock package-lock.json pyproject.toml scripts/setup.sh
+.venv/ready: requirements/dev.txt requirements/uv.txt package-lock.json pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh
 
-demo: .venv/ready ## Lose nothing once: deploy the article's app here, and find its failed event
+demo: .venv/ready ## Deploy the tutorial's app to this machine and find its failed event
 	@$(BIN)/python scripts/demo.py
 
-test: .venv/ready ## Run every test but the long ones
+test: .venv/ready ## Run every test except the long ones
 	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
 
 soak: .venv/ready ## Run the long tests: engines and programs that are killed
 	@$(BIN)/python -m pytest -m soak
 
-lint: .venv/ready ## Check style and types
+lint: .venv/ready ## Check style, types, who imports whom, and that requirements are current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
+	sh scripts/lock.sh --check
 
-reference: .venv/ready ## Write docs/cli.md from the command's help
-	@$(BIN)/python scripts/write_cli_reference.py
+reference: .venv/ready ## Write the generated parts of the documentation
+	@$(BIN)/python -m scripts.write_reference
 
 docs: .venv/ready ## Build the documentation into dist/docs; a warning is an error
 	@$(BIN)/python -m sphinx -W --keep-going -q -E docs dist/docs
 	@echo dist/docs/index.html
 
 diagrams: .venv/ready ## Draw docs/images from the examples' templates
-	@$(BIN)/python scripts/draw_architecture.py
+	@$(BIN)/python -m scripts.draw_architecture
 
 bench: .venv/ready ## Compare with the same resources, and the same replay, written by hand
 	@$(BIN)/python benchmarks/definition.py
@@ -46,13 +49,10 @@ bench: .venv/ready ## Compare with the same resources, and the same replay, writ
 	@$(BIN)/python benchmarks/audit.py
 	@$(BIN)/python benchmarks/cover.py
 
-jsii: .venv/ready ## Pack the library's JavaScript, after it has changed
-	@$(BIN)/python -m scripts.jsii_package
-
 api: .venv/ready ## Record the public API, after it has changed
 	@$(BIN)/python -m scripts.public_api
 
-dist: .venv/ready ## Build and check wheel and sdist, into dist/python
+dist: .venv/ready ## Build and check wheel and sdist in dist/python
 	@$(BIN)/python -m scripts.dist
 
 rehearse: .venv/ready ## Publish to an index on this machine, install from it, upgrade
@@ -61,8 +61,11 @@ rehearse: .venv/ready ## Publish to an index on this machine, install from it, u
 release: .venv/ready ## Prepare a release in the working tree: make release VERSION=0.2.0
 	@$(BIN)/python -m scripts.release $(VERSION)
 
-lock: ## Resolve the dependencies anew
+lock: .venv/ready ## Write requirements/*.txt after a change in pyproject.toml
 	sh scripts/lock.sh
+
+upgrade: .venv/ready ## Write requirements/*.txt with the newest versions
+	sh scripts/lock.sh --upgrade
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .cache node_modules dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

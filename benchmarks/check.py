@@ -1,8 +1,8 @@
-"""`make bench`: the check on templates of 500 to 50,000 resources.
+"""`make bench`: the check's time for templates of 500 to 50,000 resources.
 
-Each template is made of functions that are called in the usual ways, half of them covered, with
-aliases, roles, queues and permissions, and references in every form. Importing is not counted, nor
-what else the machine does: the time is the processor's.
+Each template has functions with the usual callers, aliases, roles, queues and permissions, with
+references in every form; half of the functions are covered. It measures processor time, without
+imports.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from failure_destinations.check import find_uncovered_functions
 
 SIZES = (500, 5_000, 50_000)
 LIMIT_MS = 50.0
-# Of the time per resource, from the smallest to the largest template.
+# How much the time per resource may grow from the smallest to the largest template.
 LIMIT_GROWTH = 1.5
 
 
@@ -92,7 +92,9 @@ def measure(rounds: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is checked (5)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how often to check each template (5)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     measured = measure(arguments.rounds)
@@ -102,7 +104,7 @@ def main() -> None:
         print("check: milliseconds for 500 resources, in a template of")
         for size, value in measured.items():
             print(f"{size:>10} resources {value:8}")
-        print(f"to reach: at most {LIMIT_MS:g} at 500, and {LIMIT_GROWTH:g} times that at 50,000")
+        print(f"target: at most {LIMIT_MS:g} at 500, and {LIMIT_GROWTH:g} times as much at 50,000")
     smallest, *_, largest = measured.values()
     if smallest > LIMIT_MS or largest > smallest * LIMIT_GROWTH:
         sys.exit("the check is too slow")

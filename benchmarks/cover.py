@@ -1,12 +1,11 @@
 """`make bench`: what `channel.cover(app)` adds to the synthesis of an app.
 
-Both sides define the same app of about 500 resources, whose functions are attached by hand but for
-one of five, and synthesise it as CDK does by default. One side also covers the app, which finds and
-attaches the rest. The sides alternate, each time in a process of its own, as `cdk synth` starts
-one: the first synthesis is what people wait for. The second one in the same process, which only
-tests do, no longer waits for CDK to load its checks of templates. That loading takes most of the
-time, uses all cores, and varies by more than cover takes: hence many rounds, and how far the median
-can be trusted.
+Both sides define the same app of about 500 resources, attach four of five functions by hand, and
+synthesise it with the CDK's defaults. One side also covers the app, which finds and attaches the
+other functions. The sides alternate, each time in a new process, as `cdk synth` starts one: users
+wait for the first synthesis of a process. A second one in the same process, which only tests have,
+does not load the CDK's template checks again. Loading them takes most of the time, uses all cores
+and varies by more than cover takes; hence many rounds and a confidence interval of the median.
 """
 
 from __future__ import annotations
@@ -112,7 +111,7 @@ def measure(rounds: int) -> dict[str, Any]:
             "without": round(statistics.median(without), 3),
             "with cover": round(statistics.median(with_cover), 3),
         }
-        # Of neighbours: what slows the machine for a while slows both.
+        # Ratios of neighbours: what slows the machine for a while slows both.
         ratios = [b / a for a, b in zip(without, with_cover, strict=True)]
         low, high = interval_of_median(ratios)
         measured[f"{which}, ratio, median"] = round(statistics.median(ratios), 3)
@@ -121,7 +120,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 def interval_of_median(values: list[float]) -> tuple[float, float]:
-    """Return between what the median would be, nine times of ten, if all were measured again."""
+    """Return the bootstrapped 90 % confidence interval of the median."""
     chance = random.Random(1)
     medians = [statistics.median(chance.choices(values, k=len(values))) for _ in range(2_000)]
     twentieths = statistics.quantiles(medians, n=20)
@@ -130,9 +129,11 @@ def interval_of_median(values: list[float]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="how often each side does (20)")
+    parser.add_argument("--rounds", type=int, default=20, help="how often to run each side (20)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--side", choices=["with cover", "without"], help="measure one, here")
+    parser.add_argument(
+        "--side", choices=["with cover", "without"], help="measure one side in this process"
+    )
     arguments = parser.parse_args()
     if arguments.side is not None:
         print(json.dumps(measure_here(arguments.side == "with cover")))
@@ -143,7 +144,7 @@ def main() -> None:
         return
     for name, value in measured.items():
         print(f"{name:50} {value}")
-    print("\nratio: with cover / without; to reach: at most 1.15 in a process's first synthesis")
+    print("\nratio: with cover / without; target: at most 1.15 in a process's first synthesis")
 
 
 if __name__ == "__main__":

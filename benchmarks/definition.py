@@ -1,10 +1,10 @@
 """`make bench`: FailureNotifiedFunction against the same resources written by hand.
 
-Both sides define N functions' worth of topic, queues, subscriptions, schedule and asynchronous
-configuration, in one process, alternating, each time in a fresh app. The handlers are defined
-before the clock starts. Both sides' templates must be the same but for logical ids, and for what
-the library writes into them for policy checkers: it does so at synthesis, CloudFormation does
-nothing with it, and who writes by hand would write it into each app.
+Both sides define topic, queues, subscriptions, schedule and asynchronous configuration for N
+functions. They alternate in one process, each time in a new app whose handlers are defined before
+the clock starts. Both templates must be equal except for logical ids and for the metadata that the
+library adds for policy checkers at synthesis: CloudFormation ignores it, and a hand-written app
+would need it too.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ EMAILS = ["developer@example.com", "operator@example.com"]
 
 
 def define_by_hand(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None:
-    """Write what the library defines, with CDK's L2 classes, as its documentation shows them."""
+    """Define the library's resources with the CDK's L2 classes, as its documentation shows them."""
     scope = Construct(stack, id)
     topic = sns.Topic(scope, "Topic", enforce_ssl=True)
     dead_letter_queue = sqs.Queue(
@@ -133,7 +133,7 @@ def define_by_hand(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None
 
 
 def define_with_library(stack: cdk.Stack, id: str, handler: lambda_.Function) -> None:
-    """Write the same with the library."""
+    """Define the same resources with the library."""
     FailureNotifiedFunction(
         stack,
         id,
@@ -166,7 +166,7 @@ def resources_of(stack: cdk.Stack) -> dict[str, Any]:
 
 
 def without_ids(resources: dict[str, Any]) -> collections.Counter[str]:
-    """Write every resource with the types of what it refers to, instead of their logical ids."""
+    """Return each resource as text, with types in place of the logical ids it refers to."""
 
     def named(value: Any) -> Any:
         if isinstance(value, dict):
@@ -209,7 +209,7 @@ def seconds_to_define(define: Define, count: int) -> float:
 
 
 def resources_per_function(shared: bool) -> int:
-    """Count what one more scheduled function adds, beside function, role and policy."""
+    """Count what another scheduled function adds besides function, role and policy."""
 
     def count(functions: int) -> int:
         stack = cdk.Stack()
@@ -247,13 +247,13 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {side: [] for side in SIDES}
     for i in range(-1, rounds):
         progress(f"round {i + 1} of {rounds}")
-        # Alternating, and each first in turn, so that neither side has the warmer machine.
+        # Each side goes first in turn, so that neither finds the machine warmer.
         for side in list(SIDES)[:: 1 if i % 2 else -1]:
             seconds = seconds_to_define(SIDES[side], count)
             if i >= 0:
                 times[side].append(seconds)
     progress("")
-    # Of each side's best rounds: what else the machine does only ever adds time.
+    # The best rounds of each side: other load on the machine only ever adds time.
     by_hand, library = (statistics.mean(sorted(each)[: rounds // 3]) for each in times.values())
     return {
         "functions": count,
@@ -282,7 +282,7 @@ def main() -> None:
         return
     for name, value in measured.items():
         print(f"{name:45} {value}")
-    print("\nratio: library / by hand; to reach: at most 1.00")
+    print("\nratio: library / by hand; target: at most 1.00")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An SQS queue and a Lambda function on loopback, which answer after a fixed time, as AWS does.
+"""Serves an SQS queue and a Lambda function on loopback that answer after a fixed time.
 
 Just enough of both protocols to measure who talks to them, cheap enough not to be what is
 measured. Payloads are small; the handler does nothing but take its time.
@@ -37,7 +37,7 @@ class Target:
         self.invocations = 0
 
     def fill(self, count: int) -> None:
-        """Empty the queue, put new messages into it, and start counting anew."""
+        """Replace the queue's messages and reset the counters."""
         self._waiting = deque(next(self._numbers) for _ in range(count))
         self._hidden.clear()
         self.invocations = 0
@@ -161,7 +161,7 @@ def _http(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 
 async def main() -> None:
-    """Listen on a free port of 127.0.0.1, and print it."""
+    """Listen on a free port of 127.0.0.1 and print its number."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency", type=float, default=0.02, help="seconds a call takes (0.02)")
     target = Target(parser.parse_args().latency)

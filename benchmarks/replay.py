@@ -1,10 +1,10 @@
-"""`make bench`: replay by the command, beside a plain boto3 loop, against one local target.
+"""`make bench`: replay by the command and by a plain boto3 loop, against one local target.
 
 The target answers each call after 20 ms, about what SQS and a warm function take within a Region.
 The plain loop receives one message, invokes its function and deletes it, one at a time. The
-command runs as a process, its start included, once with 10,000 and once with 100,000 events for
-its peak memory. The replayer's handler is called as Lambda calls it, 16 times at once, with one
-event each. Each side must have run and deleted every event exactly once.
+command is measured as a process, start included, with 10,000 events, and with 100,000 for its peak
+memory. The replayer's handler is called as Lambda calls it: 16 calls at once, with one event each.
+Each side must run and delete every event exactly once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ENVIRONMENT = {
     "no_proxy": "127.0.0.1",
 }
 QUEUE = "failures"
-# Runs a command, and prints the most memory it had, in kilobytes, as the last line.
+# Runs a command and prints its peak memory, in kilobytes, as the last line.
 MEASURED = (
     "import resource, subprocess, sys; "
     "code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL); "
@@ -45,7 +45,7 @@ MEASURED = (
 
 @contextmanager
 def local_target(latency: float) -> Iterator[str]:
-    """Run the target, and yield its address."""
+    """Run the target and yield its address."""
     script = Path(__file__).with_name("local_target.py")
     process = subprocess.Popen(
         [sys.executable, script, "--latency", str(latency)], stdout=subprocess.PIPE, text=True
@@ -59,7 +59,7 @@ def local_target(latency: float) -> Iterator[str]:
 
 
 def ask(url: str, path: str, body: object = None) -> Any:
-    """Call one of the target's own pages."""
+    """Call one of the target's control endpoints."""
     data = None if body is None else json.dumps(body).encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{url}{path}", data) as answer:
@@ -67,7 +67,7 @@ def ask(url: str, path: str, body: object = None) -> Any:
 
 
 def by_plain_loop(url: str) -> None:
-    """What people write: receive one, invoke, delete."""
+    """Replay as a simple script does: receive one message, invoke, delete."""
     import boto3  # noqa: PLC0415
 
     session = boto3.Session("local", "local", region_name="eu-west-1")
@@ -85,7 +85,7 @@ def by_plain_loop(url: str) -> None:
 
 
 def by_command(url: str) -> int:
-    """The command as a process; returns the most memory it had, in kilobytes."""
+    """Replay with the command in a process, and return its peak memory in kilobytes."""
     command = [sys.executable, "-m", "failure_destinations", "replay", "--queue", QUEUE]
     options = ["--yes", "--concurrency", "16", "--endpoint-url", url]
     ended = subprocess.run(
@@ -100,7 +100,7 @@ def by_command(url: str) -> int:
 
 
 def measured(url: str, count: int, run: Any) -> tuple[float, Any]:
-    """Return events a second, and what the run returned, once it did all of them once."""
+    """Return events a second and what the run returned; exit if it missed or repeated an event."""
     ask(url, "/fill", count)
     started = time.perf_counter()
     returned = run(url)
@@ -111,12 +111,12 @@ def measured(url: str, count: int, run: Any) -> tuple[float, Any]:
     return count / seconds, returned
 
 
-# Each runs against the target's address until its queue is empty.
+# Each takes the target's address and returns when its queue is empty.
 CONTENDERS = {"command": by_command, "replayer's handler": by_replayer_handler}
 
 
 def measure(*, latency: float, loop: int, few: int, many: int) -> dict[str, float]:
-    """Measure all of them against one target."""
+    """Measure every contender against one target."""
     with local_target(latency) as url:
         plain, _ = measured(url, loop, by_plain_loop)
         found = {"plain loop, events/s": round(plain, 1)}
@@ -139,7 +139,9 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.02, help="seconds a call takes (0.02)")
     parser.add_argument("--loop", type=int, default=300, help="events of the plain loop (300)")
     parser.add_argument("--few", type=int, default=10_000, help="events of the command (10,000)")
-    parser.add_argument("--many", type=int, default=100_000, help="for its memory (100,000); or 0")
+    parser.add_argument(
+        "--many", type=int, default=100_000, help="events for its peak memory (100,000); 0 skips"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = vars(parser.parse_args())
     as_json = arguments.pop("json")
@@ -149,7 +151,7 @@ def main() -> None:
         return
     for name, value in found.items():
         print(f"{name:45} {value}")
-    print("\nto reach: command / plain loop at least 5, memory the same")
+    print("\ntarget: command / plain loop at least 5, memory the same")
 
 
 if __name__ == "__main__":

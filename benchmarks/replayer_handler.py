@@ -1,11 +1,12 @@
-"""The replayer's Lambda handler, fed from the queue as Lambda feeds it, for `benchmarks/replay.py`.
+"""Calls the replayer's Lambda handler from the queue as Lambda does, for `benchmarks/replay.py`.
 
-Lambda's part is played here: one event in each call of the handler, as many at once as the
-replayer's `max_concurrency` says, and what the handler does not report is deleted.
+Each call has one event, as many calls run at once as the replayer's `max_concurrency` allows, and
+messages that the handler does not report are deleted.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,7 +16,7 @@ CONCURRENCY = 16
 
 
 def by_replayer_handler(url: str) -> None:
-    """Replay what the local target holds, until its queue is empty."""
+    """Replay the local target's messages until its queue is empty."""
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
@@ -52,14 +53,14 @@ def by_replayer_handler(url: str) -> None:
             sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
 
     with mock.patch.dict(os.environ, environment), ThreadPoolExecutor(CONCURRENCY) as pool:
-        replayer._replayer.cache_clear()
-        replayer._replayer()
+        # As in a new execution environment: the handler connects once, before the threads start.
+        importlib.reload(replayer).handler({"Records": []}, None)
         for done in [pool.submit(poll) for _ in range(CONCURRENCY)]:
             done.result()
 
 
 def as_record(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a message as Lambda hands it to the handler of a queue."""
+    """Return a message in the form of Lambda's SQS event."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],

@@ -1,4 +1,4 @@
-"""How Sphinx makes the site of these pages: `make docs`."""
+"""Configures Sphinx: `make docs`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from failure_destinations import __version__
 from failure_destinations.testing.node import find_node
 
-# What is imported for the reference starts Node.
+# Importing the constructs for the reference starts Node.
 os.environ.setdefault("JSII_NODE", str(find_node()))
 
 project = "failure-destinations"
@@ -21,7 +21,7 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
-# In docstrings `name` is a name, and a link where it has a place in the reference.
+# In docstrings `name` links to its place in the reference, if it has one.
 default_role = "py:obj"
 maximum_signature_line_length = 60
 
@@ -32,7 +32,7 @@ html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
 
-# Pages refer to headings of others by the names that GitHub gives them.
+# Pages link to headings by the anchors that GitHub gives them.
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -47,7 +47,7 @@ napoleon_use_rtype = False
 
 
 def setup(app: Sphinx) -> None:
-    """Keep napoleon from properties: it takes what stands before a colon for a type."""
+    """Keep napoleon away from properties: it takes text before a colon for a type."""
     written: list[str] = []
 
     def before(*context: Any) -> None:

@@ -1,4 +1,4 @@
-"""Reads CHANGELOG.md, which has the form of Keep a Changelog."""
+"""Reads CHANGELOG.md, in the format of Keep a Changelog."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Section:
     """What changed in one version.
 
     Attributes:
-        version: `0.1.0`; None for what is not released yet.
-        date: The day of the release, UTC; None for what is not released yet.
+        version: `0.1.0`; None for unreleased changes.
+        date: The day of the release, UTC; None for unreleased changes.
         text: Everything below the heading.
     """
 
@@ -30,26 +30,26 @@ class Section:
 
     @property
     def kinds(self) -> list[str]:
-        """The headings in it, such as Added."""
+        """The headings in the section, such as Added."""
         return _KIND.findall(self.text)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lists no change."""
+        """Whether the section lists no change."""
         return not re.search(r"^- ", self.text, re.MULTILINE)
 
 
 def read_changelog(root: Path) -> list[Section]:
-    """Return the sections of a project's changelog, the newest first.
+    """Return the sections of a project's changelog, newest first.
 
     Raises:
-        ValueError: a heading is neither `## [Unreleased]` nor `## [X.Y.Z] - YYYY-MM-DD`.
+        ValueError: A heading is neither `## [Unreleased]` nor `## [X.Y.Z] - YYYY-MM-DD`.
     """
     return list(_sections((root / "CHANGELOG.md").read_text(encoding="utf-8")))
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Return what versions are ordered by."""
+    """Return the key that sorts versions."""
     return tuple(map(int, version.split(".")))
 
 

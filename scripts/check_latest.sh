@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the tests with the newest versions that pyproject.toml allows, where `make test` has the
-# locked ones: what people get who install today.
+# Runs the tests with the newest versions that pyproject.toml allows, which users get today;
+# `make test` uses the versions in requirements/dev.txt.
 set -eu
 cd "$(dirname "$0")/.."
 environment=$PWD/.cache/latest

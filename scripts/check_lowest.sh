@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the tests with the lowest versions that pyproject.toml allows, on the oldest Python there is.
+# Runs the tests with the lowest versions that pyproject.toml allows, on the oldest supported Python.
 set -eu
 cd "$(dirname "$0")/.."
 environment=$PWD/.cache/lowest

@@ -1,7 +1,7 @@
-"""Checks that version, changelog and tag agree; before a tag, what is not released yet is fine.
+"""Checks that version, changelog and tag agree. Without a tag, unreleased changes are fine.
 
-`python -m scripts.check_release` checks the working tree and the tags of its commit; with
-`--tag v0.1.0` whether it is ready to be published as that; with `--notes` it prints what changed.
+`python -m scripts.check_release` checks the working tree and the tags of its commit; `--tag v0.1.0`
+checks that it is ready to be published under that tag; `--notes` prints what changed.
 """
 
 from __future__ import annotations
@@ -17,33 +17,30 @@ from pathlib import Path
 from .changelog import KINDS, Section, read_changelog, version_key
 
 ROOT = Path(__file__).parents[1]
-# Where the version stands, and how.
-PLACES = {
-    "pyproject.toml": r'^version = "(.*)"$',
-    "src/failure_destinations/__init__.py": r'^__version__ = "(.*)"$',
-    "uv.lock": r'^name = "failure-destinations"\nversion = "(.*)"$',
-}
+# The only place that has the version; pyproject.toml reads it from there.
+VERSION_FILE = Path("src") / "failure_destinations" / "__init__.py"
+_VERSION = re.compile(r'^__version__ = "(.*)"$', re.MULTILINE)
 
 
-def find_version(place: str, text: str) -> re.Match[str]:
-    """Find the version, as the only group, in one of the places.
+def find_version(text: str) -> re.Match[str]:
+    """Find the version, as the only group, in the text of its file.
 
     Raises:
-        ValueError: there is none.
+        ValueError: The text has no version.
     """
-    found = re.search(PLACES[place], text, re.MULTILINE)
+    found = _VERSION.search(text)
     if found is None:
-        raise ValueError(f"{place} has no version")
+        raise ValueError(f"{VERSION_FILE} has no __version__")
     return found
 
 
-def version_of(root: Path, place: str = "pyproject.toml") -> str:
-    """Return the version as one of the places has it."""
-    return find_version(place, (root / place).read_text(encoding="utf-8"))[1]
+def version_of(root: Path) -> str:
+    """Return the version of a project."""
+    return find_version((root / VERSION_FILE).read_text(encoding="utf-8"))[1]
 
 
 def find_problems(root: Path, tags: list[str]) -> list[str]:
-    """Return what does not agree, one line each.
+    """Return the disagreements, one line each.
 
     Args:
         root: The project's folder.
@@ -53,7 +50,7 @@ def find_problems(root: Path, tags: list[str]) -> list[str]:
         sections = read_changelog(root)
         version = version_of(root)
         return [
-            *_version_problems(root, version),
+            *_version_problems(version),
             *_changelog_problems(sections, version),
             *(problem for tag in tags for problem in _tag_problems(root, tag, sections, version)),
         ]
@@ -61,12 +58,9 @@ def find_problems(root: Path, tags: list[str]) -> list[str]:
         return [str(error)]
 
 
-def _version_problems(root: Path, version: str) -> Iterator[str]:
+def _version_problems(version: str) -> Iterator[str]:
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        yield f"pyproject.toml has version {version!r}: write X.Y.Z"
-    for place in PLACES:
-        if (other := version_of(root, place)) != version:
-            yield f"{place} has version {other}, pyproject.toml {version}"
+        yield f"the version is {version!r}: write X.Y.Z"
 
 
 def _changelog_problems(sections: list[Section], version: str) -> Iterator[str]:
@@ -84,7 +78,7 @@ def _changelog_problems(sections: list[Section], version: str) -> Iterator[str]:
         if version_key(newer) <= version_key(older) or day < day_before:
             yield f"CHANGELOG.md has {newer} of {day} above {older} of {day_before}"
     if released and version_key(version) < version_key(released[0][0]):
-        yield f"pyproject.toml has version {version}, CHANGELOG.md has {released[0][0]} already"
+        yield f"the version is {version}, CHANGELOG.md has {released[0][0]} already"
 
 
 def _tag_problems(root: Path, tag: str, sections: list[Section], version: str) -> Iterator[str]:
@@ -109,7 +103,7 @@ def tags_of_commit(root: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print what does not agree; the exit status is 1 if anything does not."""
+    """Print the disagreements, and return exit status 1 if there are any."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

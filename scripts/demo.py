@@ -1,4 +1,4 @@
-"""`make demo`: the article's app on this machine, from the schedule to the failed event."""
+"""`make demo`: run the tutorial's app on this machine, from the schedule to the failed event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTLE_SECONDS = 20
 
 
 class Narrator:
-    """Says what happens, with the seconds since the start; shows a clock while waiting."""
+    """Prints what happens with the seconds since the start, and a clock while waiting."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -33,7 +33,7 @@ class Narrator:
         print(f"{clear}{self._clock()}  {text}" if text else clear, flush=True)
 
     def waiting(self, what: str) -> None:
-        """Show that time passes: a running clock in a terminal, else a line each 10 seconds."""
+        """Show progress: a running clock in a terminal, otherwise a line every 10 seconds."""
         now = time.monotonic()
         if self._live:
             print(f"\r\x1b[K{self._clock()}  … {what}", end="", flush=True)
@@ -48,7 +48,7 @@ class Narrator:
 def wait(
     narrator: Narrator, what: str, look: Callable[[], bool], seconds: float, every: float = 0.5
 ) -> bool:
-    """Look until it is true or the time is over."""
+    """Call `look` until it returns True or the time is over, and return its last answer."""
     deadline = time.monotonic() + seconds
     while not (seen := look()) and time.monotonic() < deadline:
         narrator.waiting(what)
@@ -57,7 +57,7 @@ def wait(
 
 
 class Demo:
-    """One deployed article app, watched until it has lost nothing once."""
+    """The deployed app, watched until one event has failed for good."""
 
     def __init__(self, cloud: LocalCloud, narrator: Narrator) -> None:
         self.cloud = cloud
@@ -79,7 +79,7 @@ class Demo:
         self.narrator.say("the schedule fired: the handler runs, and fails 4 times out of 5")
 
     def failed_for_good(self) -> list[Message]:
-        """Wait until the runs so far have ended, and return the failed events in the queue."""
+        """Wait until the current runs have ended, and return the failed events in the queue."""
         found: list[Message] = []
         last = time.monotonic()
         runs = self.cloud.runs(self.function)
@@ -97,27 +97,25 @@ class Demo:
         return found
 
     def run_until_failed(self) -> Message:
-        """Go on until a run has failed for good: the handler is random."""
+        """Invoke the handler, which fails at random, until an event has failed for good."""
         found = self.failed_for_good()
         for _ in range(MOST_RUNS):
             if found:
                 return found[0]
-            self.narrator.say("that event went well in the end; another one, invoked by hand")
+            self.narrator.say("that event succeeded after all; invoking the handler once more")
             self.cloud.invoke(self.function, PAYLOAD)
             found = self.failed_for_good()
-        raise LocalCloudError(
-            f"{MOST_RUNS} events in a row went well: that is no luck, but an error"
-        )
+        raise LocalCloudError(f"{MOST_RUNS} events in a row succeeded, which cannot be chance")
 
     def mail_about(self, request_id: str) -> Mail | None:
-        """Wait for the mail about a failed event."""
+        """Wait for the e-mail about a failed event."""
         mails: list[Mail] = []
 
         def look() -> bool:
             mails[:] = [m for m in self.cloud.mails(count=0) if request_id in (m.subject + m.body)]
             return bool(mails)
 
-        wait(self.narrator, "waiting for the mail", look, SETTLE_SECONDS)
+        wait(self.narrator, "waiting for the e-mail", look, SETTLE_SECONDS)
         return mails[0] if mails else None
 
 
@@ -127,12 +125,12 @@ def request_id_of(record: Mapping[str, Any]) -> str:
 
 
 def show(demo: Demo, message: Message) -> None:
-    """Print the failed event, how often the handler ran, and the mail."""
+    """Print the failed event, how often the handler ran, and the e-mail."""
     record = message.json()
     request_id = request_id_of(record)
     runs = demo.cloud.runs(demo.function)
     mail = demo.mail_about(request_id)
-    demo.narrator.say("a run has failed for good, and nothing is lost")
+    demo.narrator.say("an event has failed for good, and it is not lost")
 
     print("\nThe failed event in the queue:\n")
     print(json.dumps(record, indent=2, ensure_ascii=False))
@@ -140,12 +138,12 @@ def show(demo: Demo, message: Message) -> None:
     ran = runs.get(request_id, max(runs.values()))
     print(f"The handler ran {ran} times for this event (retries=1), {sum(runs.values())} in all.")
     if mail is None:
-        raise LocalCloudError("no mail was sent")
-    print(f"\nThe mail to {mail.to}: {mail.subject or '(no subject)'}\n")
+        raise LocalCloudError("no e-mail was sent")
+    print(f"\nThe e-mail to {mail.to}: {mail.subject or '(no subject)'}\n")
     print(f"  {mail.body.strip()[:400]}")
     print(
         "\nOn AWS: cd examples/article && npx aws-cdk@2 deploy, and confirm the subscription in the"
-        " first mail.\nHere a retry came after a second; AWS waits a minute."
+        " first e-mail.\nHere a retry came after a second; AWS waits a minute."
     )
 
 
@@ -155,19 +153,19 @@ def main() -> int:
     parser.add_argument("--engine", default="best", choices=["best", "localemu", "ministack"])
     arguments = parser.parse_args()
     narrator = Narrator()
-    narrator.say("starting an AWS on this machine; the first time it is installed, too")
+    narrator.say("starting an AWS emulator on this machine, which is installed first if necessary")
     try:
         with LocalCloud(engine=arguments.engine, progress=narrator.say) as cloud:
             narrator.say(f"{cloud.engine.name} {cloud.engine.version} runs at {cloud.url}")
             demo = Demo(cloud, narrator)
             demo.wait_for_schedule()
             show(demo, demo.run_until_failed())
-            narrator.say("ending the engine")
+            narrator.say("stopping the engine")
     except LocalCloudError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\ndemo: interrupted; the engine has been ended", file=sys.stderr)
+        print("\ndemo: interrupted; the engine has been stopped", file=sys.stderr)
         return 130
     narrator.say("done: nothing is left running")
     return 0

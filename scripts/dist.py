@@ -1,6 +1,6 @@
-"""Builds wheel and sdist, the same bytes from the same commit, and checks them: `make dist`.
+"""Builds wheel and sdist reproducibly, and checks them: `make dist`.
 
-`python -m scripts.dist FOLDER` builds elsewhere than in dist/python, where publib looks.
+`python -m scripts.dist FOLDER` builds into another folder than dist/python, where publib looks.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ BIN = Path(sys.executable).parent
 
 
 def source_date(root: Path) -> int | None:
-    """Return the time that archives carry, in seconds since 1970, UTC.
+    """Return the time to write into archives, in seconds since 1970, UTC.
 
-    SOURCE_DATE_EPOCH, if it is set; else that of the release, so that a release's archive gives the
-    same bytes as its repository; else that of the last commit, or None where there is none.
+    It is SOURCE_DATE_EPOCH if set; otherwise the day of the release, so that building from a
+    release's sdist and from its commit gives the same bytes; otherwise the time of the last commit,
+    or None outside a repository.
     """
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(given)
@@ -41,31 +42,31 @@ def source_date(root: Path) -> int | None:
 
 
 def build(root: Path, folder: Path) -> list[Path]:
-    """Build into a folder, which is emptied before.
+    """Build into a folder, which is emptied first.
 
     Returns:
         The wheel and the sdist.
 
     Raises:
-        subprocess.CalledProcessError: it cannot be built.
+        subprocess.CalledProcessError: The build failed.
     """
     shutil.rmtree(folder, ignore_errors=True)
     date = source_date(root)
     environment = {} if date is None else {"SOURCE_DATE_EPOCH": str(date)}
-    # The locked build backend, not the newest: another one may write other bytes. The wheel is
+    # The recorded version of the build backend: another one may write other bytes. The wheel is
     # built from the sdist.
     backend = ["--no-build-isolation", "--python", sys.executable]
     _run(root, "uv", "build", "--quiet", *backend, "--out-dir", str(folder), ".", **environment)
-    # uv writes it, and everything in the folder is published.
+    # uv adds it, and publib publishes everything in the folder.
     (folder / ".gitignore").unlink(missing_ok=True)
     return sorted(folder.iterdir(), key=lambda path: path.suffix != ".whl")
 
 
 def check(root: Path, wheel: Path, sdist: Path) -> None:
-    """Let the tools look at what was built.
+    """Run the packaging tools' checks on wheel and sdist.
 
     Raises:
-        subprocess.CalledProcessError: one of them finds something, which it has printed.
+        subprocess.CalledProcessError: A check failed; the tool has printed why.
     """
     _run(root, "validate-pyproject", "pyproject.toml", VALIDATE_PYPROJECT_NO_NETWORK="1")
     _run(root, "twine", "check", "--strict", str(wheel), str(sdist))
@@ -78,7 +79,7 @@ def _run(root: Path, tool: str, *arguments: str, **environment: str) -> None:
 
 
 def main() -> int:
-    """Build and check; exit status 1 if anything is wrong."""
+    """Build and check, and return exit status 1 if anything is wrong."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,12 +1,12 @@
-"""Draws the ways of a failure from synthesised templates: `make diagrams`.
+"""Draws how a failure travels, from synthesised templates: `make diagrams`.
 
-Each node is a resource of the template, or a mailbox that it subscribes; each arrow a reference or
-a permission between two of them. What a failure cannot reach is left out.
+Each node is a resource of the template or a mailbox that it subscribes. Each arrow is a reference
+or a permission between two of them. What a failure cannot reach is left out; Graphviz does the
+layout.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -23,51 +23,55 @@ from failure_destinations.testing.node import find_node
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
-# The picture and the example that it is of.
+# Each picture and the example that it shows.
 PICTURES = {"architecture.svg": "article", "replay.svg": "replay"}
 
-BOX = (188, 62)
-GAP = (14, 62)
-MARGIN = 12
-# The width of a column that arrows only pass.
-LANE = 24
-
-# On a background of its own, so that it reads on any page; an <img> gets no style from outside.
+FONT = "Helvetica, Arial, sans-serif"
+# Graphviz measures nodes in a larger font than STYLE sets: readers have wider ones than Helvetica.
+GRAPH = f"""
+  rankdir=LR; bgcolor=white; pad=0.12; nodesep=0.3; ranksep=0.3
+  node [shape=box, style=rounded, fontname="{FONT}", fontsize=17, margin="0.18,0.08"]
+  edge [fontname="{FONT}", fontsize=13, penwidth=1.5, arrowsize=0.8]
+"""
+# An <img> gets no style from the page around it: the picture brings its background and both themes.
 STYLE = """
-text { font: 600 17px system-ui, sans-serif; fill: #1f2328; text-anchor: middle }
-.facts { font-weight: 400; font-size: 14px; fill: #57606a }
-.label { font-weight: 400; font-size: 14px; fill: #1f2328; paint-order: stroke;
-  stroke: #fff; stroke-width: 7px; stroke-linejoin: round }
-.page { fill: #fff }
-rect.box { fill: #f6f8fa; stroke: #8c959f; stroke-width: 1.5 }
-rect.queue { fill: #ddf4ff; stroke: #0969da }
-rect.function { fill: #fff1e5; stroke: #bc4c00 }
-path { fill: none; stroke: #57606a; stroke-width: 1.8 }
-path.broken { stroke-dasharray: 6 4 }
-marker path { fill: #57606a; stroke: none }
+.graph > polygon { fill: #fff }
+text { fill: #1f2328 }
+.node text { font-weight: 600; font-size: 15px }
+.node text + text { font-weight: 400; font-size: 13px; fill: #57606a }
+.edge text { paint-order: stroke; stroke: #fff; stroke-width: 4px; stroke-linejoin: round }
+.node path { fill: #f6f8fa; stroke: #8c959f; stroke-width: 1.5 }
+.node.queue path { fill: #ddf4ff; stroke: #0969da }
+.node.function path { fill: #fff1e5; stroke: #bc4c00 }
+.edge path { stroke: #57606a }
+.edge polygon { fill: #57606a; stroke: #57606a }
 @media (prefers-color-scheme: dark) {
-  text, .label { fill: #e6edf3 }
-  .facts { fill: #9da7b3 }
-  .label { stroke: #131416 }
-  .page { fill: #131416 }
-  rect.box { fill: #161b22; stroke: #6e7681 }
-  rect.queue { fill: #0c2d4d; stroke: #58a6ff }
-  rect.function { fill: #3b1f0c; stroke: #f0883e }
-  path { stroke: #9da7b3 }
-  marker path { fill: #9da7b3 }
+  .graph > polygon { fill: #131416 }
+  text { fill: #e6edf3 }
+  .node text + text { fill: #9da7b3 }
+  .edge text { stroke: #131416 }
+  .node path { fill: #161b22; stroke: #6e7681 }
+  .node.queue path { fill: #0c2d4d; stroke: #58a6ff }
+  .node.function path { fill: #3b1f0c; stroke: #f0883e }
+  .edge path { stroke: #9da7b3 }
+  .edge polygon { fill: #9da7b3; stroke: #9da7b3 }
 }
 """
-TIP = """<marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7"
-  orient="auto-start-reverse"><path d="M0 0 10 5 0 10z"/></marker>"""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A resource, or a mailbox."""
+    """A resource or a mailbox.
+
+    Attributes:
+        name: The name that the picture shows.
+        facts: What the picture says about it.
+        kind: Its style: schedule, function, topic, queue or mailbox.
+    """
 
     name: str
     facts: str
-    look: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,10 @@ class Arrow:
     """What goes from one node to another.
 
     Attributes:
-        source: Where from.
-        target: Where to.
+        source: The logical id that it starts at.
+        target: The logical id that it ends at.
         label: What happens.
-        broken: Whether that is so only where another hop is broken.
+        broken: Whether it is used only while another hop is broken.
         back: Whether it leads back to where the failure was.
     """
 
@@ -139,7 +143,7 @@ class Template:
         path = self._resources[id]["Metadata"]["aws:cdk:path"].split("/")
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", path[-2]).lower()
         words = words.replace("dead letter", "dead-letter")
-        # A construct's own function is called after the construct.
+        # A function inside a construct is named after the construct.
         return (path[-3].lower() if words == "function" else words).capitalize()
 
     def _read_nodes(self) -> Iterator[tuple[str, Node]]:
@@ -186,7 +190,7 @@ class Template:
             yield from self._permitted(function)
 
     def _permitted(self, function: str) -> Iterator[Arrow]:
-        """What only a permission tells: whom a function invokes, and what it sends to."""
+        """Yield what only permissions show: what a function invokes and where it sends."""
         role = target_of(self._resources[function]["Properties"]["Role"])
         labels = {"lambda:InvokeFunction": "replays", "sqs:SendMessage": "parks"}
         for _, policy in self._properties("AWS::IAM::Policy"):
@@ -205,150 +209,56 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _reached(arrows: Mapping[Arrow, None], functions: Sequence[str]) -> set[str]:
-    """Return what starts one of the functions, and whatever a failure comes to from there."""
+    """Return the nodes that start one of the functions or that its failure can reach."""
     reached = {*functions, *(arrow.source for arrow in arrows if arrow.target in functions)}
     while more := {a.target for a in arrows if a.source in reached} - reached:
         reached |= more
     return reached
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where each node is, and each arrow's stops between the layers: (layer, column)."""
-
-    places: Mapping[str, tuple[int, int]]
-    stops: Mapping[Arrow, Sequence[tuple[int, int]]]
-    columns: int
-    layers: int
-
-
-def lay_out(nodes: Sequence[str], arrows: Sequence[Arrow]) -> Layout:
-    """Place nodes in layers, each below what leads to it.
-
-    An arrow that passes a layer has a stop there, so that it passes between the boxes.
-    """
-    downwards = [arrow for arrow in arrows if not arrow.back]
-    layer = dict.fromkeys(nodes, 0)
-    for _ in nodes:
-        for arrow in downwards:
-            layer[arrow.target] = max(layer[arrow.target], layer[arrow.source] + 1)
-    chains: dict[Arrow, list[str]] = {}
-    for arrow in arrows:
-        first, last = layer[arrow.source], layer[arrow.target]
-        step = 1 if first < last else -1
-        between = [f"{arrow.source}>{arrow.target}@{n}" for n in range(first + step, last, step)]
-        layer.update(zip(between, range(first + step, last, step), strict=True))
-        chains[arrow] = [arrow.source, *between, arrow.target]
-    rows = [[id for id in layer if layer[id] == n] for n in range(max(layer.values()) + 1)]
-    columns = max(map(len, rows))
-    links = [pair for chain in chains.values() for pair in itertools.pairwise(chain)]
-    place = _columns(rows, [sorted(pair, key=layer.__getitem__) for pair in links], columns)
-    spots = {id: (layer[id], place[id]) for id in layer}
-    stops = {arrow: [spots[id] for id in chain] for arrow, chain in chains.items()}
-    return Layout({id: spots[id] for id in nodes}, stops, columns, len(rows))
+def to_dot(template: Template) -> str:
+    """Return the picture in Graphviz' language."""
+    nodes = [
+        f"  {_quoted(id)} [class={node.kind}, label={_quoted(node.name, node.facts)}]"
+        for id, node in template.nodes.items()
+    ]
+    arrows = [
+        f"  {_quoted(arrow.source)} -> {_quoted(arrow.target)} [label={_quoted(arrow.label)}"
+        f"{', style=dashed' if arrow.broken else ''}{', constraint=false' if arrow.back else ''}]"
+        for arrow in template.arrows
+    ]
+    return "\n".join(["digraph {", GRAPH, *nodes, *arrows, "}\n"])
 
 
-def _columns(
-    rows: Sequence[Sequence[str]], links: Sequence[Sequence[str]], columns: int
-) -> dict[str, int]:
-    """Return the column of each node and stop: the best of all, found layer by layer."""
-    best: dict[tuple[int, ...], tuple[float, dict[str, int]]] = {(): (0, {})}
-    for row in rows:
-        between = [(above, below) for above, below in links if below in row]
-        found = {}
-        for order in itertools.permutations(range(columns), len(row)):
-            own = dict(zip(row, order, strict=True))
-            off_centre = sum(abs(n - (columns - 1) / 2) for n in order) / 10
-            found[order] = min(
-                (
-                    (cost + off_centre + _cost(before | own, between), before | own)
-                    for cost, before in best.values()
-                ),
-                key=lambda option: option[0],
-            )
-        best = found
-    return min(best.values(), key=lambda option: option[0])[1]
-
-
-def _cost(place: Mapping[str, int], links: Sequence[tuple[str, str]]) -> float:
-    """Rate the arrows between two layers: by crossings, then by how far they lead aside."""
-    crossings = sum(
-        (place[a] - place[c]) * (place[b] - place[d]) < 0
-        for (a, b), (c, d) in itertools.combinations(links, 2)
-    )
-    return 20 * crossings + sum((place[a] - place[b]) ** 2 for a, b in links)
+def _quoted(*lines: str) -> str:
+    return json.dumps("\n".join(lines), ensure_ascii=False)
 
 
 def draw(title: str, template: Template) -> str:
-    """Return the picture."""
-    layout = lay_out(list(template.nodes), template.arrows)
-    boxed = {column for _, column in layout.places.values()}
-    widths = [BOX[0] if column in boxed else LANE for column in range(layout.columns)]
-    centres = [
-        MARGIN + sum(widths[:column]) + column * GAP[0] + widths[column] / 2
-        for column in range(layout.columns)
-    ]
-    width = 2 * MARGIN + sum(widths) + (layout.columns - 1) * GAP[0]
-    height = 2 * MARGIN + layout.layers * BOX[1] + (layout.layers - 1) * GAP[1]
+    """Return the picture as SVG.
 
-    def centre(spot: tuple[int, int]) -> tuple[float, float]:
-        return centres[spot[1]], MARGIN + BOX[1] / 2 + spot[0] * (BOX[1] + GAP[1])
-
-    lines, labels = [], []
-    for arrow, stops in layout.stops.items():
-        path, label = _curve([centre(stop) for stop in stops])
-        look = ' class="broken"' if arrow.broken else ""
-        lines.append(f'<path{look} d="{path}" marker-end="url(#tip)"/>')
-        labels.append(f'<text class="label" x="{label[0]:g}" y="{label[1]:g}">{arrow.label}</text>')
-    boxes = []
-    for id, node in template.nodes.items():
-        x, y = centre(layout.places[id])
-        boxes.append(
-            f'<rect class="box {node.look}" x="{x - BOX[0] / 2:g}" y="{y - BOX[1] / 2:g}" '
-            f'width="{BOX[0]}" height="{BOX[1]}" rx="8"/>'
-            f'<text x="{x:g}" y="{y - 4:g}">{escape(node.name)}</text>'
-            f'<text class="facts" x="{x:g}" y="{y + 17:g}">{escape(node.facts)}</text>'
-        )
-    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
-        f"<title>{escape(title)}</title>",
-        f"<style>{STYLE}</style>",
-        TIP,
-        f'<rect class="page" width="{width}" height="{height}" rx="10"/>',
-        *lines,
-        *boxes,
-        *labels,
-        "</svg>",
-    ]
-    return "\n".join(parts) + "\n"
-
-
-def _curve(points: Sequence[tuple[float, float]]) -> tuple[str, tuple[float, float]]:
-    """Return an arrow's path and where its label is: on its first stretch."""
-    half = BOX[1] / 2 if points[-1][1] > points[0][1] else -BOX[1] / 2
-    stops = [(points[0][0] + _side(points[0], points[1]), points[0][1] + half)]
-    for x, y in points[1:-1]:
-        stops += [(x, y - half), (x, y + half)]
-    stops.append((points[-1][0] + _side(points[-1], points[-2]), points[-1][1] - half))
-    path = f"M{stops[0][0]:g} {stops[0][1]:g}"
-    for index, ((x, y), (to_x, to_y)) in enumerate(itertools.pairwise(stops)):
-        middle = (y + to_y) / 2
-        bend = f"C{x:g} {middle:g} {to_x:g} {middle:g} {to_x:g} {to_y:g}"
-        path += f" L{to_x:g} {to_y:g}" if index % 2 else f" {bend}"
-    (x, y), (to_x, to_y) = stops[0], stops[1]
-    return path, ((x + to_x) / 2, (y + to_y) / 2 + 5)
-
-
-def _side(box: tuple[float, float], other: tuple[float, float]) -> float:
-    """An arrow meets a box on the side that the other end is on, so that labels stand apart."""
-    return 0 if box[0] == other[0] else (BOX[0] / 4 if other[0] > box[0] else -BOX[0] / 4)
+    Raises:
+        subprocess.CalledProcessError: Graphviz cannot draw it; it has printed why.
+    """
+    renderer = Path(__file__).with_name("render_dot.mjs")
+    command = [str(find_node()), str(renderer)]
+    drawn = subprocess.run(
+        command, input=to_dot(template), stdout=subprocess.PIPE, encoding="utf-8", check=True
+    ).stdout
+    svg = drawn[drawn.index("<svg") :]
+    # Graphviz titles each node and arrow with its logical id, which browsers show on hover.
+    svg = re.sub(r"<title>.*?</title>\n", "", svg)
+    svg = re.sub(r"<!--.*?-->\n", "", svg)
+    # A point of Graphviz is a pixel here, so that font sizes are what they say.
+    opening, rest = re.sub(r'(width|height)="(\d+)pt"', r'\1="\2"', svg).split(">", 1)
+    head = f' role="img">\n<title>{escape(title)}</title>\n<style>{STYLE}</style>'
+    return f"{opening}{head}{rest}"
 
 
 def picture(name: str) -> str:
-    """Return a picture as it is to be committed."""
+    """Return a picture as it is committed."""
     example = PICTURES[name]
-    return draw(f"The way of a failure in examples/{example}", Template(synthesise(example)))
+    return draw(f"How a failure travels in examples/{example}", Template(synthesise(example)))
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""What the rehearsal's fresh environment does in a folder with the README's first example.
+"""Deploys the README's first example and replays its failed event, in the rehearsal's environment.
 
-It deploys the app to an engine, and lists and replays the failed event with the installed command.
+The app is deployed to an engine; the installed command lists and replays the event.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from failure_destinations.testing import LocalCloud
 
 COMMAND = Path(sys.executable).with_name("failure-destinations")
 EVENT = {"order": 42}
-MENDED = "def handler(event, context): return event"
+FIXED = "def handler(event, context): return event"
 
 
 def command(cloud: LocalCloud, *arguments: str) -> list[Any]:
@@ -33,16 +33,16 @@ def command(cloud: LocalCloud, *arguments: str) -> list[Any]:
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
-def mend(cloud: LocalCloud, function: str) -> None:
-    """Deploy the function's handler anew, without what made it fail."""
+def fix(cloud: LocalCloud, function: str) -> None:
+    """Update the function's code to a handler that succeeds."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.py", MENDED)
+        archive.writestr("index.py", FIXED)
     cloud.client("lambda").update_function_code(FunctionName=function, ZipFile=code.getvalue())
 
 
 def main() -> None:
-    """Lose nothing, and run again what failed."""
+    """Let an event fail, find it in the queue, fix the handler, and replay the event."""
     with LocalCloud(engine="ministack") as cloud:
         queue_url = cloud.deploy(".")["Reports"]["QueueUrl"]
         function = cloud.physical_id("Reports", "Report")
@@ -51,7 +51,7 @@ def main() -> None:
 
         listed = command(cloud, "list")
         assert [event["payload"] for event in listed] == [EVENT], listed
-        mend(cloud, function)
+        fix(cloud, function)
         (replayed,) = command(cloud, "replay", "--yes")
         assert replayed["succeeded"] == 1, replayed
         assert command(cloud, "list") == []

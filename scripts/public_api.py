@@ -1,6 +1,6 @@
 """The public API as lines of text, one for each name, parameter and option: `make api`.
 
-It is read from the source, without CDK. `tests/released/api.txt` is the record of the working
+It is read from the source, without the CDK. `tests/released/api.txt` is the record of the working
 tree, `tests/released/X.Y.Z/api.txt` that of a released version.
 """
 
@@ -18,8 +18,9 @@ from failure_destinations.cli.group import cli
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "released" / "api.txt"
-# What people import; all that the others define is theirs only through these.
-MODULES = ("failure_destinations", "failure_destinations.testing")
+# The modules of docs/reference: what others define is public only through these.
+PACKAGE = "failure_destinations"
+MODULES = tuple(f"{PACKAGE}.{name}" for name in ("check", "runtime", "testing"))
 COMMAND = "failure-destinations"
 _VARIADIC = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
 
@@ -28,14 +29,14 @@ def read_api() -> dict[str, str]:
     """Return the form of each public name: its annotation and default, bases, or kind."""
     package = cast(
         griffe.Module,
-        griffe.load(MODULES[0], search_paths=[ROOT / "src"], resolve_aliases=True),
+        griffe.load(PACKAGE, search_paths=[ROOT / "src"], resolve_aliases=True),
     )
-    api: dict[str, str] = {}
-    for name in MODULES:
-        module = package if name == package.path else package[name.removeprefix(f"{MODULES[0]}.")]
+    api = dict.fromkeys(MODULES, "module")
+    for name in (PACKAGE, *MODULES):
+        module = package if name == PACKAGE else package[name.removeprefix(f"{PACKAGE}.")]
         for exported in sorted(map(str, module.exports or ())):
             if not exported.startswith("_"):
-                api.update(_forms(f"{name}.{exported}", module[exported]))
+                api.update(_forms(f"{name}.{exported}", _member(module, exported)))
     api.update(_command_forms(COMMAND, cli))
     return api
 
@@ -52,9 +53,10 @@ def from_text(text: str) -> dict[str, str]:
 
 
 def changed_names(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
-    """Return what is new, gone or has another form, and the word that names it to users.
+    """Return the names that are new, gone or of another form, each with the word for it.
 
-    What is new or gone together with the class, function or command it belongs to is named with it.
+    A name that is new or gone together with its module, class, function or command is left out:
+    naming that one is enough.
     """
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     return {
@@ -65,7 +67,7 @@ def changed_names(before: Mapping[str, str], after: Mapping[str, str]) -> dict[s
 
 
 def is_named(word: str, text: str) -> bool:
-    """Tell whether a text has the word, and not only as a part of another."""
+    """Return whether a text has the word, and not only as a part of another."""
     return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
 
 
@@ -81,6 +83,12 @@ def _word(name: str) -> str:
     return name.rpartition(" " if name.startswith(COMMAND) else ".")[2]
 
 
+def _member(module: Any, name: str) -> Any:
+    member = module[name]
+    # `from .replay import replay` leaves the function where griffe has the module.
+    return member[name] if member.is_module else member
+
+
 def _forms(name: str, member: Any) -> Iterator[tuple[str, str]]:
     if member.is_class:
         yield name, f"class({', '.join(map(str, member.bases))})"
@@ -93,6 +101,8 @@ def _forms(name: str, member: Any) -> Iterator[tuple[str, str]]:
         yield from _parameters(name, member.parameters)
     elif "property" in member.labels:
         yield name, f"property {member.annotation}"
+    elif str(member.value).startswith("Literal["):
+        yield name, f"one of {' '.join(str(member.value).split())}"
     else:
         yield name, "attribute" if member.annotation is None else f"attribute {member.annotation}"
 

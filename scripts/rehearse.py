@@ -1,9 +1,8 @@
 """Rehearses a release on this machine: `make rehearse`.
 
-publib uploads to a package index on 127.0.0.1, a fresh environment installs from it, the README's
-first example is deployed to an engine with it and loses nothing; then comes an upgrade, and the
-same upload again, which is skipped. Nothing of the checkout is used by what was installed, and only
-dependencies come from the machine's own index.
+publib uploads to a package index on 127.0.0.1. A fresh environment installs from it, and deploys
+the README's first example to an engine. Then come an upgrade and a repeated upload, which is
+skipped. The installed package uses nothing from the checkout.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ from .release import UNRELEASED
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 FIRST_FAILURE = ROOT / "scripts" / "first_failure.py"
-PUBLIB = ROOT / "node_modules" / ".bin" / "publib-pypi"
+PUBLISH = ROOT / "scripts" / "publish.sh"
 EXTRAS = ("cli", "node", "testing")
 LOOPBACK = "127.0.0.1"
 INDEX_START_SECONDS = 30
-CHANGE = "### Changed\n\n- What the rehearsal changes.\n"
+CHANGE = "### Changed\n\n- A change for the rehearsal.\n"
 
 
 class RehearsalError(Exception):
-    """The release would not have worked."""
+    """Something in the release would not have worked."""
 
 
 def say(text: str) -> None:
@@ -51,7 +50,7 @@ def run(*command: str | Path, env: Mapping[str, str], cwd: Path) -> str:
     """Run a command and return what it printed.
 
     Raises:
-        RehearsalError: it failed; with all that it printed.
+        RehearsalError: The command failed; the message has its output.
     """
     ended = subprocess.run(
         [str(part) for part in command],
@@ -70,13 +69,13 @@ def run(*command: str | Path, env: Mapping[str, str], cwd: Path) -> str:
 
 @contextmanager
 def package_index(folder: Path) -> Iterator[str]:
-    """Run an empty package index on this machine, and give its address."""
+    """Run an empty package index on this machine and yield its address."""
     folder.mkdir()
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = probe.getsockname()[1]
     url = f"http://{LOOPBACK}:{port}"
-    # It neither asks for a password nor looks elsewhere for what it has not got.
+    # It asks for no password, and does not redirect to another index for what it lacks.
     options = ["-i", LOOPBACK, "-p", str(port), "-a", ".", "-P", ".", "--disable-fallback"]
     with (folder.parent / "index.log").open("w+", encoding="utf-8") as log:
         index = subprocess.Popen(
@@ -105,39 +104,34 @@ def _answers(url: str) -> bool:
 
 
 class Publisher:
-    """publib, with a Python of its own: it installs its twine for the user of that Python."""
+    """Publishes as the release job does, but with a password and to this machine."""
 
     def __init__(self, work: Path) -> None:
         self.work = work
 
     def publish(self, folder: Path, url: str) -> str:
-        """Upload all in a folder and return what publib said.
+        """Upload the files of a folder and return publib's output.
 
         Raises:
-            RehearsalError: the address is not on this machine, or publib failed.
+            RehearsalError: The address is not on this machine, or publib failed.
         """
         if urlsplit(url).hostname != LOOPBACK:
             raise RehearsalError(f"a rehearsal publishes to {LOOPBACK} only, got {url}")
-        environment = self.work / "publib"
-        if not environment.exists():
-            # `pip install --user` works neither in an ordinary one nor on Debian's Python.
-            options = ["--system-site-packages", str(environment)]
-            run(sys.executable, "-m", "venv", *options, env=os.environ, cwd=self.work)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PYPI_", "TWINE_"))}
         env |= {
             "NO_PROXY": LOOPBACK,
-            "PATH": os.pathsep.join([str(environment / "bin"), os.environ["PATH"]]),
-            "PYTHONUSERBASE": str(self.work / "user"),
+            "PUBLISH_ENVIRONMENT": str(self.work / "publish"),
+            "PYTHON": sys.executable,
             "TWINE_NON_INTERACTIVE": "1",
             "TWINE_PASSWORD": "none",
             "TWINE_REPOSITORY_URL": url,
             "TWINE_USERNAME": "none",
         }
-        return run(PUBLIB, folder, env=env, cwd=self.work)
+        return run("sh", PUBLISH, folder, env=env, cwd=self.work)
 
 
 class Stranger:
-    """Somebody with an empty folder, who installs what the index has."""
+    """A user with an empty folder who installs from the index."""
 
     def __init__(self, work: Path, url: str) -> None:
         self.url = url
@@ -150,17 +144,16 @@ class Stranger:
             if not k.startswith(("PIP_", "PYTHON", "JSII_", "VIRTUAL_ENV"))
         } | {"NO_PROXY": LOOPBACK, "PIP_CONFIG_FILE": os.devnull}
         run(sys.executable, "-m", "venv", work / "stranger", env=os.environ, cwd=work)
-        # The dependencies come first, as locked, so that pip needs no index but the rehearsal's.
+        # The dependencies come first, in the recorded versions, so that pip needs only the
+        # rehearsal's index.
         extras = [part for extra in EXTRAS for part in ("--extra", extra)]
-        export = ["--quiet", "--frozen", "--no-dev", "--no-emit-project", *extras]
-        locked = work / "requirements.txt"
-        run(BIN / "uv", "export", *export, "-o", locked, env=os.environ, cwd=ROOT)
-        install = ["pip", "install", "--quiet", "--require-hashes", "-r", str(locked)]
+        install = ["pip", "install", "--quiet", "-r", "pyproject.toml", *extras]
+        recorded = ["--constraint", "requirements/dev.txt"]
         python = ["--python", str(self.bin / "python")]
-        run(BIN / "uv", *install, *python, env=os.environ, cwd=work)
+        run(BIN / "uv", *install, *recorded, *python, env=os.environ, cwd=ROOT)
 
     def install(self, version: str) -> None:
-        """Install the newest version, which must be this one, by pip."""
+        """Install the newest version with pip; it must be this one."""
         self.run(
             "python",
             *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"),
@@ -173,11 +166,11 @@ class Stranger:
             raise RehearsalError(f"{installed} from {where} is installed, not {version}")
 
     def run(self, program: str, *arguments: str, **env: str) -> str:
-        """Run a program of the environment in the folder, and return what it printed."""
+        """Run a program of the environment in the folder and return its output."""
         return run(self.bin / program, *arguments, env=self.env | env, cwd=self.folder)
 
     def synthesise(self) -> dict[str, str]:
-        """Run the app and return type by logical id."""
+        """Run the app and return each resource's type by logical id."""
         node = "from failure_destinations.testing.node import find_node; print(find_node())"
         out = tempfile.mkdtemp(dir=self.folder)
         runtime = self.run("python", "-c", node).strip()
@@ -186,7 +179,7 @@ class Stranger:
         return {id: resource["Type"] for id, resource in template["Resources"].items()}
 
     def run_without_installing(self, version: str) -> None:
-        """Run the command as `uvx` does, from the index alone."""
+        """Run the command as `uvx` does: straight from the index."""
         package = f"failure-destinations[cli]=={version}"
         command = ["tool", "run", "--index", f"{self.url}/simple/", "--from", package]
         uvx = run(
@@ -202,7 +195,7 @@ class Stranger:
 
 
 def first_example() -> str:
-    """Return the README's first Python block, which is a whole app."""
+    """Return the README's first Python block, a whole app."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
     if block is None:
@@ -211,10 +204,12 @@ def first_example() -> str:
 
 
 def next_version(work: Path, sdist: Path) -> tuple[str, list[Path]]:
-    """Release the version after this one, from what its sdist has, and build it."""
+    """Release the next version from the contents of the sdist, and build it."""
     with tarfile.open(sdist) as archive:
         archive.extractall(work / "next")
     (project,) = (work / "next").iterdir()
+    # A build takes the version from it, where there is one; a repository has none.
+    (project / "PKG-INFO").unlink()
     changelog = project / "CHANGELOG.md"
     text = changelog.read_text(encoding="utf-8")
     changelog.write_text(text.replace(UNRELEASED, f"{UNRELEASED}\n{CHANGE}", 1), encoding="utf-8")
@@ -232,10 +227,10 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def rehearse(work: Path) -> None:
-    """Rehearse in an empty folder.
+    """Rehearse a release in an empty folder.
 
     Raises:
-        RehearsalError: something would not have worked.
+        RehearsalError: Something would not have worked.
     """
     version = version_of(ROOT)
     say(f"building {version}, and its successor from its sdist")
@@ -246,14 +241,14 @@ def rehearse(work: Path) -> None:
         say(f"publishing {version} with publib to {url}")
         publisher.publish(work / "first", url)
         if hashes(work / "index") != hashes(work / "first"):
-            raise RehearsalError("the index does not have what was built")
+            raise RehearsalError("the index does not hold the files that were built")
 
         say("installing from it into a fresh environment")
         stranger = Stranger(work, url)
         stranger.install(version)
         stranger.run_without_installing(version)
 
-        say("deploying the README's first example to an engine; listing and replaying what fails")
+        say("deploying the README's first example to an engine; replaying its failed event")
         (stranger.folder / "app.py").write_text(first_example(), encoding="utf-8")
         (stranger.folder / "cdk.json").write_text('{"app": "python3 app.py"}', encoding="utf-8")
         before = stranger.synthesise()
@@ -270,14 +265,14 @@ def rehearse(work: Path) -> None:
         published = hashes(work / "index")
         said = publisher.publish(work / "second", url)
         if said.count("Skipping") != len(list((work / "second").iterdir())):
-            raise RehearsalError(f"publib skipped nothing:\n{said}")
+            raise RehearsalError(f"publib did not skip what is published:\n{said}")
         if hashes(work / "index") != published:
-            raise RehearsalError("publishing again has changed the index")
+            raise RehearsalError("publishing again changed the index")
     say("done: nothing is left running")
 
 
 def main() -> int:
-    """Rehearse; exit status 1 says that the release would not have worked."""
+    """Rehearse, and return exit status 1 if the release would not have worked."""
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as work:
         try:
             rehearse(Path(work).resolve())

@@ -1,8 +1,7 @@
-"""Prepares a release in the working tree, for a person to look at, commit and tag.
+"""Prepares a release in the working tree, for you to review, commit and tag.
 
-`make release VERSION=0.2.0`: the version is set, what CHANGELOG.md lists as unreleased becomes that
-version's, and the record of its API and templates is left in `tests/released`, for later versions
-to be held against.
+`make release VERSION=0.2.0` sets the version, moves the unreleased changes in CHANGELOG.md under
+it, and records its API and templates in `tests/released`. Later versions are compared with them.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from pathlib import Path
 
 from . import public_api
 from .changelog import read_changelog, version_key
-from .check_release import PLACES, find_problems, find_version
+from .check_release import VERSION_FILE, find_problems, find_version
 
 ROOT = Path(__file__).parents[1]
 UNRELEASED = "## [Unreleased]\n"
 
 
 def refuse_unless_new(root: Path, version: str) -> None:
-    """Refuse a version that cannot be released.
+    """Raise ValueError if a version cannot be released.
 
     Args:
         root: The project's folder.
         version: X.Y.Z, above every released one.
 
     Raises:
-        ValueError: the version is none or too low, or nothing has changed.
+        ValueError: The version is malformed or too low, or nothing has changed.
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise ValueError(f"version must be X.Y.Z, got {version!r}")
     sections = read_changelog(root)
     released = [section.version for section in sections if section.version]
     if released and version_key(version) <= version_key(released[0]):
-        raise ValueError(f"version must be above {released[0]}, which is released, got {version}")
+        raise ValueError(f"version must be above {released[0]}, the last release, got {version}")
     if not sections or sections[0].version is not None or sections[0].is_empty:
         raise ValueError(
             "CHANGELOG.md lists no change in [Unreleased]: there is nothing to release"
@@ -47,20 +46,19 @@ def refuse_unless_new(root: Path, version: str) -> None:
 
 
 def set_version(root: Path, version: str, day: dt.date) -> None:
-    """Set the version of a project, and give it what the changelog lists as unreleased."""
+    """Set the version of a project and move the unreleased changes under it."""
     changelog = root / "CHANGELOG.md"
     text = changelog.read_text(encoding="utf-8")
     heading = f"{UNRELEASED}\n## [{version}] - {day}\n"
     changelog.write_text(text.replace(UNRELEASED, heading, 1), encoding="utf-8")
-    for place in PLACES:
-        text = (root / place).read_text(encoding="utf-8")
-        old = find_version(place, text)
-        text = text[: old.start(1)] + version + text[old.end(1) :]
-        (root / place).write_text(text, encoding="utf-8")
+    file = root / VERSION_FILE
+    text = file.read_text(encoding="utf-8")
+    old = find_version(text)
+    file.write_text(text[: old.start(1)] + version + text[old.end(1) :], encoding="utf-8")
 
 
 def record(root: Path, version: str) -> None:
-    """Leave the API and the templates of a version in `tests/released`."""
+    """Record the API and the templates of a version in `tests/released`."""
     released = root / "tests" / "released"
     environment = os.environ | {"CDK_VALIDATION": "false", "PYTHONPATH": str(root / "src")}
     command = [sys.executable, str(released / "app.py"), version]
@@ -70,7 +68,7 @@ def record(root: Path, version: str) -> None:
 
 
 def main() -> int:
-    """Prepare the release; one line says what is wrong when it cannot."""
+    """Prepare the release, or print one line that says why it cannot be."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -89,7 +87,7 @@ def main() -> int:
         return 1
     print(
         f"release: {version} is prepared. Look at `git diff`, then\n"
-        "  git add CHANGELOG.md pyproject.toml uv.lock src tests/released\n"
+        "  git add CHANGELOG.md src tests/released\n"
         f"  git commit -m 'release: {version}'\n"
         f"  git tag v{version}\n"
         f"  git push origin main v{version}"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv and node_modules from uv.lock and package-lock.json. `make` calls it.
+# Makes .venv and node_modules from requirements/*.txt and package-lock.json. `make` calls it.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -16,14 +16,13 @@ say "$("$python" --version), packages into .venv (about a minute on a new machin
   say "cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"
   exit 1
 }
-.venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
-.venv/bin/uv export --quiet --frozen --no-emit-project --all-groups --all-extras \
-  --output-file .venv/requirements.txt > /dev/null
+.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+  --require-hashes --requirement requirements/uv.txt
 export VIRTUAL_ENV="$PWD/.venv"
-.venv/bin/uv pip install --quiet --require-hashes --requirement .venv/requirements.txt
+.venv/bin/uv pip install --quiet --require-hashes --requirement requirements/dev.txt
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 
-say "the CDK CLI and esbuild into node_modules"
+say "the CDK CLI, esbuild, Graphviz and publib into node_modules"
 PATH="$PWD/.venv/bin:$PATH" npm ci --silent --no-audit --no-fund
 touch .venv/ready
 say "ready after $(($(date +%s) - started)) s"

@@ -1,4 +1,4 @@
-"""The pictures in docs/images are those of the examples' templates."""
+"""The pictures in docs/images show the examples' templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ article = functools.cache(lambda: synthesise("article"))
 
 
 def without(type: str) -> Mapping[str, Any]:
-    """Return the article's template without its resources of a type."""
+    """Return the article's template without its resources of one type."""
     template = copy.deepcopy(dict(article()))
     resources = template["Resources"].items()
     template["Resources"] = {id: each for id, each in resources if each["Type"] != type}
@@ -23,28 +23,28 @@ def without(type: str) -> Mapping[str, Any]:
 
 
 def names(template: Mapping[str, Any]) -> set[str]:
-    """Return what a picture of the template shows."""
+    """Return the names that a picture of the template shows."""
     return {node.name for node in Template(template).nodes.values()}
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_committed_picture_is_fresh(name: str) -> None:
-    """Drawn anew from the example, a picture is what is committed; else: make diagrams."""
+    """A picture drawn from its example is the committed one; if not: make diagrams."""
     assert picture(name) == (IMAGES / name).read_text(encoding="utf-8")
 
 
-def test_shows_the_whole_way() -> None:
-    """Each stop of the way of a failure is in the picture."""
+def test_shows_every_stop() -> None:
+    """The picture shows each resource that a failure can reach."""
     stops = {"Schedule", "Handler", "Topic", "Queue", "Mailbox", "Copy queue", "Dead-letter queue"}
     assert names(article()) == stops
 
 
 def test_shows_nothing_that_the_template_lacks() -> None:
-    """Without its subscriptions the topic leads nowhere."""
+    """A topic without subscriptions leads nowhere."""
     assert {"Queue", "Mailbox"} & names(without("AWS::SNS::Subscription")) == set()
 
 
-def test_tells_the_runs_by_lambdas_retries() -> None:
-    """The handler's failure is labelled with how often it has run by then."""
+def test_counts_the_runs_by_lambdas_retries() -> None:
+    """The arrow from the handler says how often it ran before the failure counts."""
     labels = {arrow.label for arrow in Template(article()).arrows}
     assert "fails 2 times" in labels

@@ -1,7 +1,9 @@
-"""What the library's JavaScript reads of an app is what CDK synthesises."""
+"""The library's JavaScript reads from an app what the CDK synthesises."""
 
 from __future__ import annotations
 
+import io
+import tarfile
 from typing import Any
 
 import aws_cdk as cdk
@@ -11,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from failure_destinations.constructs.cover.node import AppReader, ReadResource
-from scripts.jsii_package import ARCHIVE, packed
+from failure_destinations.constructs.cover.node.archive import pack
 
 TYPE = "Custom::Example"
 
@@ -26,12 +28,12 @@ class Nothing:
 
 
 def example(scope: Construct, properties: dict[str, Any]) -> cdk.CfnResource:
-    """Define a resource of a type that is always read."""
+    """Define a custom resource: those are always read."""
     return cdk.CfnResource(scope, "Example", type=TYPE, properties=properties)
 
 
 def read(app: cdk.App, path: str) -> dict[str, ReadResource]:
-    """Return what is read of a stack."""
+    """Return the resources that are read of a stack, by logical id."""
     ((resources),) = (
         stack["resources"]
         for stack in AppReader.read(app, [], [])["stacks"]
@@ -40,13 +42,20 @@ def read(app: cdk.App, path: str) -> dict[str, ReadResource]:
     return {resource["id"]: resource for resource in resources}
 
 
-def test_archive_is_of_the_files_beside_it() -> None:
-    """Packed anew, they are what is committed; else: make jsii."""
-    assert ARCHIVE.read_bytes() == packed()
+def test_archive_does_not_depend_on_place_and_time() -> None:
+    """The same sources give the same bytes, so that jsii unpacks them once on a machine."""
+    with tarfile.open(fileobj=io.BytesIO(pack())) as archive:
+        members = archive.getmembers()
+    assert [member.name for member in members] == [
+        "package/index.js",
+        "package/.jsii",
+        "package/package.json",
+    ]
+    assert {(m.mtime, m.uid, m.gid, m.uname, m.mode) for m in members} == {(0, 0, 0, "", 0o644)}
 
 
 def test_reads_what_cdk_resolves(app: cdk.App, stack: cdk.Stack) -> None:
-    """Joined texts, lists, numbers, conditions, and what is nothing."""
+    """Joined strings, lists, numbers and empty values are resolved like the CDK does."""
     queue = sqs.Queue(stack, "Queue")
     names = cdk.CfnParameter(stack, "Names", type="List<String>")
     age = cdk.CfnParameter(stack, "Age", type="Number")
@@ -74,15 +83,15 @@ def test_reads_what_cdk_resolves(app: cdk.App, stack: cdk.Stack) -> None:
 
 @jsii.implements(cdk.IStableStringProducer)
 class Name:
-    """Produces a text that is known."""
+    """Produces a known string."""
 
     def produce(self) -> str:
         """Called by CDK."""
         return "name"
 
 
-def test_imports_what_is_of_another_stack(app: cdk.App, stack: cdk.Stack) -> None:
-    """Also where both stacks have a resource of that logical id."""
+def test_imports_what_another_stack_defines(app: cdk.App, stack: cdk.Stack) -> None:
+    """A reference to another stack is an import, even if both define that logical id."""
     other = cdk.Stack(app, "Other")
     queues = [sqs.Queue(each, "Queue") for each in (stack, other)]
     example(stack, {"Own": queues[0].queue_arn, "Others": queues[1].queue_arn})
@@ -98,8 +107,8 @@ def test_imports_what_is_of_another_stack(app: cdk.App, stack: cdk.Stack) -> Non
     assert properties == {"Own": own, "Others": {"Fn::ImportValue": name}}
 
 
-def test_reads_nested_stacks_and_no_stages(app: cdk.App, stack: cdk.Stack) -> None:
-    """A stage is synthesised by itself."""
+def test_reads_nested_stacks_but_not_nested_stages(app: cdk.App, stack: cdk.Stack) -> None:
+    """A nested stack is read with its parent; a stage is synthesised on its own."""
     nested = cdk.NestedStack(stack, "Nested")
     cdk.Stack(cdk.Stage(app, "Stage"), "Stack")
     stacks = AppReader.read(app, [], [])["stacks"]
@@ -110,8 +119,8 @@ def test_reads_nested_stacks_and_no_stages(app: cdk.App, stack: cdk.Stack) -> No
 
 
 @pytest.mark.parametrize("by", ["reference", "dependency", "nested reference"])
-def test_tells_what_is_deployed_before(app: cdk.App, stack: cdk.Stack, by: str) -> None:
-    """Over any number of stacks; the stack itself and what comes after it are not among them."""
+def test_finds_the_stacks_that_are_deployed_before(app: cdk.App, stack: cdk.Stack, by: str) -> None:
+    """Dependencies are followed over any number of stacks, without the stack itself."""
     first, second, after = (cdk.Stack(app, id) for id in ("First", "Second", "After"))
     queues = {each: sqs.Queue(each, "Queue") for each in (stack, first, second)}
     example(after, {"Arn": queues[stack].queue_arn})

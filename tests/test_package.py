@@ -1,4 +1,4 @@
-"""The package as people import it."""
+"""Importing the package."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ def run_python(code: str) -> str:
 
 
 def test_exports_what_it_says() -> None:
-    """Every exported name is there, and dir() shows it."""
+    """Every exported name exists and dir() lists it."""
     exported = {name: getattr(failure_destinations, name) for name in failure_destinations.__all__}
     assert set(exported) <= set(dir(failure_destinations))
     assert [name for name, value in exported.items() if value is None] == []
 
 
-def test_names_members_by_the_public_module() -> None:
-    """An unknown name is an AttributeError like any other module's."""
+def test_rejects_an_unknown_name() -> None:
+    """An unknown name raises AttributeError, as in any module."""
     assert not hasattr(failure_destinations, "FailureChanel")
 
 
 def test_imports_nothing_of_cdk_by_itself() -> None:
-    """Neither CDK nor Node starts before a construct is used."""
+    """Importing the package loads neither the CDK nor Node."""
     code = "import sys, failure_destinations; print([m for m in sys.modules if 'jsii' in m])"
     assert run_python(code) == "[]"
 
 
 def test_imports_the_testing_part_without_cdk() -> None:
-    """LocalCloud can be imported where CDK is not."""
+    """Importing failure_destinations.testing does not load the CDK."""
     code = (
         "import sys, failure_destinations.testing; print([m for m in sys.modules if 'jsii' in m])"
     )
@@ -42,7 +42,7 @@ def test_imports_the_testing_part_without_cdk() -> None:
 
 
 def test_checks_templates_with_the_standard_library() -> None:
-    """The rule needs neither CDK nor what the command needs."""
+    """The check loads neither the CDK nor the command's dependencies."""
     code = (
         "import sys\n"
         "from failure_destinations import find_uncovered_functions\n"
@@ -52,7 +52,7 @@ def test_checks_templates_with_the_standard_library() -> None:
     assert run_python(code) == "[]"
 
 
-def test_agrees_on_its_version() -> None:
-    """The installed version is the module's."""
+def test_has_the_installed_version() -> None:
+    """The installed distribution has the module's version."""
     code = "from importlib.metadata import version; print(version('failure-destinations'))"
     assert run_python(code) == failure_destinations.__version__

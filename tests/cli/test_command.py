@@ -36,8 +36,8 @@ def test_starts_without_what_help_does_not_need(arguments: list[str]) -> None:
 
 def test_reference_is_fresh() -> None:
     """docs/cli.md is what --help says; `make reference` writes it anew."""
-    script = ROOT / "scripts" / "write_cli_reference.py"
-    subprocess.run([sys.executable, script, "--check"], check=True)
+    command = [sys.executable, "-m", "scripts.write_reference", "--check"]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 class _Denying(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A stranger gets what a release publishes; the whole rehearsal is a long test."""
+"""A release can be published, installed and upgraded; the rehearsal is a long test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scripts.rehearse import Publisher, RehearsalError, main
 def test_release_is_published_installed_deployed_and_upgraded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """From the upload to the upgrade, with an app that loses nothing in between."""
+    """The rehearsal passes, from the upload to the upgrade."""
     with capsys.disabled():
         assert main() == 0
 

@@ -1,4 +1,4 @@
-"""What runs on GitHub calls what is here, and only one job may publish."""
+"""The workflows call what exists, and only one job may publish."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 pytest.importorskip("check_jsonschema", reason="the release's tools are in .venv only")
 
@@ -26,7 +27,7 @@ def jobs_of(workflow: Path) -> dict[str, Any]:
 
 
 def commands_of(job: dict[str, Any]) -> list[str]:
-    """Return what a job runs, once for each place of its matrix."""
+    """Return the commands of a job, once for each combination of its matrix."""
     matrix = job.get("strategy", {}).get("matrix", {})
     combinations = matrix.get("include") or [
         {name: value} for name, values in matrix.items() for value in values
@@ -58,7 +59,7 @@ EVERY_COMMAND = sorted(
     [("github-workflows", WORKFLOWS), ("github-issue-forms", FORMS)],
 )
 def test_github_can_read_it(schema: str, files: list[Path]) -> None:
-    """Workflows and issue forms have GitHub's schema."""
+    """Workflows and issue forms match GitHub's schemas."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
     ended = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout
@@ -76,19 +77,19 @@ def test_runs_what_is_here(command: str) -> None:
     elif program == ".venv/bin/python":
         assert (ROOT / f"{arguments[1].replace('.', '/')}.py").is_file()
     else:
-        assert program in {"gh", "npm", "npx"}
+        assert program in {"gh", "npm"}
 
 
 def test_tests_every_python_that_is_promised() -> None:
-    """Each Python of the classifiers has its job."""
+    """Each Python version of the classifiers has a job."""
     promised = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
     test = jobs_of(ROOT / ".github" / "workflows" / "ci.yml")["test"]
     assert test["strategy"]["matrix"]["python"] == promised
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_actions_cannot_change_under_us(workflow: Path) -> None:
-    """Each action is pinned to a commit, with its version beside it."""
+def test_pins_actions_to_commits(workflow: Path) -> None:
+    """Each action is pinned to a commit, with its version in a comment."""
     uses = re.findall(r"uses: (.*)", workflow.read_text())
     assert uses
     assert [use for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", use)] == []
@@ -103,7 +104,7 @@ def test_leaves_no_credentials_to_what_runs(workflow: Path) -> None:
 
 
 def test_only_one_job_may_publish() -> None:
-    """It has an environment of its own, and no other job has the project's identity."""
+    """Only `publish` has the project's identity, in its own environment."""
     jobs = {(path.stem, name): job for path in WORKFLOWS for name, job in jobs_of(path).items()}
     with_identity = [
         place for place, job in jobs.items() if "id-token" in job.get("permissions", {})
@@ -111,3 +112,28 @@ def test_only_one_job_may_publish() -> None:
     assert with_identity == [("release", "publish")]
     assert jobs["release", "publish"]["environment"] == "pypi"
     assert jobs["release", "publish"]["needs"] == "build"
+
+
+def test_publib_installs_nothing_that_is_not_pinned() -> None:
+    """The hashed requirements satisfy everything that publib installs."""
+    publib = (ROOT / "node_modules" / "publib" / "bin" / "publib-pypi").read_text()
+    wanted = [
+        requirement
+        for packages in re.findall(r'^ *packages="(.*)"$', publib, re.MULTILINE)
+        for requirement in packages.replace("$packages", "").split()
+    ]
+    assert [Requirement(requirement).name for requirement in wanted] == [
+        "twine",
+        "id",
+        "pypi-attestations",
+    ]
+    recorded = (ROOT / "requirements" / "publish.txt").read_text()
+    pinned = dict(re.findall(r"^([\w-]+)==([\w.]+)", recorded, re.MULTILINE))
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pinned[requirement.name])
+
+
+def test_publishing_job_runs_only_what_is_pinned() -> None:
+    """The job installs from npm's lock file and from hashed requirements."""
+    publish = jobs_of(ROOT / ".github" / "workflows" / "release.yml")["publish"]
+    assert commands_of(publish) == ["npm ci --ignore-scripts", "sh scripts/publish.sh dist/python"]

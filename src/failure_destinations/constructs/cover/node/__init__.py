@@ -1,33 +1,31 @@
-"""Reads an app in Node, where the CDK is: one call instead of one for each resource.
-
-`package/` is JavaScript, which jsii loads from the archive beside it, as it does the CDK's own.
-"""
+"""Reads an app in Node, where the CDK runs: one call instead of one for each resource."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from typing import Any, TypedDict, cast
 
-import aws_cdk  # noqa: F401 - what it needs is loaded before it
+import aws_cdk  # noqa: F401 - jsii must load what the package depends on first
 import jsii
 from aws_cdk import CfnResource, Stack, Stage
 from constructs import IConstruct
 
-_ARCHIVE = Path(__file__).with_name("failure-destinations@1.0.0.jsii.tgz")
-jsii.kernel.load("failure-destinations", "1.0.0", str(_ARCHIVE))
+from .archive import packed
+
+with packed() as archive:
+    jsii.kernel.load("failure-destinations", "1.0.0", str(archive))
 
 
 class ReadResource(TypedDict, total=False):
-    """A resource. Only of the types that were asked for so, it has the last three.
+    """A resource. The last three keys are present only for the types in `called`.
 
     Attributes:
         id: Its logical id.
         type: Its CloudFormation type.
-        properties: Its properties, resolved, with names as CDK has them.
+        properties: Its resolved properties, with the CDK's names.
         element: The resource itself.
-        construct: The construct around it.
-        accepted: The ids of the findings that are accepted of that construct, or around it.
+        construct: The construct that defines it.
+        accepted: The ids of the findings that are acknowledged on that construct or a parent.
     """
 
     id: str
@@ -43,10 +41,10 @@ class ReadStack(TypedDict):
 
     Attributes:
         path: Its path.
-        outer: The path of the stack that it is deployed with: its own, unless it is nested.
+        outer: The path of the outermost stack that it is deployed with: its own unless nested.
         stack: The stack itself.
-        resources: What it defines.
-        exports: What it exports and other stacks import from it, by the names of the exports.
+        resources: The resources that it defines.
+        exports: The values that other stacks import from it, by export name.
     """
 
     path: str
@@ -60,8 +58,8 @@ class ReadApp(TypedDict):
     """A stage or an app.
 
     Attributes:
-        stacks: Its stacks, nested ones too, but for those of stages in it.
-        hasConditions: Whether a stack has conditions.
+        stacks: Its stacks and nested stacks, without those of stages inside it.
+        hasConditions: Whether any stack defines a condition.
     """
 
     stacks: list[ReadStack]
@@ -73,14 +71,14 @@ class AppReader(metaclass=jsii.JSIIMeta, jsii_type="failure-destinations.AppRead
 
     @classmethod
     def read(cls, stage: Stage, types: Collection[str], called: Collection[str]) -> ReadApp:
-        """Return what the stacks of a stage or app define of some types.
+        """Return the resources of some types that a stage or app defines.
 
-        What `add_property_override` and its like change is not seen.
+        Property overrides (`add_property_override` and similar) are not read.
 
         Args:
             stage: The stage or app.
-            types: The CloudFormation types; custom resources are read too.
-            called: Which of these are to come with their constructs.
+            types: The CloudFormation types to read; custom resources are always read.
+            called: The types whose resources are returned with their constructs.
         """
         return cast(ReadApp, jsii.sinvoke(cls, "read", [stage, sorted(types), sorted(called)]))
 
@@ -88,8 +86,7 @@ class AppReader(metaclass=jsii.JSIIMeta, jsii_type="failure-destinations.AppRead
     def before(cls, stacks: Iterable[Stack]) -> list[str]:
         """Return the paths of the outermost stacks that are deployed before some stacks.
 
-        They follow from dependencies of stacks, and from references to one another. What
-        `add_property_override` and its like refer to, and dependencies of single constructs, are
-        not seen.
+        Dependencies between stacks and references between them count. References in property
+        overrides, and dependencies between single constructs, do not.
         """
         return cast(list[str], jsii.sinvoke(cls, "before", [list(stacks)]))

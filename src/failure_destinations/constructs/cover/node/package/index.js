@@ -1,6 +1,6 @@
 'use strict';
-// Runs in the Node process of jsii, beside the CDK: one call reads what would take Python one for
-// each resource. It only reads; what follows from it is decided in Python.
+// Runs in jsii's Node process, beside the CDK, and reads an app in one call where Python would need
+// one for each resource. It only reads; Python decides what follows.
 
 const {
   CfnCondition, CfnElement, CfnOutput, CfnResource, DefaultTokenResolver, Reference, Stack, Stage,
@@ -9,17 +9,17 @@ const {
 const { Construct } = require('constructs');
 
 const FUNCTION = 'AWS::Lambda::Function';
-// All that is read of a function; nothing else is resolved before its time.
+// Only these properties of a function are read: resolving others early could change the app.
 const OF_FUNCTIONS = ['functionName', 'deadLetterConfig', 'description'];
 
 class AppReader {
   /**
-   * What the stacks of a stage or app define of some types, with references to other stacks as the
-   * templates will have them: exports and imports.
+   * Returns the resources of some types that a stage or app defines. References to other stacks are
+   * exports and imports, as in the templates.
    *
    * @param stage   the stage or app
-   * @param types   the CloudFormation types to read; custom resources are read too
-   * @param called  which of these are returned with their construct, and what is accepted of it
+   * @param types   the CloudFormation types to read; custom resources are always read
+   * @param called  the types to return with construct and acknowledged findings
    */
   static read(stage, types, called) {
     const wanted = new Set(types);
@@ -34,7 +34,7 @@ class AppReader {
     }
     const resolver = new ReferenceResolver((reference, value, here) => {
       const owner = stacks.get(stackOf(reference.target));
-      // A reference may stand for another one, which is imported already.
+      // A reference may resolve to another one that is already an import.
       const isImported = value?.['Fn::ImportValue'] in (owner?.exports ?? {});
       if (owner === undefined || owner.stack === here || isImported) return value;
       const name = exportName(owner.path, value);
@@ -63,7 +63,7 @@ class AppReader {
         read.resources.push(resource);
       }
     }
-    // Only of what is imported: what is resolved before its time may not change any more.
+    // Only outputs that are imported: a value that is resolved early must not change afterwards.
     for (const name of importsOf([...stacks.values()].map((read) => read.resources))) {
       for (const output of outputs.get(name) ?? []) {
         stacks.get(output.stack).exports[name] = resolver.resolve(output.stack, output.value);
@@ -72,7 +72,7 @@ class AppReader {
     return { stacks: [...stacks.values()], hasConditions };
   }
 
-  /** The paths of the outermost stacks that are deployed before some stacks. */
+  /** Returns the paths of the outermost stacks that are deployed before some stacks. */
   static before(stacks) {
     const found = new Set();
     const waiting = stacks.map(outermost);
@@ -93,7 +93,7 @@ function* directlyBefore(stack) {
     needed.add(reference.target);
     return '';
   });
-  // A stack within it that is not nested is deployed by itself.
+  // A stack inside it that is not a nested stack is deployed on its own.
   const inside = stack.node.findAll().filter((each) => CfnElement.isCfnElement(each));
   for (const each of inside.filter((element) => outermost(element.stack) === stack)) {
     if (CfnResource.isCfnResource(each)) resolver.resolve(stack, each.cfnProperties);
@@ -103,7 +103,7 @@ function* directlyBefore(stack) {
   yield* stacks.filter((each) => each !== stack);
 }
 
-/** Resolves tokens as CDK does, but for references, of which something is asked. */
+/** Resolves tokens as the CDK does, but calls `write` for each reference. */
 class ReferenceResolver extends DefaultTokenResolver {
   constructor(write) {
     super({ join: joined });
@@ -135,32 +135,32 @@ function partsOf(value) {
   return delimiter === '' && Array.isArray(parts) ? parts : [value];
 }
 
-/** The name by which others import a value: in texts of JSON, too, where some signs are escaped. */
+/** Returns the name of a value's export, without characters that JSON strings escape. */
 function exportName(path, value) {
   return `${path}:${JSON.stringify(value)}`.replace(/["\\]/g, "'");
 }
 
-/** The names that are imported somewhere in a value. */
+/** Yields the export names that a value imports, at any depth. */
 function* importsOf(value) {
   if (typeof value?.['Fn::ImportValue'] === 'string') yield value['Fn::ImportValue'];
-  // Constructs are no values.
+  // A construct is not a value.
   else if (typeof value === 'object' && value !== null && !Construct.isConstruct(value)) {
     for (const each of Object.values(value)) yield* importsOf(each);
   }
 }
 
-/** The stacks of a stage, nested ones too, but for those of stages in it. */
+/** Returns the stacks and nested stacks of a stage, without those of stages inside it. */
 function stacksOf(construct) {
   const below = construct.node.children.filter((child) => !Stage.isStage(child)).flatMap(stacksOf);
   return Stack.isStack(construct) ? [construct, ...below] : below;
 }
 
-/** What is in a stack's own template. */
+/** Returns the elements of a stack's own template. */
 function elementsOf(stack) {
   return stack.node.findAll().filter((each) => CfnElement.isCfnElement(each) && each.stack === stack);
 }
 
-/** The stack that a construct is in, or is; undefined of an app. */
+/** Returns the stack that a construct is or belongs to; undefined for an app. */
 function stackOf(construct) {
   return construct.node.scopes.findLast((each) => Stack.isStack(each));
 }
@@ -175,7 +175,7 @@ function propertiesOf(resource) {
   return Object.fromEntries(OF_FUNCTIONS.map((name) => [name, properties[name]]));
 }
 
-/** Returns what tells the ids of the findings that are accepted of a construct or around it. */
+/** Returns a function from a construct to the findings acknowledged on it or on a parent. */
 function acknowledged() {
   const known = new Map();
   return function of(construct) {

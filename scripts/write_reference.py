@@ -1,0 +1,93 @@
+"""Writes the generated parts of the documentation: `make reference`.
+
+`python -m scripts.write_reference --check` fails if a page is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+from failure_destinations.cli.group import cli
+
+DOCS = Path(__file__).parents[1] / "docs"
+NAME = "failure-destinations"
+WIDTH = 100
+# Between these comments, a page has a generated table.
+BEGIN, END = "<!-- written by make reference -->\n", "<!-- end of what is written -->\n"
+HEAD = """# The command `failure-destinations`
+
+Install it with `pip install 'failure-destinations[cli]'`. It needs neither the CDK nor Node, and
+finds credentials and Region as every AWS tool does. This page is the output of `--help`.
+
+| to | permissions |
+|---|---|
+| find a queue by its stack | `cloudformation:ListStackResources`, `cloudformation:GetTemplate` |
+| … that belongs to another stack than its channel | `sns:GetSubscriptionAttributes` |
+| find any queue | `sqs:GetQueueUrl`, `sqs:GetQueueAttributes` |
+| list | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
+| be warned about a function that drains the queue | `lambda:ListEventSourceMappings` |
+| replay | all of these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
+| … with --stack | `lambda:ListFunctionEventInvokeConfigs`, `lambda:GetFunctionConfiguration` |
+"""
+
+
+def help_of(command: click.Command, name: str, parent: click.Context | None = None) -> str:
+    """Return the output of a command's --help."""
+    context = click.Context(
+        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
+    )
+    return command.get_help(context).rstrip()
+
+
+def command_reference() -> str:
+    """Return the page about the command."""
+    parent = click.Context(cli, info_name=NAME, terminal_width=WIDTH, max_content_width=WIDTH)
+    parts = [HEAD, f"```text\n{help_of(cli, NAME)}\n```\n"]
+    for name in cli.list_commands(parent):
+        command = cli.get_command(parent, name)
+        if command is not None:
+            parts.append(f"## {name}\n\n```text\n{help_of(command, name, parent)}\n```\n")
+    return "\n".join(parts)
+
+
+def with_table(page: str, table: str) -> str:
+    """Return a page with a table between its two comments.
+
+    Raises:
+        ValueError: The page lacks one of the comments.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page must have {BEGIN.strip()!r} and {END.strip()!r}")
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+# Each page, and what makes the new one of the old one.
+PAGES: Mapping[str, Callable[[str], str]] = {
+    "cli.md": lambda _: command_reference(),
+}
+
+
+def stale_pages() -> dict[Path, str]:
+    """Return the new text of each page that is not current."""
+    pages = [(DOCS / name, write) for name, write in PAGES.items()]
+    texts = {path: (path.read_text(encoding="utf-8"), write) for path, write in pages}
+    return {path: new for path, (old, write) in texts.items() if (new := write(old)) != old}
+
+
+def main() -> None:
+    """Write the pages, or exit with the names of stale ones."""
+    stale = stale_pages()
+    if "--check" in sys.argv and stale:
+        sys.exit(f"stale: {', '.join(path.name for path in stale)}: make reference")
+    for path, text in stale.items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
