@@ -12,11 +12,11 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from .called import Called
 from .channel.attaching import AsyncSettings, check_free, define_config
-from .channel.called import Called
 from .channel.channel import FailureChannel
-from .channel.refusals import check_scope, checked_emails, shown
 from .channel.wiring import wiring_of
+from .refusals import check_scope, checked_emails, shown
 from .schedule import Delivery
 
 

@@ -13,7 +13,7 @@ from constructs import Construct
 
 from failure_destinations.text import printable
 
-from .channel.refusals import is_token, shown
+from .refusals import is_token, shown
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_BYTES = 1024 * 1024

@@ -13,9 +13,9 @@ from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
 from .channel import keys
-from .channel.refusals import check_age, checked_count, is_token, shown
 from .channel.wiring import Wiring
 from .payload import Payload
+from .refusals import check_age, checked_count, is_token, shown
 from .suppressions import DATA_KEYS, acknowledge
 
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html

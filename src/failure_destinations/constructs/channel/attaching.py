@@ -13,11 +13,11 @@ from constructs import Construct
 
 from failure_destinations import names
 
+from ..called import Called, function_and_qualifier
+from ..refusals import check_age, check_one_resource, checked_count, fifo_name, has_member, shown
 from ..suppressions import DATA_KEYS, acknowledge
-from .called import Called, function_and_qualifier
 from .copies import keep_copies
 from .keys import SEND, in_words
-from .refusals import check_age, check_one_resource, checked_count, fifo_name, has_member, shown
 from .wiring import AttachedHandler, Wiring
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
@@ -111,6 +111,26 @@ def define_config(
         settings.on_success is not None,
     )
     return attach(wiring, called, attached, place, policy)
+
+
+def attach_uncovered(
+    wiring: Wiring,
+    settings: AsyncSettings,
+    called: Called,
+    config: lambda_.CfnEventInvokeConfig | None,
+) -> bool:
+    """Attach a handler that `cover` found, and return whether its role may publish.
+
+    Args:
+        wiring: The channel's.
+        settings: Retries and maximum event age for a handler that has no configuration.
+        called: The handler.
+        config: The configuration that it has, without a failure destination.
+    """
+    if config is not None:
+        return add_failure_destination(wiring, called, config).may_publish
+    check_free(called)
+    return define_config(wiring, called, settings).may_publish
 
 
 def add_failure_destination(

@@ -16,15 +16,8 @@ from constructs import Construct, IConstruct
 
 from failure_destinations import names
 
-from ..suppressions import suppress_for_channel
-from ..synthesis import at_synthesis
-from .attaching import AsyncSettings, check_free, checked_settings, define_config
-from .called import Called
-from .destination import ChannelDestination
-from .given_parts import check_key, check_queue, check_subscribed, check_subscriptions, check_topic
-from .keys import SEND, in_words, let_service_send
-from .mailboxes import mailbox_id
-from .refusals import (
+from ..called import Called
+from ..refusals import (
     check_address,
     check_age,
     check_environment,
@@ -33,6 +26,13 @@ from .refusals import (
     checked_emails,
     shown,
 )
+from ..suppressions import suppress_for_channel
+from ..synthesis import at_synthesis
+from .attaching import AsyncSettings, attach_uncovered, check_free, define_config
+from .destination import ChannelDestination
+from .given_parts import check_key, check_queue, check_subscribed, check_subscriptions, check_topic
+from .keys import SEND, in_words, let_service_send
+from .mailboxes import mailbox_id
 from .wiring import Wiring, register
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
@@ -299,8 +299,8 @@ class FailureChannel(Construct):
         """
         from ..cover.cover import cover  # noqa: PLC0415 - start-up time: it imports the check
 
-        checked_settings(retries, max_event_age)
-        cover(self._wiring, scope, retries=retries, max_event_age=max_event_age)
+        settings = AsyncSettings(retries=retries, max_event_age=max_event_age)
+        cover(self._wiring, scope, functools.partial(attach_uncovered, self._wiring, settings))
 
     def add_email(self, address: str) -> sns.Subscription:
         """Notify one more mailbox of each failure.

@@ -11,7 +11,7 @@ from typing import Any
 from aws_cdk import CfnCondition, CfnResource
 from constructs import Construct
 
-from .called import Called
+from ..called import Called
 
 
 def copy_condition(called: Called, config: Construct) -> None:

@@ -16,8 +16,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from ..called import Called
 from . import keys
-from .called import Called
 
 if TYPE_CHECKING:
     from .wiring import Wiring

@@ -11,10 +11,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IValidation
 
+from ..called import Called
+from ..refusals import has_member, shown
 from ..tree import ref
 from .attaching import Place, attach, check_imported, check_success, place_of
-from .called import Called
-from .refusals import has_member, shown
 from .wiring import AttachedHandler, Wiring
 
 

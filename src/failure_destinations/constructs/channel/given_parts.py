@@ -8,7 +8,7 @@ from typing import Any, cast
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from .refusals import check_one_resource, fifo_name, has_member, shown
+from ..refusals import check_one_resource, fifo_name, has_member, shown
 
 
 def check_subscriptions(subscriptions: Any) -> None:

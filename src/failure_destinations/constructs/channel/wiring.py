@@ -21,11 +21,11 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from ..called import Called
+from ..refusals import check_environment, shown
 from ..tree import ref
-from .called import Called
 from .conditions import copy_condition
 from .observable_list import ObservableList
-from .refusals import check_environment, shown
 
 if TYPE_CHECKING:
     from ..replayer.replayer import FailureReplayer

@@ -15,8 +15,8 @@ from failure_destinations.check.rule import judge
 from failure_destinations.check.stacks import Stack as Template
 from failure_destinations.check.stacks import read_facts
 
-from ..channel.called import Called
-from ..channel.refusals import shown
+from ..called import Called
+from ..refusals import shown
 from .node import AppReader, ReadResource, ReadStack
 
 _FUNCTION = "AWS::Lambda::Function"

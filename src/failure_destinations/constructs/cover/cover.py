@@ -9,37 +9,43 @@ once, and reads the app by itself.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import jsii
-from aws_cdk import Annotations, Aspects, Duration, IAspect, Stack
+from aws_cdk import Annotations, Aspects, IAspect, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
 from failure_destinations.check.findings import OTHER_QUALIFIER, UNCOVERED
 
-from ..channel.attaching import (
-    AsyncSettings,
-    add_failure_destination,
-    check_free,
-    define_config,
-)
-from ..channel.refusals import has_member, shown
-from ..channel.wiring import Wiring
+from ..called import Called
+from ..refusals import has_member, shown
 from ..tree import outermost, ref, stage_of
 from .app_model import AppModel, Handler
 from .node import AppReader
 
+if TYPE_CHECKING:
+    from ..channel.wiring import Wiring
+
 _FIXED = (UNCOVERED.id, OTHER_QUALIFIER.id)
 
 
-def cover(
-    wiring: Wiring, scope: IConstruct, *, retries: int, max_event_age: Duration | None
-) -> None:
-    """Attach a channel to what is uncovered below a scope, once everything is defined."""
+Attach = Callable[[Called, "lambda_.CfnEventInvokeConfig | None"], bool]
+"""Attaches a handler, with the configuration that it has, and returns whether it may publish."""
+
+
+def cover(wiring: Wiring, scope: IConstruct, attach: Attach) -> None:
+    """Attach a channel to what is uncovered below a scope, once everything is defined.
+
+    Args:
+        wiring: The channel's.
+        scope: The construct below which functions are attached.
+        attach: Attaches one of them, or raises ValueError.
+    """
     _check_scope(wiring.channel, scope)
     place = Construct(wiring.channel, _id_of(scope))
-    Aspects.of(place).add(_Cover(wiring, scope, place, retries, max_event_age))
+    Aspects.of(place).add(_Cover(wiring, scope, place, attach))
 
 
 @jsii.implements(IAspect)
@@ -49,14 +55,12 @@ class _Cover:
         wiring: Wiring,
         scope: IConstruct,
         place: Construct,
-        retries: int,
-        max_event_age: Duration | None,
+        attach: Attach,
     ) -> None:
         self._wiring = wiring
         self._scope = scope
         self._place = place
-        self._retries = retries
-        self._max_event_age = max_event_age
+        self._attach = attach
 
     def visit(self, node: IConstruct) -> None:  # noqa: ARG002
         """Read the app and attach; CDK calls this for the one construct that it is applied to."""
@@ -74,7 +78,10 @@ class _Cover:
             if not f"{path}/".startswith(below):
                 continue
             try:
-                may_publish = self._attach(handler, model.config_of(finding))
+                config = model.config_of(finding)
+                self._wiring.check_within_reach(called.handler, called.stack)
+                self._check_order(handler)
+                may_publish = self._attach(called, config)
             except ValueError as error:
                 # It stays uncovered, and the check reports it.
                 Annotations.of(called.handler).add_warning_v2(
@@ -90,17 +97,6 @@ class _Cover:
                 "failure-destinations:covered",
                 f"cover attached {len(attached)} of the app's functions: {', '.join(attached)}",
             )
-
-    def _attach(self, handler: Handler, config: lambda_.CfnEventInvokeConfig | None) -> bool:
-        """Attach a handler, and return whether it may publish."""
-        called = handler.called
-        self._wiring.check_within_reach(called.handler, called.stack)
-        self._check_order(handler)
-        if config is not None:
-            return add_failure_destination(self._wiring, called, config).may_publish
-        check_free(called)
-        settings = AsyncSettings(retries=self._retries, max_event_age=self._max_event_age)
-        return define_config(self._wiring, called, settings).may_publish
 
     def _check_order(self, handler: Handler) -> None:
         """Raise ValueError for a handler that cannot refer to the channel without a cycle."""

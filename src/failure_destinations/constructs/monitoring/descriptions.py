@@ -7,7 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from ..channel.called import function_and_qualifier
+from ..called import function_and_qualifier
 
 
 def failed_events_waiting(queue: sqs.IQueue) -> str:

@@ -10,8 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from ..channel.attaching import MAX_EVENT_AGE_SECONDS
-from ..channel.refusals import is_token
 from ..channel.wiring import AttachedHandler
+from ..refusals import is_token
 
 _MILLISECONDS = 1000
 _PERCENT = 100

@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from ..channel.called import function_and_qualifier
+from ..called import function_and_qualifier
 
 # The group of every schedule that was not put into another.
 DEFAULT_GROUP = "default"

@@ -19,8 +19,8 @@ from failure_destinations import names
 
 from ..channel.attaching import MAX_EVENT_AGE_SECONDS, MIN_EVENT_AGE_SECONDS, check_is_function
 from ..channel.channel import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS, FailureChannel
-from ..channel.refusals import check_age, check_scope, has_member, is_token, shown
 from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
+from ..refusals import check_age, check_scope, has_member, is_token, shown
 from . import descriptions, metrics
 from .alarm import define_alarm
 from .alarm_topic import check_alarm_topic, define_alarm_topic, use_alarm_topic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ..channel.refusals import checked_count, shown
+from ..refusals import checked_count, shown
 
 _PERCENT = 100
 # The largest whole number that JSON and CloudFormation hold exactly.

@@ -12,7 +12,7 @@ from constructs import Construct, IConstruct
 
 from failure_destinations.runtime.replayer import EXTRA_RECEIVES
 
-from ..channel.refusals import is_token
+from ..refusals import is_token
 
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_FACTOR = 6

@@ -24,10 +24,13 @@ from constructs import Construct
 
 from failure_destinations import names
 
+from ..called import Called
 from ..channel import keys
-from ..channel.called import Called
 from ..channel.channel import FailureChannel
-from ..channel.refusals import (
+from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
+from ..monitoring import descriptions, metrics
+from ..monitoring.alarm import define_alarm
+from ..refusals import (
     check_age,
     check_environment,
     check_grantee,
@@ -36,9 +39,6 @@ from ..channel.refusals import (
     is_token,
     shown,
 )
-from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
-from ..monitoring import descriptions, metrics
-from ..monitoring.alarm import define_alarm
 from ..suppressions import suppress_for_replayer
 from .given_queue import VISIBILITY_FACTOR, GivenQueueCheck
 from .role import ReplayerRole
