@@ -11,7 +11,7 @@ from typing import Any
 
 from failure_destinations.errors import FailureDestinationsError
 
-from .findings import UncoveredFunction
+from .findings import Finding
 from .stacks import Stack
 from .values import mapping, member, members
 
@@ -46,13 +46,15 @@ class Assembly:
     stacks: list[Stack] = field(default_factory=list)
     acknowledged: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def reason_for(self, finding: UncoveredFunction) -> str:
+    def reason_for(self, finding: Finding) -> str:
         """Return why a finding is accepted, or nothing."""
         if not self.acknowledged or not finding.path:
             return ""
         for path in (finding.path, *map(str, PurePosixPath(finding.path).parents), ""):
             accepted = self.acknowledged.get(path, {})
-            reason = accepted.get(finding.kind) or accepted.get(f"{finding.kind}[{finding.shown}]")
+            reason = accepted.get(finding.kind) or accepted.get(
+                f"{finding.kind}[{finding.resource.shown}]"
+            )
             if reason:
                 return reason
         return ""

@@ -10,7 +10,7 @@ from typing import Any
 from . import documents, sam
 from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
 from .files import TemplateError, TemplateFile, is_file
-from .findings import UncoveredFunction
+from .findings import Finding
 from .stacks import Stack
 from .values import mapping
 
@@ -40,12 +40,12 @@ class Checked:
     _assemblies: list[Assembly] = field(default_factory=list)
     _files: dict[str, TemplateFile] = field(default_factory=dict)
 
-    def reason_for(self, finding: UncoveredFunction) -> str:
+    def reason_for(self, finding: Finding) -> str:
         """Return why a finding is accepted in a CDK app, or nothing."""
         reasons = (assembly.reason_for(finding) for assembly in self._assemblies)
         return next(filter(None, reasons), "")
 
-    def line_of(self, finding: UncoveredFunction) -> int | None:
+    def line_of(self, finding: Finding) -> int | None:
         """Return the line in which a finding's resource begins, where it has one."""
         file = self._files.get(finding.file)
         if file is None and finding.file:

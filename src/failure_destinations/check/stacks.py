@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .findings import UncoveredFunction
+from .findings import Finding
 from .model import Facts
 from .reader import TemplateReader
 from .rule import judge
-from .values import Scope, mapping
+from .scope import Scope
+from .values import mapping
 
 # Nested deeper, stacks could only be nested in themselves.
 _MAX_NESTING = 50
@@ -36,7 +37,7 @@ class Stack:
     nested: Mapping[str, Stack] = field(default_factory=dict)
 
 
-def find_uncovered_functions(template: Mapping[str, Any]) -> list[UncoveredFunction]:
+def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
     """Return what is wrong with the asynchronous functions of a CloudFormation template.
 
     A function is asynchronous when something in the template calls it so: a rule, a schedule, a
@@ -59,7 +60,7 @@ def find_uncovered_functions(template: Mapping[str, Any]) -> list[UncoveredFunct
     return find_uncovered_functions_in([Stack(template)])
 
 
-def find_uncovered_functions_in(stacks: Iterable[Stack]) -> list[UncoveredFunction]:
+def find_uncovered_functions_in(stacks: Iterable[Stack]) -> list[Finding]:
     """Return the same for stacks that may import from one another, and have nested stacks.
 
     Args:

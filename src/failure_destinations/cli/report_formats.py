@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from failure_destinations import __version__
-from failure_destinations.check import KINDS, UncoveredFunction
-from failure_destinations.check.findings import ERROR, INFO, SEVERITIES, WARNING
+from failure_destinations.check import KINDS, Finding
+from failure_destinations.check.kinds import ERROR, INFO, SEVERITIES, WARNING
 
 _URI = "https://pypi.org/project/failure-destinations/"
 _COLOURS = {ERROR: "red", WARNING: "yellow", INFO: "cyan"}
@@ -32,7 +32,7 @@ class Reported:
         accepted: Why it is accepted, or nothing.
     """
 
-    finding: UncoveredFunction
+    finding: Finding
     line: int | None = None
     accepted: str = ""
 

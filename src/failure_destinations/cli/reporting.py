@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from failure_destinations.check import UncoveredFunction
-from failure_destinations.check.findings import ERROR, SEVERITIES
+from failure_destinations.check import Finding
+from failure_destinations.check.kinds import ERROR, SEVERITIES
 from failure_destinations.errors import CommandError
 
 from .report_formats import FORMATS, Report
@@ -46,7 +46,7 @@ class Reporting:
         """
         return frozenset() if self.baseline is None else _read_baseline(self.baseline)
 
-    def writes_baseline(self, findings: Iterable[UncoveredFunction]) -> bool:
+    def writes_baseline(self, findings: Iterable[Finding]) -> bool:
         """Accept all findings of now, if that is what the user wants.
 
         Raises:
@@ -125,7 +125,7 @@ def _read_baseline(path: Path) -> frozenset[str]:
     raise CommandError(f"{path}: is no baseline: write it with --write-baseline")
 
 
-def _write_baseline(path: Path, findings: Iterable[UncoveredFunction]) -> None:
+def _write_baseline(path: Path, findings: Iterable[Finding]) -> None:
     accepted = sorted({finding.fingerprint for finding in findings})
     try:
         path.write_text(json.dumps({"accepted": accepted}, indent=2) + "\n", encoding="utf-8")

@@ -17,9 +17,9 @@ from aws_cdk import (
 from constructs import IConstruct
 
 from failure_destinations import __version__
-from failure_destinations.check import KINDS, UncoveredFunction, find_uncovered_functions_in
+from failure_destinations.check import KINDS, Finding, find_uncovered_functions_in
 from failure_destinations.check.assembly import read_templates
-from failure_destinations.check.findings import ERROR, SEVERITIES
+from failure_destinations.check.kinds import ERROR, SEVERITIES
 
 _NAME = "failure-destinations"
 
@@ -108,10 +108,10 @@ class FailureDestinationCheck:
             plugin_version=__version__,
         )
 
-    def _severity(self, finding: UncoveredFunction) -> str:
+    def _severity(self, finding: Finding) -> str:
         return ERROR if finding.kind in self._fail_on else finding.severity
 
-    def _violation(self, finding: UncoveredFunction, rule: str) -> PolicyViolation:
+    def _violation(self, finding: Finding, rule: str) -> PolicyViolation:
         return PolicyViolation(
             rule_name=rule,
             description=f"{finding.shown}: {finding.reason}",
@@ -127,7 +127,7 @@ class FailureDestinationCheck:
         )
 
 
-def _is_acknowledged_above(app: IConstruct, finding: UncoveredFunction) -> bool:
+def _is_acknowledged_above(app: IConstruct, finding: Finding) -> bool:
     """Tell whether a finding is accepted on the app or a stage: no stack's metadata has that."""
     id = f"{_NAME}::{finding.kind}"
     construct: IConstruct | None = app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..reader import Resource
+from ..resource import Resource
 from . import (
     alarms,
     apis,

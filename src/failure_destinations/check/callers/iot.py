@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model import Waits
-from ..reader import Resource
+from ..resource import Resource
 from ..values import members
 
 

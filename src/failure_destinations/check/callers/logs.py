@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from ..reader import Resource
+from ..causes import Open
+from ..resource import Resource
 from ..values import items, mapping
 
 
@@ -26,11 +26,10 @@ def read_account_policy(resource: Resource) -> None:
             resource.calls(document["DestinationArn"], "logs", only_arns=True)
             continue
         for text in resource.known_texts(document):
-            try:
-                target = mapping(json.loads(text)).get("DestinationArn")
-            except (ValueError, RecursionError):
-                resource.leaves_open("It may call a function: its PolicyDocument is not known")
-                continue
+            parsed = resource.parse_json(text)
+            if parsed is None:
+                resource.leaves_open(Open.POLICY_DOCUMENT_NOT_KNOWN)
+            target = mapping(parsed).get("DestinationArn")
             if isinstance(target, str):
                 resource.calls_text(target, "logs", only_arns=True)
 

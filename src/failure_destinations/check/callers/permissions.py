@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..model import Waits
-from ..reader import Resource
+from ..resource import Resource
 from ..services import service_of, waits
 from ..values import items, mapping, members
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..model import Waits
-from ..reader import Resource
 from ..references import is_arn_of
+from ..resource import Resource
 from ..services import service_of, waits
 from ..values import items, mapping, member, members
 

@@ -8,7 +8,7 @@ https://www.serverless.com/framework/docs/providers/aws/events/s3#using-existing
 from __future__ import annotations
 
 from ..model import NOWHERE
-from ..reader import Resource
+from ..resource import Resource
 from . import custom_resources
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from failure_destinations.check import UncoveredFunction, find_uncovered_functions_in
+from failure_destinations.check import Finding, find_uncovered_functions_in
 from failure_destinations.check.paths import Checked
 
 from ..report_formats import Report, Reported
@@ -68,9 +68,7 @@ def _read(paths: tuple[Path, ...]) -> Checked:
     return checked
 
 
-def _report(
-    checked: Checked, findings: Iterable[UncoveredFunction], accepted: frozenset[str]
-) -> Report:
+def _report(checked: Checked, findings: Iterable[Finding], accepted: frozenset[str]) -> Report:
     return Report(
         count=checked.count(),
         reported=[

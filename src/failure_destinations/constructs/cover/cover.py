@@ -16,7 +16,7 @@ from aws_cdk import Annotations, Aspects, Duration, IAspect, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
-from failure_destinations.check.findings import OTHER_QUALIFIER, UNCOVERED
+from failure_destinations.check.kinds import OTHER_QUALIFIER, UNCOVERED
 
 from ..channel.attaching import AsyncConfig, add_failure_destination
 from ..channel.refusals import has_member
