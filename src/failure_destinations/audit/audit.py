@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from failure_destinations.check import UncoveredFunction
+from failure_destinations.check import Finding
 
 from .account import WORKERS, Account, RefusedError
 from .actions import DESCRIBE_REGIONS, GET_CALLER_IDENTITY, LIST_FUNCTIONS
 from .callers import CALLERS, read_buckets
-from .concurrency import Task, run
+from .concurrency import Task, run_concurrently
 from .facts import find_in
 from .functions import read_functions
 from .inventory import Inventory
@@ -44,7 +44,7 @@ class Audit:
     account: str
     regions: tuple[str, ...]
     functions: int
-    findings: list[UncoveredFunction]
+    findings: list[Finding]
     requests: int = 0
     found: int = 0
     is_blind: bool = False
@@ -163,7 +163,7 @@ class Auditor:
 
     def _run(self, account: Account, what: str, tasks: Iterable[Task]) -> None:
         tasks = list(tasks)
-        run(
+        run_concurrently(
             (partial(_unless_refused, task) for task in tasks),
             WORKERS,
             lambda done: self.progress(what, done, len(tasks)),

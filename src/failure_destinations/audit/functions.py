@@ -79,7 +79,7 @@ def _read_configs(account: Account, inventory: Inventory, region: str, name: str
     try:
         configs = list(account.pages(LIST_CONFIGS, region, _config, FunctionName=name))
     except RefusedError as refused:
-        inventory.unknown_configs[region, name] = f"{refused} is not allowed"
+        inventory.unknown_configs[region, name] = str(refused)
         return
     for arn, properties in configs:
         qualifier = arn.rpartition(f":{name}")[2].removeprefix(":") or LATEST

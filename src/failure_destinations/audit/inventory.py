@@ -26,8 +26,8 @@ class Inventory:
         functions: The functions' names by Region.
         versions: For each Region, function and qualifier, its dead-letter queue's ARN: versions
             have their own.
-        unknown_configs: Functions whose asynchronous configuration is not known, by Region and
-            name, with the reason.
+        unknown_configs: For functions whose asynchronous configuration is not known, by Region
+            and name, the permission that is missing.
     """
 
     account: str
