@@ -180,7 +180,7 @@ def test_says_that_a_called_function_does_not_exist(tmp_path: Path) -> None:
     """No failure destination helps there."""
     account = PaperAccount(ListFunctions=functions("orders"), **targets(function_arn("gone")))
     (finding,) = audit(account, tmp_path / "state").findings
-    assert finding.reason == "It calls function gone, which does not exist."
+    assert finding.reason == f"It calls function {function_arn('gone')}, which does not exist."
     assert finding.logical_id == f"arn:aws:events:{REGION}:{ACCOUNT}:rule/hourly"
 
 

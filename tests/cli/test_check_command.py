@@ -447,7 +447,7 @@ def test_rejects_what_is_no_baseline(content: str) -> None:
     name = write("template.json", LOST)
     result = check(name, "--baseline", write("accepted.json", content))
     assert result.exit_code == 2
-    assert result.stderr.endswith("is no baseline: write it with --write-baseline\n")
+    assert result.stderr.endswith("is not a baseline: write it with --write-baseline\n")
 
 
 # What it writes.
@@ -458,7 +458,7 @@ def test_writes_for_people() -> None:
     assert check(write("template.json", LOST)).stdout == (
         "error uncovered  Function  $LATEST\n"
         "  It is called asynchronously by Caller (AWS::S3::Bucket), and has neither a failure "
-        "destination nor a dead-letter queue: an event whose last try fails is lost.\n"
+        "destination nor a dead-letter queue: an event whose last attempt fails is lost.\n"
         "  CDK       channel.notify_failures_of(function), with channel = FailureChannel(…)\n"
         "  template  AWS::Lambda::EventInvokeConfig with {FunctionName: !Ref Function, "
         "Qualifier: '$LATEST', DestinationConfig: {OnFailure: {Destination: !GetAtt Queue.Arn}}}\n"

@@ -1,4 +1,4 @@
-"""`failure-destinations check`: is there an asynchronous function whose failures are lost?"""
+"""`failure-destinations check`: find asynchronous functions whose failures would be lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from failure_destinations.check import Finding, find_uncovered_functions_in
 from failure_destinations.check.paths import Checked
+from failure_destinations.text import printable
 
 from ..report_formats import Report, Reported
 from ..reporting import Reporting, reporting_options
@@ -37,14 +38,14 @@ Exit status: 0 nothing found, 1 findings, 2 a path that cannot be read.
 def command(*, paths: tuple[Path, ...], reporting: Reporting) -> None:
     """Find asynchronous functions whose failures would be lost.
 
-    PATHS are CloudFormation templates in JSON or YAML, of AWS SAM too, a cdk.out folder, or the
-    folder of a project that has one of them. Templates that are given together may import from
-    one another. Nothing is deployed, and no account is asked.
+    PATHS are CloudFormation or AWS SAM templates in JSON or YAML, a cdk.out folder, or the folder
+    of a project that has one of them. Templates that are given together may import from one
+    another. Nothing is deployed, and no account is needed.
     """
     accepted = reporting.accepted()
     checked = _read(paths)
     for problem in checked.problems:
-        click.echo(f"failure-destinations: {problem}", err=True)
+        click.echo(f"failure-destinations: {printable(problem)}", err=True)
     findings = find_uncovered_functions_in(checked.stacks)
     if reporting.writes_baseline(findings):
         sys.exit(_UNUSABLE if checked.problems else 0)
