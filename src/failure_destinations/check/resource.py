@@ -199,7 +199,7 @@ class Resource:
 
         Args:
             what: What it leaves open.
-            names: The names in it, resolved or not; each is shown as people know it.
+            names: The resolved texts of the names in it; each is shown as people know it.
         """
         shown = tuple(self.marks.readable(name)[:_SHOWN] for name in names)
         self._context.facts.unknowns.append(Unknown(self.source, Cause(what, shown)))

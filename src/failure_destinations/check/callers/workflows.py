@@ -36,7 +36,7 @@ def read_state_machine(resource: Resource) -> None:
     _read(resource, properties.get("Definition"), _resolved(resource))
     for place in items(properties.get("DefinitionS3Location")):
         if _is_file(place):
-            resource.leaves_open(Open.DEFINITION_FILE_MISSING, place)
+            resource.leaves_open(Open.DEFINITION_FILE_MISSING, resource.marks.clean(place))
         else:
             resource.leaves_open(Open.DEFINITION_IN_S3)
 
