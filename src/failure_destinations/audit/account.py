@@ -1,4 +1,4 @@
-"""Asks an account: bounded, slower when AWS says so, and never twice."""
+"""Ask an account: with bounded concurrency, slower when AWS throttles, and never twice."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .journal import Journal
 # Requests at once. Lambda answers 15 control plane requests a second, and 15 GetPolicy.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#api-requests
 WORKERS = 8
-# Adaptive: botocore waits before it asks, once it was throttled.
+# Adaptive: once it was throttled, botocore waits before it asks.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 _RETRIES = {"mode": "adaptive", "total_max_attempts": 12}
-# An action that is denied so often in a Region, and was never allowed, is not asked for again.
+# After so many denials in a Region, an action that was never allowed is not asked for again.
 _DENIALS = 20
 
 _GONE = frozenset(
@@ -32,7 +32,7 @@ _GONE = frozenset(
         "StateMachineDoesNotExist",
     }
 )
-# The rest would get the same answer.
+# All other questions would get the same answer.
 _FATAL = frozenset(
     {
         "ExpiredToken",
@@ -50,11 +50,11 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationErro
 
 
 class RefusedError(Exception):
-    """AWS does not answer one question; others may still be answered."""
+    """AWS refuses to answer one question; it may answer others."""
 
 
 class StoppedError(Exception):
-    """Nothing more is to be asked."""
+    """The audit was stopped."""
 
 
 class Account:
@@ -62,8 +62,8 @@ class Account:
 
     Args:
         session: A boto3 session.
-        journal: Where answers are kept.
-        endpoint_url: Where every service is; None: AWS.
+        journal: The file that keeps the answers.
+        endpoint_url: The address of every service. Default: AWS.
 
     Attributes:
         refusals: For each action and Region, what AWS said and how often.
@@ -85,18 +85,19 @@ class Account:
         """Ask one question.
 
         Args:
-            action: What to ask.
-            region: Where.
-            keep: Takes from the answer what is needed, as JSON holds it.
-            parameters: Of the operation.
+            action: The question.
+            region: The Region.
+            keep: Returns the needed part of the answer, as JSON holds it.
+            parameters: The parameters of the operation.
 
         Returns:
-            What was kept; None where the thing that is asked for does not exist.
+            What `keep` returned; None if what is asked for does not exist.
 
         Raises:
-            RefusedError: AWS does not tell; it is among the refusals.
-            ClientError: Nor will it tell the rest: credentials have expired, for example.
-            StoppedError: Nothing more is to be asked.
+            RefusedError: AWS refuses to answer; `refusals` has it.
+            ClientError: AWS will not answer any other question either, for example because
+                credentials have expired.
+            StoppedError: The audit was stopped.
         """
         if self._stopped.is_set():
             raise StoppedError
@@ -110,10 +111,10 @@ class Account:
     def pages(
         self, action: Action, region: str, keep: Callable[[Any], Any], **parameters: Any
     ) -> Iterator[Any]:
-        """Yield the items of all pages, each as `keep` leaves it, but for None.
+        """Yield what `keep` returns for the items of all pages, except None.
 
         Raises:
-            RefusedError: AWS does not tell; it is among the refusals.
+            RefusedError: AWS refuses to answer; `refusals` has it.
         """
 
         def page(answer: Any) -> Any:
@@ -131,11 +132,11 @@ class Account:
             seen.add(token)
 
     def stop(self) -> None:
-        """Ask nothing more: what runs ends after the answer that it waits for."""
+        """Stop: running tasks end after the answer that they wait for."""
         self._stopped.set()
 
     def is_refused(self, action: Action, *regions: str) -> bool:
-        """Tell whether AWS refused an action in a Region."""
+        """Return whether AWS refused an action in one of the Regions."""
         return any((action, region) in self.refusals for region in regions)
 
     def _call(
@@ -155,7 +156,7 @@ class Account:
                 return None
             self._refuse(place, "denied" if code in _DENIED else f"refused ({_brief(error)})")
         except EndpointConnectionError:
-            # Where a service is not offered, there is nothing of it.
+            # A Region without the service has no resources of it.
             if region in self._session.get_available_regions(action.service):
                 raise
             return None

@@ -1,4 +1,4 @@
-"""The audit: asks an account for everything that calls functions, then judges as the check does."""
+"""The audit: ask an account what calls its functions, then judge with the check's rule."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .metrics import Received, read_metrics
 ALL = "all"
 
 Progress = Callable[[str, int, int], None]
-"""Gets what is done, such as `listing`, how much of it is done now, and how much there is."""
+"""Called with a phase, such as `listing`, the steps just done, and the number of all steps."""
 
 
 @dataclass
@@ -34,11 +34,11 @@ class Audit:
     Attributes:
         account: The account's id.
         regions: The Regions.
-        functions: How many functions there are.
+        functions: The number of functions.
         findings: The findings.
-        requests: How many answers it needed.
-        found: How many of them were in the file of an audit that had been stopped.
-        is_blind: Whether functions could not be listed anywhere, so that nothing was audited.
+        requests: The number of answers that it needed.
+        found: The number of these that came from the file of a stopped audit.
+        is_blind: Whether no Region allowed to list functions, so that nothing was audited.
     """
 
     account: str
@@ -56,11 +56,11 @@ class Auditor:
 
     Args:
         session: A boto3 session.
-        regions: The names of Regions, or `all` for those that are enabled.
-        endpoint_url: Where every service is; None: AWS.
-        all_versions: Whether to ask for the policy of every version, and not only of the newest.
+        regions: The names of Regions, or `all` for every enabled one.
+        endpoint_url: The address of every service. Default: AWS.
+        all_versions: Whether to ask for the policy of every version, not only of the newest.
         metrics: Whether to ask CloudWatch which functions received asynchronous events.
-        progress: Is told how far it is.
+        progress: Called as the audit proceeds.
     """
 
     session: Any
@@ -74,10 +74,11 @@ class Auditor:
     _home: str = field(default="", init=False)
 
     def begin(self) -> None:
-        """Find out the account and the Regions.
+        """Ask for the account and its Regions.
 
         Raises:
-            ClientError: There are no credentials, or not for this.
+            ClientError: AWS refuses, for example because a permission is missing.
+            NoCredentialsError: There are no credentials.
         """
         self._home = next((one for one in self.regions if one != ALL), "")
         self._home = self._home or self.session.region_name or "us-east-1"
@@ -91,7 +92,7 @@ class Auditor:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What makes it this audit and no other."""
+        """What an audit that continues another must have in common with it."""
         return {
             "account": self.account,
             "regions": sorted(self.regions),
@@ -101,28 +102,28 @@ class Auditor:
         }
 
     def journal(self, path: Path) -> Journal:
-        """Return the file of answers, with those of an audit that was stopped.
+        """Return the file of answers, including those of an audit that was stopped.
 
         Raises:
-            JournalError: It cannot be used, or is of another audit.
+            JournalError: It cannot be used, or belongs to another audit.
         """
         return Journal(path, self.about)
 
     def run(self, journal: Journal) -> Audit:
-        """Ask and judge.
+        """Ask for everything, then judge.
 
         Args:
-            journal: Where answers are kept; the caller closes it.
+            journal: The file of answers; the caller closes it.
 
         Raises:
-            ClientError: AWS does not go on, since credentials have expired, for example.
+            ClientError: AWS answers nothing more, for example because credentials have expired.
             JournalError: An answer cannot be kept.
         """
         account = Account(self.session, journal, self.endpoint_url)
         inventory = Inventory(self.account, self._partition, tuple(self.regions))
         later: dict[str, list[Task]] = {region: [] for region in ("", *self.regions)}
         self._run(account, "listing", self._lists(account, inventory, later))
-        # By turns, since each Region has limits of its own.
+        # In turns, since each Region has its own limits.
         by_turns = itertools.chain.from_iterable(itertools.zip_longest(*later.values()))
         self._run(account, "asking", filter(None, by_turns))
         received: list[Received] = []
@@ -148,7 +149,7 @@ class Auditor:
     def _lists(
         self, account: Account, inventory: Inventory, later: dict[str, list[Task]]
     ) -> Iterator[Task]:
-        """Yield a task for each list; what is to be asked for each of its items comes later."""
+        """Yield a task for each list; the questions about its items go to `later`."""
 
         def collect(tasks: Iterator[Task], region: str) -> None:
             for task in tasks:
@@ -178,5 +179,5 @@ def _unless_refused(task: Task) -> None:
     try:
         task()
     except RefusedError:
-        # It is among the account's refusals.
+        # The account's refusals have it.
         return

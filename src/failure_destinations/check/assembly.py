@@ -1,4 +1,4 @@
-"""Reads what a CDK app wrote: the templates of stacks, their nested stacks, and of stages."""
+"""Read what a CDK app wrote: the templates of its stages, stacks and nested stacks."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ _MAX_NESTING = 20
 
 
 class AssemblyError(FailureDestinationsError):
-    """A folder or file that is not what CDK writes; the message is for people."""
+    """A folder or file is not what the CDK writes; the message is one line for people."""
 
 
 @dataclass
 class Assembly:
-    """What was read.
+    """The stacks of a CDK app.
 
     Attributes:
         stacks: The stacks with their nested ones.
-        acknowledged: For construct paths, the kinds of findings that are accepted there and
-            below, with the reasons.
+        acknowledged: For each construct path, the kinds of findings that are acknowledged there
+            and below, with the reasons.
     """
 
     stacks: list[Stack] = field(default_factory=list)
     acknowledged: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def reason_for(self, finding: Finding) -> str:
-        """Return why a finding is accepted, or nothing."""
+        """Return why a finding is acknowledged, or an empty text."""
         if not self.acknowledged or not finding.path:
             return ""
         for path in (finding.path, *map(str, PurePosixPath(finding.path).parents), ""):
@@ -62,10 +62,10 @@ class Assembly:
 
 @dataclass
 class _Metadata:
-    """What CDK writes beside a template about its constructs.
+    """What the CDK writes beside a template about its constructs.
 
     Attributes:
-        logical_ids: Construct paths and logical ids, of nested stacks too.
+        logical_ids: Construct paths and logical ids, also of nested stacks.
         templates: The files of nested stacks' templates by construct path.
         assets: The files that are uploaded by their hashes.
     """
@@ -75,7 +75,7 @@ class _Metadata:
     assets: dict[str, str] = field(default_factory=dict)
 
     def file_of(self, construct: str, resource: Mapping[str, Any]) -> str | None:
-        """Return the file of a nested stack's template; versions of CDK differ in who says it."""
+        """Return the file of a nested stack's template; CDK versions put it in different places."""
         if construct in self.templates:
             return self.templates[construct]
         path = member(resource, "Metadata", "aws:asset:path")
@@ -90,10 +90,10 @@ class _Metadata:
 
 
 def read_templates(paths: list[Path]) -> Assembly:
-    """Return the stacks of template files that CDK wrote, each with its nested stacks.
+    """Return the stacks of template files that the CDK wrote, each with its nested stacks.
 
     Raises:
-        AssemblyError: A file is missing or no JSON.
+        AssemblyError: A file is missing or is not JSON.
     """
     assembly = Assembly()
     artifacts: dict[Path, dict[str, tuple[str, Mapping[str, Any]]]] = {}
@@ -110,10 +110,10 @@ def read_templates(paths: list[Path]) -> Assembly:
 
 
 def read_assembly(folder: Path) -> Assembly:
-    """Return the stacks of a `cdk.out` folder, those of stages too.
+    """Return the stacks of a `cdk.out` folder, including those of its stages.
 
     Raises:
-        AssemblyError: There is no manifest, or a file that it names is missing or no JSON.
+        AssemblyError: The manifest, or a file that it names, is missing or is not JSON.
     """
     assembly = Assembly()
     _read_folder(assembly, folder, 0)
@@ -152,7 +152,7 @@ def _read_stack(assembly: Assembly, path: Path, id: str, artifact: Mapping[str, 
 
 
 def _assets(template: Path) -> dict[str, str]:
-    """Return the files that CDK uploads for a stack by their hashes."""
+    """Return the files that the CDK uploads for a stack, by their hashes."""
     manifest = template.with_name(template.name.removesuffix(_TEMPLATE) + ".assets.json")
     if not manifest.exists():
         return {}
@@ -166,7 +166,7 @@ def _assets(template: Path) -> dict[str, str]:
 
 def _read_metadata(assembly: Assembly, folder: Path, artifact: Mapping[str, Any]) -> _Metadata:
     constructs = dict(mapping(artifact.get("metadata")))
-    # From schema 52 on, in a file of its own.
+    # From schema 52 on, it is in a file of its own.
     file = artifact.get("additionalMetadataFile")
     if isinstance(file, str) and (folder / file).exists():
         constructs |= _json(folder / file)
@@ -220,7 +220,7 @@ def _stack(
 def _divide(
     logical_ids: list[tuple[str, str]], nested: set[str]
 ) -> tuple[list[tuple[str, str]], dict[str, list[tuple[str, str]]]]:
-    """Tell a stack's own constructs from those of each nested stack directly in it."""
+    """Separate a stack's own constructs from those of each nested stack directly in it."""
     here: list[tuple[str, str]] = []
     below: dict[str, list[tuple[str, str]]] = {}
     for construct, logical_id in logical_ids:
@@ -234,7 +234,7 @@ def _divide(
 
 
 def _parents(path: str) -> list[str]:
-    """Return the paths above a path, from the outermost on."""
+    """Return the paths above a path, the outermost first."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
 

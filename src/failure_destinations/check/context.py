@@ -53,9 +53,9 @@ class Context:
     def index(
         self, scope: Scope, type: str, names: tuple[str, ...]
     ) -> dict[str, list[Mapping[str, Any]]]:
-        """Return the properties of a stack's resources of a type by the texts of one of them.
+        """Return the properties of a stack's resources of a type, by the texts of one property.
 
-        Made once, so that looking for one does not take as long as there are many.
+        The index is built once, so that many look-ups take linear time.
         """
         made = self._indexes.get((scope, type))
         if made is None:
@@ -100,7 +100,7 @@ class Context:
         return name
 
     def qualifier_of(self, text: str) -> str:
-        """Return a qualifier, with a `?` before it where it is only known at deployment."""
+        """Return a qualifier, after a `?` if it is only known at deployment."""
         readable = self.marks.readable(text) or LATEST
         return readable if self.marks.is_known(text) else f"?{readable}"
 

@@ -162,7 +162,7 @@ class TemplateReader:
 
 
 def _left_out(value: Any) -> list[None]:
-    """Return one None if a value is left out, or is in one branch of its conditions."""
+    """Return one None if a value is left out, at least in one branch of its conditions."""
     return [] if all(leaf is not None for leaf in leaves(value)) else [None]
 
 

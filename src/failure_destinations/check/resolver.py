@@ -1,4 +1,4 @@
-"""Resolves the intrinsic functions of CloudFormation, as far as a template alone can tell.
+"""Resolve the intrinsic functions of CloudFormation, as far as a template alone allows.
 
 A value becomes text. What is not known before deployment stays in it as a mark (`Marks`), so that
 `arn:aws:lambda:eu-west-1:111122223333:function:` and the mark of a function's name can be taken
@@ -102,7 +102,7 @@ class Resolver:
         if name == "AWS::NoValue":
             return (None,)
         if name in _PSEUDO:
-            # Without the colons, at which an ARN is taken apart.
+            # Without colons, since an ARN is split at them.
             return (f"${{{name.removeprefix('AWS::')}}}",)
         if name == _STACK_NAME and scope.name and scope.parent is None:
             return (self._marks.clean(scope.name),)
@@ -119,7 +119,7 @@ class Resolver:
         default = definition.get("Default")
         kind = definition.get("Type")
         from_ssm = isinstance(kind, str) and kind.startswith("AWS::SSM::Parameter::Value")
-        # An empty default is how templates say that a value may be given, or not.
+        # An empty default is how templates make a value optional.
         if from_ssm or default == "" or not isinstance(default, (str, int, float)):
             return (self._unknown(scope, f"parameter {name}"),)
         return (self._literal(str(default), scope),)
@@ -329,7 +329,7 @@ class Resolver:
         return tuple(found)
 
     def _read_exports(self) -> dict[str, list[tuple[Scope, Any]]]:
-        """Return what stacks export, by its name: each Region and account has names of its own."""
+        """Return the exports by name; stacks of several Regions may export the same name."""
         self._exports = {}
         steps = self._steps
         for there in self._scopes:
@@ -344,7 +344,7 @@ class Resolver:
         return self._exports
 
     def _cross_region_exports(self) -> Iterator[tuple[str, tuple[Scope, Any]]]:
-        """Yield what CDK's custom resources carry from Region to Region."""
+        """Yield the values that the CDK's custom resources copy from Region to Region."""
         for there in self._scopes:
             for resource in there.resources.values():
                 if mapping(resource).get("Type") == "Custom::CrossRegionExportWriter":

@@ -20,7 +20,7 @@ _SHOWN = 200
 
 
 class Resource:
-    """A resource that is read for what it says of functions.
+    """A resource that is read for what it says about functions.
 
     Attributes:
         scope: The stack that it is in.
@@ -63,19 +63,19 @@ class Resource:
         return self._context.resolver.texts(value, self.scope)
 
     def known_texts(self, value: Any) -> list[str]:
-        """Return what a value may be, but for None."""
+        """Return what a value may be, except None."""
         return [text for text in self.texts(value) if text is not None]
 
     def is_text(self, value: Any, *expected: str) -> bool:
-        """Tell whether a value is one of some texts, whatever the case, in any branch."""
+        """Return whether a value is one of some texts, in any case of letters, in any branch."""
         return any(text is not None and text.lower() in expected for text in self.texts(value))
 
     def is_always(self, value: Any, *expected: str) -> bool:
-        """Tell whether a value is one of some texts, whatever the case, in every branch."""
+        """Return whether a value is one of some texts, in any case of letters, in every branch."""
         return all(text is not None and text.lower() in expected for text in self.texts(value))
 
     def waits_only_if(self, type: Any, synchronous: str) -> Waits:
-        """Tell by its invocation type whether a call waits: without one it does not."""
+        """Return by its invocation type whether a call waits: without one it does not."""
         if self.is_always(type, synchronous):
             return Waits.YES
         goes_on = any(
@@ -85,7 +85,7 @@ class Resource:
         return Waits.NO if goes_on else Waits.UNKNOWN
 
     def waits(self, texts: list[str], asynchronous: str) -> Waits:
-        """Tell by the texts of its invocation type whether a call waits: without one it does."""
+        """Return by the texts of its invocation type whether a call waits: without one it does."""
         if any(text.lower() == asynchronous for text in texts):
             return Waits.NO
         known = all(self.marks.is_known(text) for text in texts)
@@ -93,7 +93,7 @@ class Resource:
 
     @property
     def is_transformed(self) -> bool:
-        """Whether a macro gives it properties at deployment, which are not known."""
+        """Whether a macro gives it properties at deployment that are not known."""
         return any(
             TRANSFORM in mapping(value)
             for value in (self.definition, self.properties, *self.properties.values())
@@ -105,11 +105,11 @@ class Resource:
         return self.marks.text(Mark("name", self.scope, self.logical_id))
 
     def index(self, type: str, *names: str) -> dict[str, list[Mapping[str, Any]]]:
-        """Return the properties of the stack's resources of a type by the texts of one of them."""
+        """Return the properties of the stack's resources of a type by the texts of one property."""
         return self._context.index(self.scope, type, names)
 
     def dead_letter(self, value: Any, services: frozenset[str]) -> Destination:
-        """Judge what the ARN of a dead-letter queue stands for."""
+        """Return where the ARN of a dead-letter queue leads."""
         texts = [text for item in items(value) for text in self.texts(item)]
         return destination(texts, services, self.marks)
 
@@ -131,11 +131,11 @@ class Resource:
             value: The name or ARN of a function, unresolved.
             service: The AWS service that calls it.
             waits: Whether the service waits for the answer.
-            only_arns: Whether the value may as well name something that is no function.
-            is_sure: Whether it is worth a word that the value is not known.
+            only_arns: Whether the value may name something other than a function.
+            is_sure: Whether to report that the value is not known.
             dead_letter: What keeps an event that does not reach the function.
             delivery_retries: The number of retries of the delivery, unresolved.
-            qualifier: What is called, where it is said apart from the name.
+            qualifier: The qualifier, if the template gives it apart from the name.
         """
         for item in items(value):
             for text in self.known_texts(item):
@@ -164,7 +164,7 @@ class Resource:
         is_permission: bool = False,
         permitted: str = "",
     ) -> None:
-        """Note a call as `calls` does, of a name or ARN that is already resolved."""
+        """Note a call as `calls` does; the name or ARN is already resolved."""
         if only_arns and not is_arn_of("lambda", text):
             mark = self.marks.only(text)
             if is_sure and mark is not None and self._context.may_be_function(mark):
@@ -195,7 +195,7 @@ class Resource:
         )
 
     def leaves_open(self, what: Open, *names: str) -> None:
-        """Note what this resource does not say.
+        """Note what this resource leaves open.
 
         Args:
             what: What it leaves open.

@@ -11,7 +11,7 @@ from .values import mapping
 
 @dataclass(eq=False)
 class Scope:
-    """A stack's template, with what is known of its surroundings.
+    """A stack's template and its surroundings.
 
     Attributes:
         template: The template.
@@ -20,7 +20,7 @@ class Scope:
         paths: The construct paths of its resources by logical id, where they are known.
         children: The scopes of nested stacks by their logical id.
         parent: The scope that this one is nested in.
-        parameters: What the parent gives to the parameters, unresolved.
+        parameters: The values that the parent gives to the parameters, unresolved.
     """
 
     template: Mapping[str, Any]
@@ -32,7 +32,7 @@ class Scope:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take the sections that are what they should be."""
+        """Take the sections of the template that are mappings."""
         self.resources = mapping(self.template.get("Resources"))
         self._parameters = mapping(self.template.get("Parameters"))
         self._mappings = mapping(self.template.get("Mappings"))

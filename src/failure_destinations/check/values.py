@@ -10,12 +10,12 @@ _MAX_LEAVES = 100
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping, or an empty one for what is none."""
+    """Return a mapping as it is, and an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 
 def scalar(value: Any) -> str:
-    """Return text, numbers and booleans as text, and nothing for anything else."""
+    """Return text, numbers and booleans as text, and an empty text for anything else."""
     return str(value) if isinstance(value, (str, int, float)) else ""
 
 
@@ -30,7 +30,7 @@ def intrinsic(value: Any) -> tuple[str, Any] | None:
 
 def leaves(value: Any) -> Iterable[Any]:
     """Return what a value is in each branch of its conditions, None where it is left out."""
-    # Nearly all values are none of CloudFormation's functions, and this is asked of each.
+    # Nearly all values are not intrinsic functions, and this runs for each value.
     if not isinstance(value, Mapping) or len(value) != 1:
         return (value,)
     return _leaves(value)
@@ -49,12 +49,12 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def branches(value: Any) -> list[Any]:
-    """Return what a value is in each branch of its conditions, but for what is left out."""
+    """Return what a value is in each branch of its conditions that does not leave it out."""
     return [leaf for leaf in leaves(value) if leaf is not None]
 
 
 def items(value: Any) -> Iterator[Any]:
-    """Yield the items of a list in each branch; a lone item counts as a list of one."""
+    """Yield the items of a list in each branch; a single item counts as a list of one."""
     for branch in branches(value):
         for item in branch if isinstance(branch, list) else (branch,):
             yield from branches(item)

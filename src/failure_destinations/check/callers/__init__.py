@@ -1,4 +1,4 @@
-"""Who calls functions: one module for each kind of caller, one reader for each type of resource."""
+"""Callers of functions: a module for each kind of caller, a reader for each type of resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code and configuration on their way: CodeCommit, CodePipeline, AppConfig, Systems Manager."""
+"""Deployment and operations: CodeCommit, CodePipeline, AppConfig, SSM, Auto Scaling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STEP = "aws:invokelambdafunction"
 
 
 def read_repository(resource: Resource) -> None:
-    """Read a repository's triggers, which may be topics too.
+    """Read a repository's triggers, whose targets may also be topics.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-codecommit.html
     """

@@ -85,7 +85,7 @@ def _read_universal(
 
 
 def read_pipe(resource: Resource) -> None:
-    """Read a pipe, which waits unless it is told to fire and forget.
+    """Read a pipe, which waits unless it fires and forgets.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/pipes-targets-specifics.html
     """

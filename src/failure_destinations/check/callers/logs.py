@@ -1,4 +1,4 @@
-"""CloudWatch Logs: subscriptions of a log group, and of all of an account's."""
+"""CloudWatch Logs: subscriptions of one log group, and of all log groups of an account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..values import items, mapping
 
 
 def read_subscription_filter(resource: Resource) -> None:
-    """Read a subscription filter, whose target may be a stream too.
+    """Read a subscription filter, whose target may also be a stream.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
     """
@@ -18,7 +18,7 @@ def read_subscription_filter(resource: Resource) -> None:
 
 
 def read_account_policy(resource: Resource) -> None:
-    """Read the same for all log groups of an account: its document is JSON."""
+    """Read a subscription of all log groups of an account: its document is JSON."""
     if not resource.is_text(resource.properties.get("PolicyType"), "subscription_filter_policy"):
         return
     for document in items(resource.properties.get("PolicyDocument")):

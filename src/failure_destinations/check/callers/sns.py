@@ -20,7 +20,7 @@ def read_subscription(resource: Resource) -> None:
 
 
 def read_topic(resource: Resource) -> None:
-    """Read the subscriptions within a topic, which cannot have a dead-letter queue."""
+    """Read the subscriptions in a topic, which cannot have a dead-letter queue."""
     for subscription in items(resource.properties.get("Subscription")):
         _read(resource, mapping(subscription), NOWHERE)
 
@@ -32,7 +32,7 @@ def _read(resource: Resource, subscription: Mapping[str, Any], dead_letter: Dest
         resource.calls(
             subscription.get("Endpoint"),
             "sns",
-            # Whatever the protocol is called, an endpoint that is a function is called by it.
+            # Whatever the protocol, an endpoint that is a function is called.
             only_arns=not is_sure,
             is_sure=False,
             dead_letter=dead_letter,

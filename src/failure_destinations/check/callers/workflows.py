@@ -1,4 +1,4 @@
-"""Step Functions: tasks that call a function and go on; and Transfer Family's workflows."""
+"""Step Functions: tasks that do not wait for a function. Transfer Family: workflows."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _resolved(resource: Resource) -> Callable[[Any], list[str]]:
 
 
 def _substituted(resource: Resource, text: str, *, in_json: bool = True) -> Iterator[str]:
-    """Yield a definition as often as each text of each substitution stands in it once."""
+    """Yield a definition with its substitutions filled in, until each text was in it once."""
     if "${" not in text:
         yield text
         return
@@ -140,7 +140,7 @@ def _argument(
 
 
 def read_transfer_workflow(resource: Resource) -> None:
-    """Read a workflow's custom steps: it awaits a callback, until a time-out.
+    """Read a workflow's custom steps: it waits for a callback, until a time-out.
 
     https://docs.aws.amazon.com/transfer/latest/userguide/API_SendWorkflowStepState.html
     """
