@@ -247,7 +247,7 @@ def _json(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise AssemblyError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError):
-        raise AssemblyError(f"{path}: is no JSON that CDK wrote") from None
+        raise AssemblyError(f"{path}: is not JSON that the CDK wrote") from None
     if not isinstance(loaded, Mapping):
-        raise AssemblyError(f"{path}: is no JSON object")
+        raise AssemblyError(f"{path}: is not a JSON object")
     return loaded

@@ -58,7 +58,7 @@ class TemplateFile:
         """Read a file.
 
         Raises:
-            TemplateError: It cannot be read, or is no template.
+            TemplateError: It cannot be read, or is nott a template.
         """
         self.path = path
         self._text = _text(path)
@@ -83,7 +83,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise TemplateError(f"{path}: {error.strerror}") from None
     except ValueError:
-        raise TemplateError(f"{path}: is no text in UTF-8") from None
+        raise TemplateError(f"{path}: is not text in UTF-8") from None
 
 
 def is_file(path: Path) -> bool:
@@ -116,7 +116,7 @@ def _load(path: Path, text: str) -> tuple[Any, bool]:
                 # With comments, or a comma too many, it is YAML all the same.
                 return _load_yaml(path, text), False
             except TemplateError:
-                raise TemplateError(f"{path}:{error.lineno}: is no JSON: {error.msg}") from None
+                raise TemplateError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from None
     except RecursionError:
         raise TemplateError(f"{path}: is nested too deeply to be a template") from None
 
@@ -127,10 +127,10 @@ def _load_yaml(path: Path, text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         problem = " ".join(str(error.problem).split())[:_PROBLEM_LENGTH]
-        raise TemplateError(f"{path}{line}: is no YAML: {problem}") from None
+        raise TemplateError(f"{path}{line}: is not YAML: {problem}") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
         problem = " ".join(str(error).split())[:_PROBLEM_LENGTH]
-        raise TemplateError(f"{path}: is no YAML: {problem}") from None
+        raise TemplateError(f"{path}: is not YAML: {problem}") from None
 
 
 def _template(path: Path, loaded: Any) -> Mapping[str, Any]:
@@ -141,7 +141,7 @@ def _template(path: Path, loaded: Any) -> Mapping[str, Any]:
             f"{path}: is Serverless Framework's own file: run `serverless package`, and check "
             ".serverless/cloudformation-template-update-stack.json"
         )
-    raise TemplateError(f"{path}: is no CloudFormation template: it has no Resources")
+    raise TemplateError(f"{path}: is not a CloudFormation template: it has no Resources")
 
 
 def _json_lines(text: str) -> dict[str, int]:
