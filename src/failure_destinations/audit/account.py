@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from .actions import Action
 from .journal import Journal
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.client import BaseClient
 
 # Requests at once. Lambda answers 15 control plane requests a second, and 15 GetPolicy.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#api-requests
@@ -69,13 +73,15 @@ class Account:
         refusals: For each action and Region, what AWS said and how often.
     """
 
-    def __init__(self, session: Any, journal: Journal, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self, session: boto3.Session, journal: Journal, endpoint_url: str | None = None
+    ) -> None:
         self._session = session
         self._journal = journal
         self._endpoint_url = endpoint_url
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str], BaseClient] = {}
         self._allowed: set[tuple[Action, str]] = set()
         self.refusals: dict[tuple[Action, str], tuple[str, int]] = {}
 
@@ -168,10 +174,12 @@ class Account:
             self.refusals[place] = (said, self.refusals.get(place, ("", 0))[1] + 1)
         raise RefusedError(place[0].permission)
 
-    def _client(self, service: str, region: str) -> Any:
+    def _client(self, service: str, region: str) -> BaseClient:
+        # The stubs have an overload for each service, and none for any service.
+        session: Any = self._session
         with self._lock:
             if (service, region) not in self._clients:
-                self._clients[service, region] = self._session.client(
+                self._clients[service, region] = session.client(
                     service,
                     region_name=region,
                     endpoint_url=self._endpoint_url,

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from failure_destinations.check import Finding
 
 from .account import WORKERS, Account, RefusedError
-from .actions import DESCRIBE_REGIONS, GET_CALLER_IDENTITY, LIST_FUNCTIONS
+from .actions import LIST_FUNCTIONS
 from .callers import CALLERS, read_buckets
 from .concurrency import Task, run_concurrently
 from .facts import find_in
@@ -20,6 +20,10 @@ from .functions import read_functions
 from .inventory import Inventory
 from .journal import Journal
 from .metrics import Received, read_metrics
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_sts import STSClient
 
 ALL = "all"
 
@@ -63,7 +67,7 @@ class Auditor:
         progress: Called as the audit proceeds.
     """
 
-    session: Any
+    session: boto3.Session
     regions: Sequence[str]
     endpoint_url: str | None = None
     all_versions: bool = False
@@ -82,12 +86,15 @@ class Auditor:
         """
         self._home = next((one for one in self.regions if one != ALL), "")
         self._home = self._home or self.session.region_name or "us-east-1"
-        identity = self._client(GET_CALLER_IDENTITY.service).get_caller_identity()
+        sts: STSClient = self.session.client(
+            "sts", region_name=self._home, endpoint_url=self.endpoint_url
+        )
+        identity = sts.get_caller_identity()
         self.account = identity["Account"]
         self._partition = identity["Arn"].split(":")[1]
         if ALL in self.regions:
-            answer = self._client(DESCRIBE_REGIONS.service).describe_regions()
-            self.regions = [one["RegionName"] for one in answer["Regions"]]
+            ec2 = self.session.client("ec2", region_name=self._home, endpoint_url=self.endpoint_url)
+            self.regions = [one["RegionName"] for one in ec2.describe_regions()["Regions"]]
         self.regions = tuple(dict.fromkeys(self.regions))
 
     @property
@@ -170,9 +177,6 @@ class Auditor:
             lambda done: self.progress(what, done, len(tasks)),
             account.stop,
         )
-
-    def _client(self, service: str) -> Any:
-        return self.session.client(service, region_name=self._home, endpoint_url=self.endpoint_url)
 
 
 def _unless_refused(task: Task) -> None:

@@ -47,6 +47,16 @@ class Resolver:
         self._steps = 0
         self._references: dict[tuple[Scope, str, str], Texts] = {}
         self._resolving: set[tuple[Scope, str, str]] = set()
+        self._intrinsics: dict[str, Callable[[Any, Scope, int], Texts]] = {
+            "Ref": self._ref,
+            "Fn::GetAtt": self._get_att,
+            "Fn::Sub": self._sub,
+            "Fn::Join": self._join,
+            "Fn::Select": self._select,
+            "Fn::If": self._if,
+            "Fn::FindInMap": self._find_in_map,
+            "Fn::ImportValue": self._import_value,
+        }
 
     def texts(self, value: Any, scope: Scope) -> Texts:
         """Return what a value may be: a text, or None, for each branch of its conditions."""
@@ -74,10 +84,10 @@ class Resolver:
         if call is None:
             return (self._unknown(scope, "a value that is not a text"),)
         name, argument = call
-        resolve = _INTRINSICS.get(name)
+        resolve = self._intrinsics.get(name)
         if resolve is None:
             return (self._unknown(scope, f"{name[:60]}"),)
-        texts = resolve(self, argument, scope, depth + 1)
+        texts = resolve(argument, scope, depth + 1)
         if len(texts) > 1:
             texts = tuple(dict.fromkeys(texts))
         if len(texts) > _MAX_BRANCHES or any(text and len(text) > _MAX_TEXT for text in texts):
@@ -351,15 +361,3 @@ class Resolver:
                     exports = member(resource, "Properties", "WriterProps", "exports")
                     for name, value in mapping(exports).items():
                         yield name, (there, value)
-
-
-_INTRINSICS: dict[str, Callable[[Resolver, Any, Scope, int], Texts]] = {
-    "Ref": Resolver._ref,
-    "Fn::GetAtt": Resolver._get_att,
-    "Fn::Sub": Resolver._sub,
-    "Fn::Join": Resolver._join,
-    "Fn::Select": Resolver._select,
-    "Fn::If": Resolver._if,
-    "Fn::FindInMap": Resolver._find_in_map,
-    "Fn::ImportValue": Resolver._import_value,
-}
