@@ -388,7 +388,7 @@ def test_says_in_a_line_what_is_wrong_and_goes_on(content: str, message: str) ->
 def test_says_that_a_file_is_missing() -> None:
     """A missing file is one line on stderr."""
     result = check("missing.json")
-    assert result.stderr == "failure-destinations: missing.json: there is no such file\n"
+    assert result.stderr == "failure-destinations: missing.json: does not exist\n"
     assert (result.exit_code, result.stdout) == (2, "")
 
 
@@ -408,7 +408,7 @@ def test_says_that_an_assembly_is_broken() -> None:
     """A manifest that names a missing file is one line on stderr."""
     stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "gone.json"}}
     write("cdk.out/manifest.json", {"artifacts": {"Gone": stack}})
-    assert "gone.json: there is no such file" in check("cdk.out").stderr
+    assert "gone.json: does not exist" in check("cdk.out").stderr
 
 
 # What it returns.

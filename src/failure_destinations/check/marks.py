@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from .json_values import load_json
 from .scope import Scope
 
 # Characters that Unicode leaves to private use: no template of a person has them.
@@ -68,7 +68,7 @@ class Marks:
         """
         if "\\u" in text:
             text = _ESCAPE.sub(lambda found: "" if found.group(1) else found.group(), text)
-        return json.loads(text)
+        return load_json(text)
 
     def split(self, text: str, separator: str) -> list[str]:
         """Return a text's parts between separators; no mark is taken apart."""

@@ -1,4 +1,4 @@
-"""Finds the templates behind a path: a file, a `cdk.out`, or a folder of another tool."""
+"""Find the templates behind a path: a file, a `cdk.out`, or a folder of another tool."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import documents, sam
+from . import sam
 from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
-from .files import TemplateError, TemplateFile, is_file
+from .documents import Documents
+from .files import Files, TemplateError, TemplateFile
 from .findings import Finding
 from .stacks import Stack
 from .values import mapping
 
 _SERVERLESS = Path(".serverless/cloudformation-template-update-stack.json")
-# Where tools put templates in a folder, in the order of asking.
+# Where tools put templates in a folder, in this order.
 _PLACES = (
     _SERVERLESS,
     Path(_SERVERLESS.name),
@@ -31,22 +32,25 @@ class Checked:
     """Everything that was read from some paths.
 
     Attributes:
+        root: The folder that files named in templates must be in. Default: for each path that is
+            added, its folder.
         stacks: The stacks.
-        problems: One line for each path that could not be read.
+        problems: One line for each file that could not be read.
     """
 
+    root: Path | None = None
     stacks: list[Stack] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     _assemblies: list[Assembly] = field(default_factory=list)
     _files: dict[str, TemplateFile] = field(default_factory=dict)
 
     def reason_for(self, finding: Finding) -> str:
-        """Return why a finding is accepted in a CDK app, or nothing."""
+        """Return why a finding is acknowledged in a CDK app, or an empty text."""
         reasons = (assembly.reason_for(finding) for assembly in self._assemblies)
         return next(filter(None, reasons), "")
 
     def line_of(self, finding: Finding) -> int | None:
-        """Return the line in which a finding's resource begins, where it has one."""
+        """Return the line in which a finding's resource begins; None if it is not known."""
         file = self._files.get(finding.file)
         if file is None and finding.file:
             try:
@@ -56,7 +60,7 @@ class Checked:
         return file.line_of(finding.logical_id) if file is not None else None
 
     def count(self) -> int:
-        """Return the number of templates, nested ones too."""
+        """Return the number of templates, including nested ones."""
         return _count(self.stacks)
 
     def add(self, path: Path) -> None:
@@ -74,7 +78,7 @@ class Checked:
     def _add_folder(self, folder: Path) -> None:
         for assembly in (folder, folder / "cdk.out"):
             if (assembly / MANIFEST).is_file():
-                read = read_assembly(assembly)
+                read = read_assembly(assembly, self.root or assembly)
                 self._assemblies.append(read)
                 self.stacks += read.stacks
                 return
@@ -87,34 +91,44 @@ class Checked:
         )
 
     def _add_file(self, path: Path) -> None:
-        self.stacks.append(self._stack(path, ()))
+        # What the user gives may be anywhere, what it names may not.
+        self._files[str(path)] = TemplateFile(path)
+        self.stacks.append(self._stack(Files(self.root or path.parent), path, ()))
 
-    def _stack(self, path: Path, parents: tuple[Path, ...]) -> Stack:
-        file = self._files[str(path)] = TemplateFile(path)
+    def _stack(self, files: Files, path: Path, parents: tuple[Path, ...]) -> Stack:
+        file = self._files[str(path)] if not parents else files.template(path)
+        self._files[str(path)] = file
+        files.count(path, file.template)
         template = file.template
+        documents = Documents(files, path, self._refuse)
         if file.has_includes:
-            template = documents.include(path, template)
+            template = documents.include(template)
         if sam.is_sam(template):
             template = sam.transform(path, template)
-        template = documents.attach(path, template)
-        nested = self._nested(template, (*parents, path))
+        template = documents.attach(template)
+        nested = self._nested(files, template, (*parents, path))
         return Stack(template, file=str(path), nested=nested)
 
-    def _nested(self, template: Mapping[str, Any], parents: tuple[Path, ...]) -> dict[str, Stack]:
-        """Return the nested stacks whose templates are still files beside this one."""
-        nested = {}
+    def _nested(
+        self, files: Files, template: Mapping[str, Any], parents: tuple[Path, ...]
+    ) -> dict[str, Stack]:
+        """Return the nested stacks whose templates are files."""
+        nested: dict[str, Stack] = {}
+        if len(parents) > _MAX_NESTING:
+            return nested
         for logical_id, resource in mapping(template.get("Resources")).items():
-            url = mapping(mapping(resource).get("Properties")).get("TemplateURL")
-            if not isinstance(url, str) or "://" in url or len(parents) > _MAX_NESTING:
-                continue
-            path = parents[-1].parent / url
-            if not is_file(path) or any(path.samefile(parent) for parent in parents):
-                continue
+            properties = mapping(mapping(resource).get("Properties"))
             try:
-                nested[logical_id] = self._stack(path, parents)
+                path = files.find(parents[-1], properties.get("TemplateURL"))
+                if path is not None and not any(path.samefile(parent) for parent in parents):
+                    nested[logical_id] = self._stack(files, path, parents)
             except TemplateError as error:
-                self.problems.append(str(error))
+                self._refuse(error)
         return nested
+
+    def _refuse(self, error: TemplateError) -> None:
+        if str(error) not in self.problems:
+            self.problems.append(str(error))
 
 
 def _count(stacks: Iterable[Stack]) -> int:

@@ -79,7 +79,7 @@ class Resolver:
         if isinstance(value, bool):
             return (str(value).lower(),)
         if isinstance(value, (int, float)):
-            return (str(value),)
+            return (scalar(value),)
         call = intrinsic(value)
         if call is None:
             return (self._unknown(scope, "a value that is not a text"),)
@@ -132,7 +132,7 @@ class Resolver:
         # An empty default is how templates make a value optional.
         if from_ssm or default == "" or not isinstance(default, (str, int, float)):
             return (self._unknown(scope, f"parameter {name}"),)
-        return (self._literal(str(default), scope),)
+        return (self._literal(scalar(default), scope),)
 
     def _get_att(self, argument: Any, scope: Scope, depth: int) -> Texts:
         if isinstance(argument, str):

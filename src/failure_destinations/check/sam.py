@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from .documents import PLACES
@@ -39,21 +40,20 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
         TemplateError: The translator is not installed, or refuses the template.
     """
     try:
-        from boto3 import Session  # noqa: PLC0415
-        from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]  # noqa: PLC0415
-        from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # noqa: PLC0415
-        from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # noqa: PLC0415
+        from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
     except ImportError:
         raise TemplateError(
             f"{path}: is a template of AWS SAM: pip install 'failure-destinations[sam]'"
         ) from None
-    # It calls no service, but asks for the Region, and none may be configured.
-    session = Session(region_name="us-east-1")
+    # It asks a boto3 session for nothing but the Region: no profile needs to be configured.
+    session = SimpleNamespace(region_name="us-east-1")
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
-    local = copy.deepcopy(dict(template))
-    loops = _take_loops(local)
-    places = _put_code_elsewhere(local)
     try:
+        local = copy.deepcopy(dict(template))
+        loops = _take_loops(local)
+        places = _put_code_elsewhere(local)
         translated = Translator({}, Parser(), boto_session=session).translate(
             local, _parameters(local)
         )

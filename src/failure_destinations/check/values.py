@@ -7,6 +7,7 @@ from typing import Any
 
 # A hostile template may branch without end.
 _MAX_LEAVES = 100
+_MAX_BITS = 4_096
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -16,7 +17,17 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 def scalar(value: Any) -> str:
     """Return text, numbers and booleans as text, and an empty text for anything else."""
-    return str(value) if isinstance(value, (str, int, float)) else ""
+    if isinstance(value, int):
+        return number(value)
+    return str(value) if isinstance(value, (str, float)) else ""
+
+
+def number(value: int) -> str:
+    """Return an integer or boolean as text, a very long integer in hexadecimal.
+
+    Decimals take quadratic time, and Python refuses more than 4,300 of them.
+    """
+    return str(value) if value.bit_length() <= _MAX_BITS else hex(value)
 
 
 def intrinsic(value: Any) -> tuple[str, Any] | None:
