@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 # What botocore says does not name a way out.
 _WAYS_OUT = {
     "NoCredentialsError": "set AWS_PROFILE or pass --profile",
     "NoRegionError": "set AWS_REGION or pass --region",
     "EndpointConnectionError": "look at the network, --region and --endpoint-url",
 }
+# Up to the last @: a password that was not percent-encoded may contain one, or a slash.
+_PASSWORD = re.compile(r"(?<=://)[^\s\"']*@")
 
 
 class FailureDestinationsError(Exception):
@@ -34,3 +38,12 @@ def os_message(error: OSError) -> str:
     """Return what the operating system refused as one line, with the file."""
     where = "standard output" if error.filename is None else str(error.filename)
     return f"{where}: {error.strerror or error}"
+
+
+def without_password(text: str) -> str:
+    """Return a text in which no address shows a user name or password.
+
+    Args:
+        text: An address such as `https://user:secret@host`, or a text with addresses in it.
+    """
+    return _PASSWORD.sub("***@", text)

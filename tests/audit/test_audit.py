@@ -110,7 +110,7 @@ def test_rejects_the_state_of_another_audit(tmp_path: Path) -> None:
 def test_rejects_a_file_that_is_not_a_state(tmp_path: Path) -> None:
     """A user's own file is not overwritten."""
     (tmp_path / "notes").write_text("buy milk\n")
-    with pytest.raises(JournalError, match="is not what an audit left"):
+    with pytest.raises(JournalError, match="is not the file of an audit"):
         audit(PaperAccount(), tmp_path / "notes")
     assert (tmp_path / "notes").read_text() == "buy milk\n"
 

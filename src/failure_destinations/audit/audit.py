@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from failure_destinations.check import Finding
+from failure_destinations.errors import without_password
 
 from .account import WORKERS, Account, RefusedError
 from .actions import LIST_FUNCTIONS
@@ -103,7 +104,7 @@ class Auditor:
         return {
             "account": self.account,
             "regions": sorted(self.regions),
-            "endpoint": self.endpoint_url,
+            "endpoint": self.endpoint_url and without_password(self.endpoint_url),
             "all versions": self.all_versions,
             "metrics": self.metrics,
         }

@@ -5,10 +5,11 @@ Each lists the resources when it starts, and yields a task for each that needs i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+
+from failure_destinations.check.json_values import load_json
 
 from .account import Account, RefusedError
 from .actions import (
@@ -129,7 +130,10 @@ def _read_subscription(
 
 
 def _redrive_policy(answer: Any) -> Any:
-    return json.loads(answer.get("Attributes", {}).get("RedrivePolicy") or "{}")
+    try:
+        return load_json(answer.get("Attributes", {}).get("RedrivePolicy") or "{}")
+    except (ValueError, RecursionError):
+        return {}
 
 
 def read_buckets(account: Account, inventory: Inventory, home: str) -> Iterator[Task]:

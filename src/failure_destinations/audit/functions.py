@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from failure_destinations.check.json_values import load_json
 from failure_destinations.check.model import LATEST
 
 from .account import Account, RefusedError
@@ -138,8 +138,8 @@ def _read_policies(
 def _permissions(document: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each statement of a policy as the properties of an AWS::Lambda::Permission."""
     try:
-        statements = json.loads(document or "{}").get("Statement", [])
-    except (ValueError, AttributeError):
+        statements = load_json(document or "{}").get("Statement", [])
+    except (ValueError, AttributeError, RecursionError):
         return
     for i, statement in enumerate(_list(statements)):
         if not isinstance(statement, dict) or statement.get("Effect") != "Allow":

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from failure_destinations.check import Finding
+from failure_destinations.check.json_values import load_json
 from failure_destinations.check.kinds import ERROR, SEVERITIES
 from failure_destinations.errors import CommandError
 from failure_destinations.text import printable
@@ -116,7 +117,7 @@ def reporting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _read_baseline(path: Path) -> frozenset[str]:
     try:
-        accepted = json.loads(path.read_text(encoding="utf-8"))["accepted"]
+        accepted = load_json(path.read_text(encoding="utf-8"))["accepted"]
         if isinstance(accepted, list) and all(isinstance(one, str) for one in accepted):
             return frozenset(accepted)
     except OSError as error:

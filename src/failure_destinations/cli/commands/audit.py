@@ -14,7 +14,8 @@ import click
 
 from failure_destinations.cache import cache_directory
 from failure_destinations.deployed.session import Aws
-from failure_destinations.errors import CommandError, aws_message, is_of_aws
+from failure_destinations.errors import CommandError, aws_message, is_of_aws, without_password
+from failure_destinations.text import printable
 
 from ..progress import Progress
 from ..report_formats import Report, Reported
@@ -89,7 +90,7 @@ def command(
 
     accepted = reporting.accepted()
     chosen = next((one for one in regions if one != ALL), None)
-    session = Aws(profile, chosen).session
+    session = Aws(profile, chosen, endpoint_url).session
     if not regions and session.region_name is None:
         raise CommandError("a Region is needed: set AWS_REGION or pass --region")
     auditor = Auditor(
@@ -105,7 +106,8 @@ def command(
     except JournalError as error:
         raise CommandError(str(error)) from None
     if journal.found:
-        click.echo(f"continuing after {journal.found:,} answers in {journal.path}", err=True)
+        said = f"continuing after {journal.found:,} answers in {journal.path}"
+        click.echo(printable(said), err=True)
     audit = _run(auditor, journal)
     if reporting.writes_baseline(audit.findings):
         sys.exit(_BLIND if audit.is_blind else 0)
@@ -171,11 +173,8 @@ def _stop(why: str, journal: Journal, status: int) -> NoReturn:
     journal.close()
     arguments = _without_resume(sys.argv[1:])
     again = shlex.join(["failure-destinations", *arguments, "--resume", str(journal.path)])
-    click.echo(
-        f"failure-destinations: {why}; {journal.written:,} answers are kept, "
-        f"continue with: {again}",
-        err=True,
-    )
+    said = f"{why}; {journal.written:,} answers are kept, continue with: {again}"
+    click.echo(f"failure-destinations: {printable(without_password(said))}", err=True)
     sys.exit(status)
 
 

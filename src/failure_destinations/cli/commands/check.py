@@ -23,6 +23,7 @@ _EPILOG = """\b
 Examples:
   failure-destinations check cdk.out
   failure-destinations check template.yaml --fail-on warning
+  failure-destinations check stacks/orders.yaml --root .
   failure-destinations check cdk.out --format sarif > check.sarif
   failure-destinations check cdk.out --write-baseline accepted.json
   failure-destinations check cdk.out --baseline accepted.json
@@ -34,8 +35,14 @@ Exit status: 0 nothing found, 1 findings, 2 a path that cannot be read.
 
 @click.command(epilog=_EPILOG)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Folder that every file named in a template must be in; by default, the template's own.",
+)
 @reporting_options
-def command(*, paths: tuple[Path, ...], reporting: Reporting) -> None:
+def command(*, paths: tuple[Path, ...], root: Path | None, reporting: Reporting) -> None:
     """Find asynchronous functions whose failures would be lost.
 
     PATHS are CloudFormation or AWS SAM templates in JSON or YAML, a cdk.out folder, or the folder
@@ -43,7 +50,7 @@ def command(*, paths: tuple[Path, ...], reporting: Reporting) -> None:
     another. Nothing is deployed, and no account is needed.
     """
     accepted = reporting.accepted()
-    checked = _read(paths)
+    checked = _read(paths, root)
     for problem in checked.problems:
         click.echo(f"failure-destinations: {printable(problem)}", err=True)
     findings = find_uncovered_functions_in(checked.stacks)
@@ -57,8 +64,8 @@ def command(*, paths: tuple[Path, ...], reporting: Reporting) -> None:
     reporting.exit(report)
 
 
-def _read(paths: tuple[Path, ...]) -> Checked:
-    checked = Checked()
+def _read(paths: tuple[Path, ...], root: Path | None) -> Checked:
+    checked = Checked(root)
     shows, started = sys.stderr.isatty(), time.monotonic()
     for i, path in enumerate(paths, 1):
         if shows and time.monotonic() - started > _SECONDS_WITHOUT_PROGRESS:
