@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .text import printable
+
 # What botocore says does not name a way out.
 _WAYS_OUT = {
     "NoCredentialsError": "set AWS_PROFILE or pass --profile",
@@ -30,6 +32,7 @@ def is_of_aws(error: Exception) -> bool:
 def aws_message(error: Exception) -> str:
     """Return botocore's error as one line, with the way out where there is one."""
     text = " ".join(str(error).split()).rstrip(".")
+    text = printable(without_password(text))
     way_out = _WAYS_OUT.get(type(error).__name__)
     return f"{text}: {way_out}" if way_out else text
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import Files, TemplateError
+from .files import Files, TemplateError, TooLargeError
 from .values import items, mapping
 
 # The property with the name of the file, and the one with its content.
@@ -85,6 +85,8 @@ class Documents:
         try:
             path = self._files.find(self._path, location)
             return None if path is None else self._files.document(path)
+        except TooLargeError:
+            raise
         except TemplateError as error:
             self._refuse(error)
             return None

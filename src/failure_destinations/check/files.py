@@ -37,6 +37,10 @@ class TemplateError(FailureDestinationsError):
     """A file that cannot be checked; the message is one line for people."""
 
 
+class TooLargeError(TemplateError):
+    """A template that is too large together with the files that it names."""
+
+
 class TemplateFile:
     """A template that was read from a file.
 
@@ -149,12 +153,13 @@ class Files:
         """Count the values of a file among those of the stack.
 
         Raises:
-            TemplateError: There are too many, or they are nested too deeply.
+            TooLargeError: There are too many.
+            TemplateError: They are nested too deeply.
         """
         self._values += _size(path, value, {}, 0)
         if self._values > MAX_VALUES:
-            raise TemplateError(
-                f"{path}: with the files that it names, it has more than {MAX_VALUES:,} values"
+            raise TooLargeError(
+                f"{path}: makes a stack of more than {MAX_VALUES:,} values, with all that it names"
             )
 
 

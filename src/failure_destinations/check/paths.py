@@ -10,7 +10,7 @@ from typing import Any
 from . import sam
 from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
 from .documents import Documents
-from .files import Files, TemplateError, TemplateFile
+from .files import Files, TemplateError, TemplateFile, TooLargeError
 from .findings import Finding
 from .stacks import Stack
 from .values import mapping
@@ -122,6 +122,8 @@ class Checked:
                 path = files.find(parents[-1], properties.get("TemplateURL"))
                 if path is not None and not any(path.samefile(parent) for parent in parents):
                     nested[logical_id] = self._stack(files, path, parents)
+            except TooLargeError:
+                raise
             except TemplateError as error:
                 self._refuse(error)
         return nested

@@ -146,7 +146,7 @@ def as_json(report: Report) -> str:
         }
         for one in report.reported
     ]
-    return json.dumps({f"{report.unit}s": report.count, "findings": findings}, indent=2) + "\n"
+    return _json({f"{report.unit}s": report.count, "findings": findings})
 
 
 def as_sarif(report: Report) -> str:
@@ -180,7 +180,13 @@ def as_sarif(report: Report) -> str:
         "version": "2.1.0",
         "runs": [run],
     }
-    return json.dumps(document, indent=2) + "\n"
+    return _json(document)
+
+
+def _json(document: Any) -> str:
+    """Return JSON, ASCII only, in which GitHub finds no command either."""
+    text = json.dumps(document, indent=2)
+    return text.replace("##[", r"##\u005b") + "\n"
 
 
 def _sarif_result(one: Reported) -> dict[str, Any]:
@@ -246,8 +252,8 @@ def _annotation(one: Reported) -> str:
 
 
 def _command_data(text: str) -> str:
-    """Return a text as a workflow command takes it; `printable` leaves no line end to escape."""
-    return printable(text).replace("%", "%25")
+    """Return a text as a workflow command takes it; no line end is left to escape."""
+    return _printed(text).replace("%", "%25")
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {
