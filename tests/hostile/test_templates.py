@@ -363,6 +363,23 @@ def test_refuses_to_check_what_is_not_a_regular_file(target: Callable[[], str]) 
     assert result.stderr.startswith(f"failure-destinations: {name}: ")
 
 
+def test_reads_a_file_that_is_refused_once() -> None:
+    """A template may name it as often as it likes: it is one line."""
+    transform = {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "a.yaml"}}}
+    stack = one("AWS::CloudFormation::Stack", {"TemplateURL": "a.yaml"})
+    write("a.yaml", "A: [")
+    many = {f"{name}{i}": one for i in range(99) for name, one in (("T", transform), ("S", stack))}
+    assert len(check(write("template.json", {"Resources": many})).stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["a" * 5_000, "a/" * 3_000, "\udcff.json"])
+def test_refuses_a_name_that_no_file_can_have(name: str) -> None:
+    """In one line, and printable."""
+    result = check(name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert_printable(result.stderr)
+
+
 @pytest.mark.parametrize("file", ["../outside.json", "/proc/kmsg"])
 def test_refuses_what_a_manifest_names_outside_its_folder(file: str) -> None:
     """A `cdk.out` may come from somebody else, too."""

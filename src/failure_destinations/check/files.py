@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,11 @@ class Files:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root
-        self._templates: dict[Path, TemplateFile] = {}
+        self._templates: dict[Path, TemplateFile | TemplateError] = {}
         self._documents: dict[Path, Any] = {}
+        self._found: dict[tuple[Path, str], Path | None] = {}
+        self._reals: dict[Path, Path] = {}
+        self._sizes: dict[Path, tuple[Any, int]] = {}
         self._values = 0
 
     def start(self) -> None:
@@ -104,7 +107,12 @@ class Files:
         """
         if not isinstance(location, str) or "://" in location:
             return None
-        path = template.parent / location
+        named = (template.parent, location)
+        if named not in self._found:
+            self._found[named] = self._find(template.parent / location)
+        return self._found[named]
+
+    def _find(self, path: Path) -> Path | None:
         try:
             _check_root(path, path.resolve(), self.root)
             return path if path.exists() and not path.is_dir() else None
@@ -112,15 +120,19 @@ class Files:
             # Too long a name, a character that none can have, or links in a circle.
             return None
 
+    def real(self, path: Path) -> Path:
+        """Return a file that `find` found without links and `..`."""
+        if path not in self._reals:
+            self._reals[path] = path.resolve()
+        return self._reals[path]
+
     def template(self, path: Path) -> TemplateFile:
         """Return the template in a file.
 
         Raises:
             TemplateError: It cannot be read, or is not a template.
         """
-        if path not in self._templates:
-            self._templates[path] = TemplateFile(path, self.root)
-        return self._templates[path]
+        return once(self._templates, path, lambda: TemplateFile(path, self.root))
 
     def document(self, path: Path) -> Any:
         """Return what is in a file, in JSON or YAML; it counts each time that it is used.
@@ -128,10 +140,9 @@ class Files:
         Raises:
             TemplateError: It cannot be read.
         """
-        if path not in self._documents:
-            self._documents[path] = _load(path, read_text(path, self.root))[0]
-        self.count(path, self._documents[path])
-        return self._documents[path]
+        document = once(self._documents, path, lambda: _load(path, read_text(path, self.root))[0])
+        self.count(path, document)
+        return document
 
     def json(self, path: Path) -> Mapping[str, Any]:
         """Return the JSON object in a file that the CDK wrote; it counts each time it is used.
@@ -139,12 +150,7 @@ class Files:
         Raises:
             TemplateError: It cannot be read, or is not a JSON object.
         """
-        if path not in self._documents:
-            try:
-                self._documents[path] = load_json(read_text(path, self.root))
-            except (ValueError, RecursionError):
-                raise TemplateError(f"{path}: is not JSON that the CDK wrote") from None
-        loaded = self._documents[path]
+        loaded = once(self._documents, path, lambda: _load_json(path, read_text(path, self.root)))
         if not isinstance(loaded, Mapping):
             raise TemplateError(f"{path}: is not a JSON object")
         return loaded
@@ -156,11 +162,30 @@ class Files:
             TooLargeError: There are too many.
             TemplateError: They are nested too deeply.
         """
-        self._values += _size(path, value, {}, 0)
+        known = self._sizes.get(path)
+        if known is None or known[0] is not value:
+            known = self._sizes[path] = (value, _size(path, value, {}, 0))
+        self._values += known[1]
         if self._values > MAX_VALUES:
             raise TooLargeError(
                 f"{path}: makes a stack of more than {MAX_VALUES:,} values, with all that it names"
             )
+
+
+def once(known: dict[Path, Any], path: Path, make: Callable[[], Any]) -> Any:
+    """Return what is known of a file; make it, or find out why it cannot be made, once.
+
+    Raises:
+        TemplateError: It cannot be made.
+    """
+    if path not in known:
+        try:
+            known[path] = make()
+        except TemplateError as error:
+            known[path] = error
+    if isinstance(known[path], TemplateError):
+        raise known[path]
+    return known[path]
 
 
 def read_text(path: Path, root: Path | None = None) -> str:
@@ -229,6 +254,13 @@ def _size(path: Path, value: Any, known: dict[int, int], depth: int) -> int:
         size = 1 + sum(_size(path, one, known, depth + 1) for one in inner)
         known[id(value)] = size = min(size, MAX_VALUES + 1)
     return size
+
+
+def _load_json(path: Path, text: str) -> Any:
+    try:
+        return load_json(text)
+    except (ValueError, RecursionError):
+        raise TemplateError(f"{path}: is not JSON that the CDK wrote") from None
 
 
 def _load(path: Path, text: str) -> tuple[Any, bool]:

@@ -10,7 +10,7 @@ from typing import Any
 from . import sam
 from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
 from .documents import Documents
-from .files import Files, TemplateError, TemplateFile, TooLargeError
+from .files import Files, TemplateError, TemplateFile, TooLargeError, once
 from .findings import Finding
 from .stacks import Stack
 from .values import mapping
@@ -43,6 +43,7 @@ class Checked:
     problems: list[str] = field(default_factory=list)
     _assemblies: list[Assembly] = field(default_factory=list)
     _files: dict[str, TemplateFile] = field(default_factory=dict)
+    _prepared: dict[Path, Any] = field(default_factory=dict)
 
     def reason_for(self, finding: Finding) -> str:
         """Return why a finding is acknowledged in a CDK app, or an empty text."""
@@ -74,6 +75,9 @@ class Checked:
                 self._add_file(path)
         except (AssemblyError, TemplateError) as error:
             self.problems.append(str(error))
+        except (OSError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            self.problems.append(f"{path}: {said}")
 
     def _add_folder(self, folder: Path) -> None:
         for assembly in (folder, folder / "cdk.out"):
@@ -92,12 +96,23 @@ class Checked:
 
     def _add_file(self, path: Path) -> None:
         # What the user gives may be anywhere, what it names may not.
+        self._prepared = {}
         self._files[str(path)] = TemplateFile(path)
         self.stacks.append(self._stack(Files(self.root or path.parent), path, ()))
 
     def _stack(self, files: Files, path: Path, parents: tuple[Path, ...]) -> Stack:
-        file = self._files[str(path)] if not parents else files.template(path)
-        self._files[str(path)] = file
+        template: Mapping[str, Any] = once(self._prepared, path, lambda: self._prepare(files, path))
+        files.count(path, template)
+        return Stack(
+            template, file=str(path), nested=self._nested(files, template, (*parents, path))
+        )
+
+    def _prepare(self, files: Files, path: Path) -> Mapping[str, Any]:
+        """Return the template of a file as CloudFormation gets it, with what it names."""
+        file = self._files.get(str(path))
+        if file is None:
+            file = self._files[str(path)] = files.template(path)
+        # Before anything that would take as long as there are values.
         files.count(path, file.template)
         template = file.template
         documents = Documents(files, path, self._refuse)
@@ -105,9 +120,7 @@ class Checked:
             template = documents.include(template)
         if sam.is_sam(template):
             template = sam.transform(path, template)
-        template = documents.attach(template)
-        nested = self._nested(files, template, (*parents, path))
-        return Stack(template, file=str(path), nested=nested)
+        return documents.attach(template)
 
     def _nested(
         self, files: Files, template: Mapping[str, Any], parents: tuple[Path, ...]
@@ -116,11 +129,12 @@ class Checked:
         nested: dict[str, Stack] = {}
         if len(parents) > _MAX_NESTING:
             return nested
+        outer = {files.real(parent) for parent in parents}
         for logical_id, resource in mapping(template.get("Resources")).items():
             properties = mapping(mapping(resource).get("Properties"))
             try:
                 path = files.find(parents[-1], properties.get("TemplateURL"))
-                if path is not None and not any(path.samefile(parent) for parent in parents):
+                if path is not None and files.real(path) not in outer:
                     nested[logical_id] = self._stack(files, path, parents)
             except TooLargeError:
                 raise
