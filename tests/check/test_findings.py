@@ -199,7 +199,7 @@ ODD_REFERENCES: list[Any] = [
         '"\\ue0007\\ue001", "InvocationType": "Event"}}]}'
     ),
 ]
-ODD_RESOURCES = {
+ODD_RESOURCES: dict[str, Any] = {
     f"Odd{MARKS}": one(f"Custom::{MARKS}", {"ServiceToken": ARN}),
     f"Fn::ForEach::{MARKS}": ["A", ["B"], {}],
     "Odd": {
@@ -215,7 +215,7 @@ ODD_RESOURCES = {
 def odd_templates(reference: Any) -> list[dict[str, Any]]:
     """Return templates with an odd reference wherever one may stand."""
     given = {"Parameters": {"Given": {"Type": "String"}}, "Transform": MARKS}
-    custom = {"Custom": one("Custom::Name", {"ServiceToken": ARN}), **ODD_RESOURCES}
+    custom: dict[str, Any] = {"Custom": one("Custom::Name", {"ServiceToken": ARN}), **ODD_RESOURCES}
     rule = callers.rule(
         ARN, DeadLetterConfig={"Arn": reference}, RetryPolicy={"MaximumRetryAttempts": reference}
     )

@@ -32,10 +32,11 @@ from ..cli.sarif_schema import SARIF
 TOKEN = "AKIAIOSFODNN7EXAMPLE"
 FORMATS = ("text", "json", "sarif", "github")
 GENERATED = settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+AT_LENGTH = settings(GENERATED, max_examples=10_000)
 LOST = template(callers.bucket(ARN))
 
 
@@ -495,17 +496,28 @@ def test_prints_nothing_that_is_obeyed(text: str) -> None:
     assert_fit_to_print(odd_template(text))
 
 
-@GENERATED
-@given(
+ODD_NAMES = (
     st.lists(
         st.sampled_from([*ODD_TEXTS, ":", "#", "[", "]", "(", "\n", "\r", " ", "%"])
         | st.text(max_size=3)
         | st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Co"]),
         max_size=6,
-    ).map("".join)
-)
+    )
+).map("".join)
+
+
+@GENERATED
+@given(ODD_NAMES)
 def test_prints_no_generated_name_that_is_obeyed(text: str) -> None:
     """The same for names that nobody thought of."""
+    assert_fit_to_print(odd_template(text))
+
+
+@pytest.mark.soak
+@AT_LENGTH
+@given(ODD_NAMES)
+def test_prints_none_of_many_names_that_is_obeyed(text: str) -> None:
+    """The same for 10,000 of them."""
     assert_fit_to_print(odd_template(text))
 
 
@@ -552,12 +564,48 @@ def test_prints_nothing_of_junk_that_is_obeyed(junk: Any, text: str) -> None:
     assert_fit_to_print({"Resources": {text: junk, "A": one("AWS::Events::Rule", junk)}})
 
 
-@GENERATED
-@given(st.text(alphabet="{}[]:,&*!<>-?|'\"#%@ \n\tRef0x1.5é\u2028", max_size=80))
-def test_survives_any_text_as_a_template(text: str) -> None:
-    """A file is a template or one line on stderr."""
+@pytest.mark.soak
+@AT_LENGTH
+@given(junk=JUNK, text=st.sampled_from(ODD_TEXTS))
+def test_prints_nothing_of_much_junk_that_is_obeyed(junk: Any, text: str) -> None:
+    """The same for 10,000 resources."""
+    assert_fit_to_print({"Resources": {text: junk, "A": one("AWS::Events::Rule", junk)}})
+
+
+ANY_TEXT = st.text(alphabet="{}[]:,&*!<>-?|'\"#%@ \n\tRef0x1.5é\u2028", max_size=80)
+
+
+def assert_survives(text: str) -> None:
+    """Check a template that ends in a text: it is a template, or one line on stderr."""
     result = check(write("template.yaml", f"Resources:\n  A: 1\n{text}"))
     assert_printable(result.stdout + result.stderr)
+    assert len(result.stderr.splitlines()) == (result.exit_code == 2)
+
+
+@GENERATED
+@given(ANY_TEXT)
+def test_survives_any_text_as_a_template(text: str) -> None:
+    """A file is a template or one line on stderr."""
+    assert_survives(text)
+
+
+@pytest.mark.soak
+@AT_LENGTH
+@given(ANY_TEXT)
+def test_survives_many_texts_as_templates(text: str) -> None:
+    """The same for 10,000 of them."""
+    assert_survives(text)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m", "a\n::error::b", "##[error]a"])
+def test_prints_what_sam_refuses(name: str) -> None:
+    """The translator quotes the template in its messages."""
+    function = one("AWS::Serverless::Function", {name: name, "Handler": [name]})
+    sam = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {name: function}}
+    result = check(write("template.json", sam))
+    assert result.exit_code == 2
+    assert_printable(result.stderr)
+    assert len(result.stderr.splitlines()) == 1
 
 
 # Surroundings.

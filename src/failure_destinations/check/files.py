@@ -13,7 +13,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -22,6 +22,7 @@ from failure_destinations.errors import FailureDestinationsError
 from .json_values import load_json
 from .yaml_loader import TemplateLoader
 
+T = TypeVar("T")
 # CloudFormation takes templates of 1 MB; what the CDK writes about an app is larger.
 MAX_BYTES = 64 * 1024 * 1024
 # The texts, numbers, lists and mappings of a stack with its nested stacks and documents.
@@ -172,7 +173,7 @@ class Files:
             )
 
 
-def once(known: dict[Path, Any], path: Path, make: Callable[[], Any]) -> Any:
+def once(known: dict[Path, T | TemplateError], path: Path, make: Callable[[], T]) -> T:
     """Return what is known of a file; make it, or find out why it cannot be made, once.
 
     Raises:
@@ -183,9 +184,10 @@ def once(known: dict[Path, Any], path: Path, make: Callable[[], Any]) -> Any:
             known[path] = make()
         except TemplateError as error:
             known[path] = error
-    if isinstance(known[path], TemplateError):
-        raise known[path]
-    return known[path]
+    found = known[path]
+    if isinstance(found, TemplateError):
+        raise found
+    return found
 
 
 def read_text(path: Path, root: Path | None = None) -> str:

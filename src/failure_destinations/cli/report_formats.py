@@ -93,22 +93,22 @@ def as_text(report: Report) -> str:
 def _block(one: Reported) -> str:
     finding = one.finding
     head = f"{finding.severity} {finding.kind}"
-    name = click.style(_printed(render.shown(finding)), bold=True)
+    name = click.style(printed(render.shown(finding)), bold=True)
     lines = [
         f"{click.style(head, fg=_COLOURS[finding.severity], bold=True)}  "
-        f"{name}  {_printed(finding.qualifier)}".rstrip(),
-        f"  {_printed(render.reason(finding))}",
+        f"{name}  {printed(finding.qualifier)}".rstrip(),
+        f"  {printed(render.reason(finding))}",
     ]
     if finding.severity != INFO:
-        lines += [f"  {where:9} {_printed(fix)}" for where, fix in render.fixes(finding)]
+        lines += [f"  {where:9} {printed(fix)}" for where, fix in render.fixes(finding)]
     place = f"{one.file}:{one.line}" if one.line else one.file or finding.stack
     if place:
-        lines.append(f"  in        {_printed(place)}")
+        lines.append(f"  in        {printed(place)}")
     return "\n".join(lines)
 
 
-def _printed(text: str) -> str:
-    """Return a text for a line of a log: GitHub obeys commands in any step's output.
+def printed(text: str) -> str:
+    """Return a text from outside for a line of a log: GitHub obeys commands in any step's output.
 
     It looks for `::` at a line's beginning, spaces aside, and for `##[` anywhere.
     https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
@@ -253,7 +253,7 @@ def _annotation(one: Reported) -> str:
 
 def _command_data(text: str) -> str:
     """Return a text as a workflow command takes it; no line end is left to escape."""
-    return _printed(text).replace("%", "%25")
+    return printed(text).replace("%", "%25")
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {
