@@ -547,7 +547,7 @@ def test_does_not_know_who_uses_a_role_that_others_assume_too() -> None:
 
 
 def test_does_not_accuse_for_a_custom_resource_beside_what_is_not_known() -> None:
-    """If neither of two callers is known to lose failures, there is no error."""
+    """If neither of two callers is known to lose failures, neither is an error."""
     custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": ARN})}
     (finding,) = find_uncovered_functions(template(custom, callers.permission(ARN, "new-service")))
     assert (finding.kind, finding.invoked_by) == ("unknown", ("Caller",))

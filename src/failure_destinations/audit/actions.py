@@ -14,7 +14,7 @@ class Action:
         service: The service as boto3 calls it.
         operation: The operation as boto3 calls it.
         permission: The IAM action that allows it.
-        tells: What is not known without it, to complete `Not known: …`.
+        answers: What is not known without it, to complete `Not known: …`.
         items: The member of the answer that holds a list; empty if the answer has no pages.
         token: The parameter that asks for the next page.
         next_token: The member of the answer that holds the token.
@@ -23,7 +23,7 @@ class Action:
     service: str
     operation: str
     permission: str
-    tells: str
+    answers: str
     items: str = ""
     token: str = "NextToken"  # noqa: S105 - not a secret
     next_token: str = "NextToken"  # noqa: S105

@@ -83,7 +83,7 @@ class Auditor:
 
         Raises:
             ClientError: AWS refuses, for example because a permission is missing.
-            NoCredentialsError: There are no credentials.
+            NoCredentialsError: No credentials were found.
         """
         self._home = next((one for one in self.regions if one != ALL), "")
         self._home = self._home or self.session.region_name or "us-east-1"

@@ -149,7 +149,7 @@ def _refused(refusals: Refusals) -> Iterator[Finding]:
     ):
         answers.setdefault(action, []).append(Answer(said, region, times))
     for action, given in answers.items():
-        names = (action.tells, action.permission)
+        names = (action.answers, action.permission)
         yield Finding(
             UNKNOWN.id,
             Cause(Open.NOT_ALLOWED, names, answers=tuple(given)),

@@ -26,7 +26,7 @@ class Journal:
     """Lines of JSON: whose audit it is, then each answer.
 
     A process that is killed leaves at most a broken last line, which is ignored. Only the user can
-    read the file, since it tells who may call what. It is written anew under a name that nobody
+    read the file, since it shows who may call what. It is written anew under a name that nobody
     can foresee, and takes the place of an older one: no link is followed.
 
     Args:

@@ -87,7 +87,7 @@ def read_metrics(
             totals[key] = totals.get(key, 0) + int(events)
     with_qualifier = {name for name, qualifier in totals if qualifier != "?"}
     received += (
-        Received(region, name, f"?{_METRIC} does not tell" if qualifier == "?" else qualifier, sum_)
+        Received(region, name, f"?{_METRIC} does not say" if qualifier == "?" else qualifier, sum_)
         for (name, qualifier), sum_ in sorted(totals.items())
         if sum_ and (qualifier != "?" or name not in with_qualifier)
     )

@@ -43,7 +43,7 @@ def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
     A function is asynchronous if something in the template calls it asynchronously: a rule, a
     schedule, a subscription, a notification, a destination, a permission for a service and so on.
     It is covered by an OnFailure destination for the qualifier that is called, or by its own
-    dead-letter queue. If the template does not say, the finding is of the kind `unknown`.
+    dead-letter queue. If the template does not say, the finding has the kind `unknown`.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
     Args:

@@ -1,4 +1,4 @@
-"""APIs wait for functions unless they are told not to: API Gateway, AppSync, Chime."""
+"""APIs wait for functions unless they are set not to: API Gateway, AppSync, Chime."""
 
 from __future__ import annotations
 
