@@ -1,7 +1,4 @@
-"""Write docs/cli.md from the command's help, and the table of kinds in docs/check.md.
-
-With --check, fail if one of them is stale.
-"""
+"""Writes docs/cli.md from the command's own help; with --check, demands that it is fresh."""
 
 from __future__ import annotations
 
@@ -10,12 +7,9 @@ from pathlib import Path
 
 import click
 
-from failure_destinations.check.kinds import with_kinds_table
 from failure_destinations.cli.group import cli
 
-DOCS = Path(__file__).parents[1] / "docs"
-TARGET = DOCS / "cli.md"
-CHECK = DOCS / "check.md"
+TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
 NAME = "failure-destinations"
 WIDTH = 100
 HEAD = """# The command `failure-destinations`
@@ -54,13 +48,11 @@ def reference() -> str:
 
 
 def main() -> None:
-    """Write the pages, or compare them."""
-    pages = {TARGET: reference(), CHECK: with_kinds_table(CHECK.read_text())}
-    for path, page in pages.items():
-        if "--check" not in sys.argv:
-            path.write_text(page)
-        elif not path.exists() or path.read_text() != page:
-            sys.exit(f"{path.name} is stale: make reference")
+    """Write the page, or compare it."""
+    if "--check" not in sys.argv:
+        TARGET.write_text(reference())
+    elif not TARGET.exists() or TARGET.read_text() != reference():
+        sys.exit(f"{TARGET.name} is stale: make reference")
 
 
 if __name__ == "__main__":

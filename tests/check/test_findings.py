@@ -11,7 +11,7 @@ import pytest
 
 from failure_destinations.check import KINDS, Finding, find_uncovered_functions
 from failure_destinations.check.causes import Answer, Cause, Doubt, Open, Problem, Refused
-from failure_destinations.check.kinds import kinds_table, with_kinds_table
+from failure_destinations.check.kinds import kinds_table
 from failure_destinations.check.model import Source
 from failure_destinations.check.parts import Fix, Naming, Remedy
 
@@ -44,14 +44,8 @@ def test_rejects_a_kind_that_is_not_in_the_registry() -> None:
 def test_documents_every_kind() -> None:
     """The table in the documentation is the registry; `make reference` writes it."""
     page = PAGE.read_text(encoding="utf-8")
-    assert page == with_kinds_table(page), "docs/check.md is stale: make reference"
+    assert kinds_table() in page, "docs/check.md is stale: make reference"
     assert re.findall(r"^\| `(.+?)` ", kinds_table(), re.MULTILINE) == list(KINDS)
-
-
-def test_rejects_a_page_without_a_place_for_the_kinds() -> None:
-    """The table is not appended somewhere."""
-    with pytest.raises(ValueError, match="page must have '<!-- kinds"):
-        with_kinds_table("# The check\n")
 
 
 # Sentences.

@@ -98,7 +98,6 @@ KINDS = {
     )
 }
 _SHOWN = {INFO: "note"}
-_BEGIN, _END = "<!-- kinds: written by make reference -->\n", "<!-- kinds: end -->\n"
 
 
 def kinds_table() -> str:
@@ -109,19 +108,3 @@ def kinds_table() -> str:
     ]
     head = "| kind | severity | an event is lost when |\n|---|---|---|\n"
     return head + "".join(rows)
-
-
-def with_kinds_table(page: str) -> str:
-    """Return a page of the documentation with the table of kinds as it is now.
-
-    Args:
-        page: The page, with the two comments between which the table stands.
-
-    Raises:
-        ValueError: The page has no such comments.
-    """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"page must have {_BEGIN.strip()!r} and {_END.strip()!r}")
-    return f"{before}{begin}\n{kinds_table()}\n{end}{after}"
