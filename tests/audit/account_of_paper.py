@@ -1,4 +1,4 @@
-"""An account that answers below boto3, in pages: for numbers and refusals that no engine has."""
+"""An account that answers boto3's requests, in pages: for what no engine shows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _nothing(**_: Any) -> dict[str, Any]:
 
 
 class PaperAccount:
-    """Functions of which each second one has a destination; an S3 permission for each tenth.
+    """An account whose every second function has a destination, every tenth a permission for SES.
 
     Args:
         functions: How many functions there are.
@@ -48,7 +48,7 @@ class PaperAccount:
 
     @property
     def session(self) -> boto3.Session:
-        """A session that leads here."""
+        """A session whose requests this account answers."""
         session = boto3.Session(
             aws_access_key_id="paper", aws_secret_access_key="paper", region_name=REGION
         )
@@ -77,23 +77,23 @@ class PaperAccount:
         return type("Response", (), {"status_code": 200}), parsed
 
     def refuse(self, operation: str, code: str) -> None:
-        """Answer as AWS does when it does not."""
+        """Raise the error that AWS answers with."""
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
 
     def GetCallerIdentity(self) -> dict[str, Any]:  # noqa: N802 - as AWS calls it
-        """Whose account it is."""
+        """Return the account and the caller."""
         return {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/auditor"}
 
     def DescribeRegions(self) -> dict[str, Any]:  # noqa: N802
-        """Two Regions."""
+        """Return two Regions."""
         return {"Regions": [{"RegionName": REGION}, {"RegionName": "us-east-1"}]}
 
     def ListEventBuses(self) -> dict[str, Any]:  # noqa: N802
-        """The bus that every account has."""
+        """Return the bus that every account has."""
         return {"EventBuses": [{"Name": "default"}]}
 
     def ListFunctions(self, Marker: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N802, N803
-        """A page of the functions."""
+        """Return a page of the functions."""
         start = int(Marker)
         functions = [
             {"FunctionName": name, "FunctionArn": function_arn(name), "Version": "$LATEST"}
@@ -107,7 +107,7 @@ class PaperAccount:
         FunctionName: str,  # noqa: N803
         **_: Any,
     ) -> dict[str, Any]:
-        """A destination, or none."""
+        """Return a destination, or none."""
         if int(FunctionName[-5:]) % 2:
             return {"FunctionEventInvokeConfigs": []}
         config = {
@@ -117,7 +117,7 @@ class PaperAccount:
         return {"FunctionEventInvokeConfigs": [config]}
 
     def GetPolicy(self, FunctionName: str, **_: Any) -> dict[str, Any]:  # noqa: N802, N803
-        """A permission for SES, or none."""
+        """Return a permission for SES, or none."""
         if int(FunctionName[-5:]) % 10 > 1:
             self.refuse("GetPolicy", "ResourceNotFoundException")
         statement = {

@@ -1,4 +1,4 @@
-"""An app with functions that are called in each way that an engine deploys, covered and not."""
+"""An app whose functions are called in every way that an engine supports, covered and not."""
 
 from __future__ import annotations
 

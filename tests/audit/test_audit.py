@@ -1,4 +1,4 @@
-"""What an audit asks and finds, where no engine can show it."""
+"""What an audit asks and finds, in cases that no engine can show."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_pages_through_everything_and_asks_nothing_twice(tmp_path: Path) -> None
 
 
 def test_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    """What was answered before is not asked again, and the findings are the same."""
+    """An answered question is not asked again, and the findings are the same."""
     state = tmp_path / "state"
     stopped = PaperAccount(60)
     stopped.interrupt_after = 100
@@ -89,7 +89,7 @@ def test_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
 
 
 def test_passes_over_a_broken_line_of_the_state(tmp_path: Path) -> None:
-    """A process that is killed while it writes loses one answer."""
+    """A process that is killed while writing loses one answer."""
     state = tmp_path / "state"
     whole = audit(PaperAccount(3), state)
     lines = state.read_text().splitlines()
@@ -101,16 +101,16 @@ def test_passes_over_a_broken_line_of_the_state(tmp_path: Path) -> None:
 
 
 def test_rejects_the_state_of_another_audit(tmp_path: Path) -> None:
-    """The message says in what it differs."""
+    """The message says what differs."""
     audit(PaperAccount(), tmp_path / "state")
     with pytest.raises(JournalError, match="with regions eu-west-1 and not us-east-1"):
         audit(PaperAccount(), tmp_path / "state", "us-east-1")
 
 
-def test_rejects_a_file_that_is_no_state(tmp_path: Path) -> None:
-    """A file of the user's is not overwritten."""
+def test_rejects_a_file_that_is_not_a_state(tmp_path: Path) -> None:
+    """A user's own file is not overwritten."""
     (tmp_path / "notes").write_text("buy milk\n")
-    with pytest.raises(JournalError, match="is not what an audit left"):
+    with pytest.raises(JournalError, match="is not the file of an audit"):
         audit(PaperAccount(), tmp_path / "notes")
     assert (tmp_path / "notes").read_text() == "buy milk\n"
 
@@ -131,7 +131,7 @@ def test_says_in_one_line_what_is_denied(tmp_path: Path) -> None:
 
 
 def test_accuses_nobody_whose_configuration_is_denied(tmp_path: Path) -> None:
-    """Whether failures are kept is not known then."""
+    """Without the configuration, it is not known whether failures are kept."""
     account = PaperAccount(20, denied=("ListFunctionEventInvokeConfigs",))
     audited = audit(account, tmp_path / "state")
     assert {kind for _, _, kind in found(audited)} == {"unknown"}
@@ -139,7 +139,7 @@ def test_accuses_nobody_whose_configuration_is_denied(tmp_path: Path) -> None:
 
 
 def test_gives_up_what_is_always_denied(tmp_path: Path) -> None:
-    """A denial for each of thousands of functions would take as long as their answers."""
+    """Asking for thousands of functions would take as long as if AWS answered."""
     account = PaperAccount(200, denied=("ListAliases",))
     audit(account, tmp_path / "state")
     asked = Counter(operation for operation, _ in account.asked)
@@ -148,14 +148,14 @@ def test_gives_up_what_is_always_denied(tmp_path: Path) -> None:
 
 
 def test_is_blind_where_functions_cannot_be_listed(tmp_path: Path) -> None:
-    """That is no clean bill."""
+    """An audit without functions is not a clean one."""
     audited = audit(PaperAccount(3, denied=("ListFunctions",)), tmp_path / "state")
     assert audited.is_blind
     assert "which functions there are" in audited.findings[0].reason
 
 
 def test_stops_when_credentials_expire(tmp_path: Path) -> None:
-    """The rest would get the same answer; what is known is kept."""
+    """All other questions would get the same answer; the answers so far are kept."""
     account = PaperAccount(3, denied=("ListAliases",))
     account.error_code = "ExpiredTokenException"
     with pytest.raises(ClientError):
@@ -164,11 +164,11 @@ def test_stops_when_credentials_expire(tmp_path: Path) -> None:
 
 
 def test_audits_all_enabled_regions(tmp_path: Path) -> None:
-    """EC2 tells them."""
+    """EC2 lists them."""
     assert audit(PaperAccount(), tmp_path / "state", "all").regions == ("eu-west-1", "us-east-1")
 
 
-def test_tells_functions_of_one_name_apart(tmp_path: Path) -> None:
+def test_keeps_functions_of_one_name_apart(tmp_path: Path) -> None:
     """Another account or Region may have a function of the same name."""
     elsewhere = function_arn("orders").replace(ACCOUNT, "444455556666")
     far = function_arn("orders", "us-east-1")
@@ -177,10 +177,10 @@ def test_tells_functions_of_one_name_apart(tmp_path: Path) -> None:
 
 
 def test_says_that_a_called_function_does_not_exist(tmp_path: Path) -> None:
-    """No failure destination helps there."""
+    """A failure destination would not help."""
     account = PaperAccount(ListFunctions=functions("orders"), **targets(function_arn("gone")))
     (finding,) = audit(account, tmp_path / "state").findings
-    assert finding.reason == "It calls function gone, which does not exist."
+    assert finding.reason == f"It calls function {function_arn('gone')}, which does not exist."
     assert finding.logical_id == f"arn:aws:events:{REGION}:{ACCOUNT}:rule/hourly"
 
 
@@ -251,7 +251,7 @@ def test_does_not_judge_an_alias_that_it_cannot_see(tmp_path: Path) -> None:
     ],
 )
 def test_judges_who_may_call(tmp_path: Path, statement: Any, expected: list[str]) -> None:
-    """Each service as the check does, whatever the policy's shape."""
+    """Services are judged as in the check, whatever the shape of the policy."""
     if isinstance(statement, dict):
         statement = {
             "Sid": "one",
@@ -270,7 +270,7 @@ def test_judges_who_may_call(tmp_path: Path, statement: Any, expected: list[str]
 
 
 def test_finds_by_metric_who_calls_unseen(tmp_path: Path) -> None:
-    """A program's asynchronous calls leave a count and nothing else."""
+    """Asynchronous calls of a program leave a count and no other trace."""
     dimensions = [{"Name": "FunctionName", "Value": "orders"}]
     account = PaperAccount(
         ListFunctions=functions("orders", "idle"),
@@ -292,7 +292,7 @@ def test_finds_by_metric_who_calls_unseen(tmp_path: Path) -> None:
 
 
 def test_docs_have_the_exact_policy() -> None:
-    """What is to be allowed is what is asked for."""
+    """The documented policy allows exactly what an audit calls."""
     (block,) = [
         part.partition("```")[0]
         for part in DOCS.read_text().split("```json\n")[1:]
@@ -302,6 +302,6 @@ def test_docs_have_the_exact_policy() -> None:
 
 
 def test_every_action_only_reads() -> None:
-    """Nothing that an audit may ask changes anything."""
+    """No action of an audit changes anything."""
     for action in ACTIONS:
         assert action.operation.startswith(("list_", "get_", "describe_")), action

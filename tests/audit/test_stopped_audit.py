@@ -1,4 +1,4 @@
-"""An audit as a process that is stopped half way, against a server on this machine."""
+"""An audit as a process that is interrupted half way, against a local server."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def log_message(self, *arguments: object) -> None:
-        """Keep it to itself."""
+        """Log nothing."""
 
 
 class Server(ThreadingHTTPServer):
-    """Answers until it was asked so often, and then waits until it is told to go on."""
+    """A server that answers `STOP_AT` requests, then waits until it may go on."""
 
     daemon_threads = True
 
@@ -102,7 +102,7 @@ class Server(ThreadingHTTPServer):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """The server, for one test."""
+    """Run the server for one test."""
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -113,7 +113,7 @@ def server() -> Iterator[Server]:
 
 
 def test_goes_on_after_ctrl_c(server: Server, tmp_path: Path) -> None:
-    """It says how to go on, and then asks only what was not answered."""
+    """It prints how to continue, and then asks only the open questions."""
     state = tmp_path / "state"
     command = [sys.executable, "-m", "failure_destinations", "audit", "--resume", str(state)]
     environment = {
@@ -138,7 +138,7 @@ def test_goes_on_after_ctrl_c(server: Server, tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert f"go on with: failure-destinations audit --resume {state}" in errors
+    assert f"continue with: failure-destinations audit --resume {state}" in errors
     assert state.stat().st_mode & 0o077 == 0
 
     again = subprocess.run(
@@ -150,7 +150,7 @@ def test_goes_on_after_ctrl_c(server: Server, tmp_path: Path) -> None:
         timeout=120,
     )
     assert again.returncode == 1, again.stderr
-    assert "going on after" in again.stderr
+    assert "continuing after" in again.stderr
     findings = json.loads(again.stdout)["findings"]
     assert sorted(one["logical_id"] for one in findings) == server.names
     assert set(server.asked.values()) == {1}

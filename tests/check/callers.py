@@ -70,7 +70,7 @@ def rule(function: Any, **target: Any) -> Resources:
 
 
 def schedule(function: Any, **target: Any) -> Resources:
-    """A schedule, which has no permission but its role's."""
+    """A schedule: its role has the only permission."""
     return {
         "Caller": one(
             "AWS::Scheduler::Schedule",
@@ -155,7 +155,7 @@ def bucket(function: Any) -> Resources:
 
 
 def cdk_bucket(function: Any) -> Resources:
-    """A bucket's notification as CDK's custom resource sets it."""
+    """A bucket's notification, set by the CDK's custom resource."""
     return {
         "Bucket": {"Type": "AWS::S3::Bucket"},
         "BucketNotificationsHandler050a0587b7544547bf325f094a3db8347ECC3691": FUNCTION,
@@ -220,7 +220,7 @@ def topic_rule(function: Any) -> Resources:
 
 
 def topic_rule_error_action(function: Any) -> Resources:
-    """What a topic rule of IoT does when its actions fail."""
+    """The error action of a topic rule of IoT."""
     return {
         "Caller": one(
             "AWS::IoT::TopicRule",
@@ -499,7 +499,7 @@ EVENT_TASK: dict[str, Any] = {
 def state_machine(
     function: Any, arguments: str = "Parameters", type: str = "Event", **task: Any
 ) -> Resources:
-    """A task of Step Functions that goes on."""
+    """A task of Step Functions that does not wait."""
     task = {
         "Type": "Task",
         "Resource": "arn:${AWS::Partition}:states:::lambda:invoke",
@@ -523,7 +523,7 @@ def state_machine(
 
 
 def jsonata_state_machine(function: Any) -> Resources:
-    """The same in JSONata, which writes a text as an expression too."""
+    """The same task in JSONata, where a text is an expression too."""
     return state_machine(function, "Arguments", "{% 'Event' %}")
 
 
@@ -577,12 +577,12 @@ def permission_with_source(function: Any) -> Resources:
 
 
 def permission_with_suffix(function: Any) -> Resources:
-    """A permission whose principal ends as the partition decides."""
+    """A permission whose principal ends in the partition's suffix."""
     return permission(function, {"Fn::Sub": "s3.${AWS::URLSuffix}"})
 
 
 def trigger(function: Any) -> Resources:
-    """A trigger of CDK's that does not wait."""
+    """A trigger of the CDK that does not wait."""
     return {
         "Provider": FUNCTION,
         "Caller": one(
@@ -606,7 +606,7 @@ def _handled(type: str, **properties: Any) -> Resources:
 
 
 def existing_bucket(function: Any) -> Resources:
-    """A bucket that Serverless Framework did not make, as its custom resource."""
+    """A bucket that exists already, as a custom resource of Serverless Framework."""
     rules = [{"Event": "s3:ObjectCreated:*", "Rules": []}]
     return _handled("Custom::S3", FunctionName=function, BucketName="old", BucketConfigs=rules)
 
@@ -618,7 +618,7 @@ def rule_without_cloudformation(function: Any) -> Resources:
 
 
 def sdk_call(function: Any, service: str = "Lambda", action: str = "invoke") -> Resources:
-    """A call at deployment, by CDK's custom resource for any operation of AWS."""
+    """A call at deployment, by the CDK's custom resource for any AWS operation."""
     call = {
         "service": service,
         "action": action,
@@ -639,12 +639,12 @@ def sdk_call(function: Any, service: str = "Lambda", action: str = "invoke") -> 
 
 
 def sdk_command(function: Any) -> Resources:
-    """The same in the names of version 3 of the SDK."""
+    """The same call with the names of version 3 of the SDK."""
     return sdk_call(function, "@aws-sdk/client-lambda", "InvokeCommand")
 
 
 def runbook(function: Any) -> Resources:
-    """A runbook of Systems Manager with a step that goes on."""
+    """A runbook of Systems Manager with a step that does not wait."""
     inputs = {"FunctionName": function, "InvocationType": "Event"}
     step = {"name": "tell", "action": "aws:invokeLambdaFunction", "inputs": inputs}
     content = {"schemaVersion": "0.3", "mainSteps": [step]}
@@ -652,7 +652,7 @@ def runbook(function: Any) -> Resources:
 
 
 def runbook_as_text(function: Any) -> Resources:
-    """The same as a text in JSON."""
+    """The same task, in a definition that is a text."""
     content = json.dumps(runbook("${Name}")["Caller"]["Properties"]["Content"])
     return {
         "Caller": one(
@@ -663,7 +663,7 @@ def runbook_as_text(function: Any) -> Resources:
 
 
 def transfer_workflow(function: Any) -> Resources:
-    """A workflow of Transfer Family, which awaits a callback."""
+    """A workflow of Transfer Family, which waits for a callback."""
     step = {"Name": "step", "Target": function, "TimeoutSeconds": 60}
     return {
         "Caller": one(
@@ -757,7 +757,7 @@ CALLERS: list[Callable[[Any], Resources]] = [
 
 
 def template(*resources: Resources, **sections: Any) -> dict[str, Any]:
-    """Return a template with a function, a queue, and what else is given."""
+    """Return a template with a function, a queue, and the given resources."""
     merged = dict(BASE)
     for each in resources:
         merged |= each

@@ -1,4 +1,4 @@
-"""Whoever calls a function asynchronously is found, and so is what covers it."""
+"""Every asynchronous caller of a function is found, and so is what covers the function."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_accepts_the_dead_letter_queue_for_all_versions(caller: Caller) -> None:
 
 
 def synchronous(name: str, resources: Resources) -> Any:
-    """Return a case in which the caller hears of the failure."""
+    """Return a case in which the caller learns of the failure."""
     return pytest.param(resources, id=name)
 
 
@@ -218,7 +218,7 @@ AWS_S3 = {"Fn::Join": ["", ["s3.", SUFFIX]]}
     ],
 )
 def test_knows_a_service_however_its_principal_is_written(principal: Any) -> None:
-    """What differs by partition, Region or stage leaves the service what it is."""
+    """A principal that differs by partition, Region or stage names the same service."""
     parameters = {"Suffix": {"Type": "String"}, "Where": {"Type": "String"}}
     principals = {"aws": {"Bucket": "s3.amazonaws.com"}, "aws-cn": {"Bucket": "s3.amazonaws.com"}}
     checked = template(
@@ -240,7 +240,7 @@ def test_knows_a_service_however_its_principal_is_written(principal: Any) -> Non
 )
 @pytest.mark.parametrize("principal", ["*", {"Ref": "Principal"}])
 def test_knows_the_service_by_the_source_of_a_permission(principal: Any, source: Any) -> None:
-    """A permission for everybody is for the service of its source."""
+    """A permission for everybody belongs to the service of its source."""
     checked = template(
         callers.permission(ARN, principal, SourceArn=source),
         {"LogGroup": {"Type": "AWS::Logs::LogGroup"}},
@@ -260,14 +260,14 @@ def test_knows_the_service_by_the_source_of_a_permission(principal: Any, source:
         callers.permission(ARN, "*", SourceArn={"Ref": "Given"}),
     ],
 )
-def test_tells_that_the_service_of_a_permission_is_not_known(permission: Resources) -> None:
-    """A principal that is neither a known service nor somebody's identity leaves it open."""
+def test_says_that_the_service_of_a_permission_is_not_known(permission: Resources) -> None:
+    """Whether an unknown principal waits is not known."""
     checked = template(permission, Parameters={"Given": {"Type": "String"}})
     assert [one.kind for one in find_uncovered_functions(checked)] == ["unknown"]
 
 
 def test_knows_a_permission_whose_action_is_given() -> None:
-    """What a service may do with a function is to call it."""
+    """A permission for all actions includes the invocation."""
     checked = template(
         callers.permission(ARN, Action={"Ref": "Action"}), Parameters={"Action": {"Type": "String"}}
     )
@@ -284,7 +284,7 @@ def test_knows_a_permission_whose_action_is_given() -> None:
     ],
 )
 def test_knows_a_role_of_scheduler_however_it_is_written(principal: Any) -> None:
-    """Who assumes a role may be written in as many ways."""
+    """Trust policies can be written in several ways."""
     (finding,) = errors(template(callers.role_of_schedules(ARN, principal)))
     assert finding.invoked_by == ("Caller",)
 
@@ -310,7 +310,7 @@ ALLOWED = {
 def test_knows_the_policies_of_a_role_of_scheduler(
     role: dict[str, Any], policy: dict[str, Any]
 ) -> None:
-    """A policy may be joined to its role from either side."""
+    """A policy may name its role, and a role its policies."""
     caller = callers.role("scheduler.amazonaws.com")
     caller["Properties"] |= role
     policy = {**policy, "Properties": {"PolicyDocument": ALLOWED, **policy["Properties"]}}
@@ -393,8 +393,8 @@ def test_knows_the_policies_of_a_role_of_scheduler(
         ),
     ],
 )
-def test_tells_that_it_is_not_known_whether_a_caller_waits(resources: Resources) -> None:
-    """What only the deployment or an execution decides is neither an error nor nothing."""
+def test_says_that_it_is_not_known_whether_a_caller_waits(resources: Resources) -> None:
+    """What only a deployment or an execution decides is a note."""
     checked = template(resources, Parameters={"Type": {"Type": "String"}})
     assert [one.kind for one in find_uncovered_functions(checked)] == ["unknown"]
 
@@ -428,7 +428,7 @@ EITHER = {"Fn::If": ["Waits", "RequestResponse", "Event"]}
     ],
 )
 def test_finds_who_goes_on_in_one_branch(resources: Resources) -> None:
-    """A caller that waits under a condition only, goes on without it."""
+    """A caller that waits only under a condition does not wait without it."""
     checked = template(resources, Parameters={"Type": {"Type": "String"}})
     assert [one.kind for one in errors(checked)] == ["uncovered"]
 
@@ -448,7 +448,7 @@ def test_accuses_no_task_that_waits(task: dict[str, Any]) -> None:
 
 
 def test_finds_a_task_by_any_branch_of_its_substitution() -> None:
-    """A substitution under a condition may make a task go on."""
+    """A substitution under a condition may make a task not wait."""
     definition = callers.state_machine(ARN)["Caller"]["Properties"]["DefinitionString"]
     text = definition["Fn::Sub"][0].replace("${AWS::Partition}", "aws").replace("Event", "${Type}")
     properties = {
@@ -471,7 +471,7 @@ def test_finds_a_task_by_any_branch_of_its_substitution() -> None:
     ],
 )
 def test_finds_a_task_in_a_definition_that_is_no_text(properties: dict[str, Any]) -> None:
-    """Substitutions stand in definitions that are written as properties too."""
+    """Definitions written as properties may have substitutions too."""
     properties = {**properties, "DefinitionSubstitutions": {"Name": ARN}}
     machine = callers.one("AWS::StepFunctions::StateMachine", properties)
     (finding,) = errors(template({"Caller": machine}))
@@ -479,13 +479,13 @@ def test_finds_a_task_in_a_definition_that_is_no_text(properties: dict[str, Any]
 
 
 def test_finds_a_configuration_without_a_destination() -> None:
-    """Who configures asynchronous calls has some."""
+    """A function with an asynchronous configuration has asynchronous calls."""
     (finding,) = errors(template(config(destination="", MaximumRetryAttempts=0)))
     assert (finding.kind, finding.invoked_by) == ("uncovered", ("Config",))
 
 
 def test_finds_each_qualifier_that_is_called() -> None:
-    """A function that is called in two ways is found twice, or once where one is covered."""
+    """A function called through two qualifiers is found for each that is not covered."""
     rule, bucket = callers.rule({"Ref": "Alias"}), callers.bucket(ARN)
     both = {"Rule": rule["Caller"], "Bucket": bucket["Caller"]}
     found = {(one.qualifier, one.invoked_by) for one in errors(template(ALIAS, both))}
@@ -495,7 +495,7 @@ def test_finds_each_qualifier_that_is_called() -> None:
 
 
 def test_names_the_rule_and_not_its_permission() -> None:
-    """A permission that goes with a rule says nothing new."""
+    """The permission of a known rule is not another caller."""
     permission = callers.permission(
         ARN, "events.amazonaws.com", SourceArn={"Fn::GetAtt": ["Caller", "Arn"]}
     )
@@ -505,7 +505,7 @@ def test_names_the_rule_and_not_its_permission() -> None:
 
 
 def test_finds_a_permission_for_another_source_than_the_rule() -> None:
-    """A rule of another stack may call another qualifier than the rule that is known."""
+    """A rule of another stack may call another qualifier than the known rule."""
     permission = {"Permission": callers.permission_with_source(ARN)["Caller"]}
     rule = callers.rule({"Ref": "Alias"})
     (finding,) = errors(template(ALIAS, rule, permission, config("live")))
@@ -513,7 +513,7 @@ def test_finds_a_permission_for_another_source_than_the_rule() -> None:
 
 
 def test_names_a_custom_resource_without_accusing() -> None:
-    """CloudFormation calls asynchronously, but the deployment fails when no answer comes."""
+    """CloudFormation calls asynchronously, but the deployment fails if no answer arrives."""
     custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": ARN})}
     (finding,) = find_uncovered_functions(template(custom))
     assert (finding.kind, finding.severity) == ("custom-resource", "info")
@@ -529,13 +529,13 @@ def test_names_a_custom_resource_without_accusing() -> None:
     ids=["workflow of Transfer Family", "permission for CloudFormation", "task with a token"],
 )
 def test_names_who_awaits_a_callback_without_accusing(resources: Resources) -> None:
-    """Who goes on, but fails when no answer comes, hides no failure."""
+    """A caller that fails without a later answer does not hide the failure."""
     (finding,) = find_uncovered_functions(template(resources))
     assert (finding.kind, finding.severity) == ("custom-resource", "info")
 
 
 def test_does_not_know_who_uses_a_role_that_others_assume_too() -> None:
-    """A role of schedules that is a function's as well may be for its own calls."""
+    """A role that Scheduler and a function share may be for the function's own calls."""
     shared = callers.role_of_schedules(ARN)
     trust = shared["Caller"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
     trust["Principal"] = {"Service": ["lambda.amazonaws.com", "scheduler.amazonaws.com"]}
@@ -547,7 +547,7 @@ def test_does_not_know_who_uses_a_role_that_others_assume_too() -> None:
 
 
 def test_does_not_accuse_for_a_custom_resource_beside_what_is_not_known() -> None:
-    """Two callers of which neither is known to lose a failure are not an error."""
+    """If neither of two callers is known to lose failures, neither is an error."""
     custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": ARN})}
     (finding,) = find_uncovered_functions(template(custom, callers.permission(ARN, "new-service")))
     assert (finding.kind, finding.invoked_by) == ("unknown", ("Caller",))
@@ -561,8 +561,8 @@ def test_accuses_no_step_of_a_runbook_that_waits() -> None:
     assert find_uncovered_functions(template(runbook)) == []
 
 
-def test_tells_that_a_runbook_cannot_be_read() -> None:
-    """A runbook in YAML within a text may call anybody."""
+def test_says_that_a_runbook_cannot_be_read() -> None:
+    """A runbook in YAML may call any function."""
     content = "mainSteps: [{action: 'aws:invokeLambdaFunction', inputs: {FunctionName: a}}]"
     document = callers.one("AWS::SSM::Document", {"Content": content})
     assert [one.kind for one in find_uncovered_functions(template({"Caller": document}))] == [
@@ -583,20 +583,20 @@ def test_accuses_no_sdk_call_that_waits(parameters: dict[str, str]) -> None:
 
 
 def test_finds_a_custom_resource_behind_a_topic() -> None:
-    """Behind a topic it is SNS that calls, and nobody else knows of the failure."""
+    """Behind a topic, SNS calls the function, and nobody learns of its failure."""
     custom = {"Custom": callers.one("Custom::Seed", {"ServiceToken": {"Ref": "Topic"}})}
     (finding,) = errors(template(callers.subscription(ARN), custom))
     assert finding.invoked_by == ("Caller",)
 
 
 def test_leaves_cdks_own_functions_alone() -> None:
-    """Their user cannot mend them, and sees when they fail."""
+    """Users cannot change them, and see when they fail."""
     resources = callers.cdk_bucket(ARN)
     found = find_uncovered_functions(template(resources, config()))
     assert found == []
 
 
 def test_leaves_serverless_frameworks_own_functions_alone() -> None:
-    """Nor can they mend those of Serverless Framework."""
+    """Users cannot change those of Serverless Framework either."""
     found = find_uncovered_functions(template(callers.existing_bucket(ARN), config()))
     assert found == []

@@ -1,4 +1,4 @@
-"""An app with CDK's constructs, as people write them: everybody uncovered is found, nobody else."""
+"""An app with the CDK's constructs: exactly the uncovered functions are found."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def define_asynchronous(stack: cdk.Stack) -> None:
 
 
 def define_synchronous(stack: cdk.Stack) -> None:
-    """Define functions whose callers wait, and those that CDK defines for itself."""
+    """Define functions whose callers wait, and those that the CDK defines for itself."""
 
     def function(id: str) -> lambda_.Function:
         return define_handler(stack, f"Kept{id}")
@@ -243,7 +243,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
 
 
 def functions(define: Callable[[cdk.Stack], None]) -> set[str]:
-    """Return the ids of the functions that `define` means to be lost."""
+    """Return the ids of the functions that `define` leaves uncovered."""
     stack = cdk.Stack()
     define(stack)
     return {
@@ -254,7 +254,7 @@ def functions(define: Callable[[cdk.Stack], None]) -> set[str]:
 
 
 def test_finds_every_function_and_no_other(found: Found) -> None:
-    """All functions that are lost are found by their construct path, and nobody else is."""
+    """Exactly the uncovered functions are found, by their construct paths."""
     lost = {f"Services/{path.rpartition('/')[2]}" for path in functions(define_asynchronous)}
     assert {finding.shown for finding in found["error"]} == {
         *lost,
@@ -263,12 +263,12 @@ def test_finds_every_function_and_no_other(found: Found) -> None:
 
 
 def test_knows_everything_in_an_app(found: Found) -> None:
-    """In an app that is read whole nothing is unknown."""
+    """Nothing is unknown in an app of which all stacks are read."""
     assert found["info"] == []
 
 
 def test_names_callers_by_their_constructs(found: Found) -> None:
-    """A reader finds who calls in the app's own code."""
+    """A finding names the caller by its construct path."""
     (finding,) = [one for one in found["error"] if one.shown.startswith("Prod/")]
     assert "Prod/Above/LostRule (AWS::Events::Rule)" in finding.reason
     assert finding.stack.startswith("Prod-Above/")

@@ -1,4 +1,4 @@
-"""Whatever a template holds, the check comes to an end, and soon."""
+"""Whatever a template holds, the check ends, and soon."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def test_survives_junk_as_sections(junk: Any) -> None:
 @QUICK
 @given(st.dictionaries(TEXTS, JUNK, max_size=5))
 def test_survives_junk_as_resources(resources: dict[str, Any]) -> None:
-    """So may every resource."""
+    """Every resource may be anything."""
     find_uncovered_functions({"Resources": resources})
 
 
 @QUICK
 @given(st.sampled_from(CALLERS), JUNK, st.data())
 def test_survives_junk_as_properties(caller: Any, junk: Any, data: st.DataObject) -> None:
-    """And every value inside one."""
+    """Every value inside a resource may be anything."""
     checked = copy.deepcopy(template(ALIAS, caller(ARN), config()))
     place: Any = checked["Resources"]
     while True:
@@ -104,7 +104,7 @@ def deep(depth: int, value: Any, wrap: Any) -> Any:
     ids=["Join", "If", "Sub", "Split", "GetAtt", "list", "mapping"],
 )
 def test_survives_deep_nesting(wrap: Any) -> None:
-    """Thousands of levels are as good as unknown."""
+    """A value of thousands of levels counts as unknown."""
     value = deep(3_000, ARN, wrap)
     for caller in CALLERS:
         find_uncovered_functions(template(caller(value)))
@@ -122,7 +122,7 @@ def test_survives_wide_branches() -> None:
 
 
 def test_survives_values_that_repeat_themselves() -> None:
-    """YAML's aliases may make little text into very much."""
+    """YAML's aliases may expand a short text to a very long one."""
     value: Any = "lol"
     for _ in range(30):
         value = {"Fn::Join": ["", [value] * 10]}
@@ -130,7 +130,7 @@ def test_survives_values_that_repeat_themselves() -> None:
 
 
 def test_survives_values_that_contain_themselves() -> None:
-    """And a value into a part of itself."""
+    """YAML's aliases may make a value a part of itself."""
     value: dict[str, Any] = {}
     value["Fn::Join"] = ["", [value]]
     nodes: list[Any] = []

@@ -1,4 +1,4 @@
-"""What covers a function, what does not, and what cannot be told."""
+"""What covers a function, what does not, and what is not known."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_knows_the_same_parameter_as_qualifier() -> None:
 
 
 def test_accepts_a_configuration_that_exists_when_the_function_does() -> None:
-    """One condition for both is no doubt."""
+    """A shared condition leaves no doubt."""
     resources = template(KEPT, config())
     resources["Resources"]["Config"] |= {"Condition": "IsProd"}
     resources["Resources"]["Function"] = callers.FUNCTION | {"Condition": "IsProd"}
@@ -167,12 +167,12 @@ def test_finds_a_fifo_destination_by_its_name() -> None:
 
 
 def test_finds_a_fifo_dead_letter_queue() -> None:
-    """Nor can it send dead letters there."""
+    """Lambda cannot send dead letters to a FIFO queue."""
     assert kinds(template(KEPT, FIFO, with_dead_letter(FIFO_ARN))) == ["lost-destination"]
 
 
 def test_finds_s3_for_successes() -> None:
-    """A bucket may be told of failures, not of successes."""
+    """A bucket can receive failures, not successes."""
     destinations = {
         "OnFailure": {"Destination": QUEUE_ARN},
         "OnSuccess": {"Destination": {"Fn::GetAtt": ["Bucket", "Arn"]}},
@@ -184,19 +184,19 @@ def test_finds_s3_for_successes() -> None:
 
 
 def test_finds_a_destination_for_successes_only() -> None:
-    """To hear of successes is not to hear of failures."""
+    """A destination for successes does not receive failures."""
     destinations = {"OnSuccess": {"Destination": QUEUE_ARN}}
     assert kinds(template(KEPT, config(DestinationConfig=destinations))) == ["uncovered"]
 
 
 def test_finds_a_destination_that_is_left_out() -> None:
-    """No value is no destination."""
+    """AWS::NoValue is not a destination."""
     nothing = {"Ref": "AWS::NoValue"}
     assert kinds(template(KEPT, config(destination=nothing))) == ["uncovered"]
 
 
 def test_accepts_the_dead_letter_queue_beside_a_bad_destination() -> None:
-    """An event that the destination loses is in the dead-letter queue, but the mistake is told."""
+    """The dead-letter queue keeps what the destination loses, but the mistake is reported."""
     found = kinds(template(KEPT, FIFO, with_dead_letter(), config(destination=FIFO_ARN)))
     assert found == ["lost-destination"]
 
@@ -208,7 +208,7 @@ def test_accepts_the_dead_letter_queue_beside_a_bad_destination() -> None:
     "caller", [callers.rule, callers.schedule, callers.subscription, callers.subscription_in_topic]
 )
 def test_warns_of_deliveries_that_nothing_keeps(caller: Any) -> None:
-    """A rule, schedule or subscription without dead-letter queue is told, as a lesser kind."""
+    """A rule, schedule or subscription without dead-letter queue is a warning."""
     finding = only(template(caller(ARN), config()), "delivery")
     assert (
         finding.severity,
@@ -226,7 +226,7 @@ def test_warns_of_deliveries_that_nothing_keeps(caller: Any) -> None:
     ],
 )
 def test_accepts_deliveries_with_a_dead_letter_queue(caller: Resources) -> None:
-    """What is not delivered is kept."""
+    """The queue keeps undelivered events."""
     assert kinds(template(caller, config())) == []
 
 
@@ -249,7 +249,7 @@ def test_warns_of_retries_on_the_delivery(caller: Any) -> None:
     assert kinds(template(caller(ARN, **target), config(MaximumRetryAttempts=1))) == []
 
 
-# What cannot be told.
+# What is not known.
 
 
 @pytest.mark.parametrize(
@@ -299,8 +299,8 @@ def test_neither_covers_nor_accuses_under_a_condition() -> None:
     assert kinds(checked) == ["unknown"]
 
 
-def test_tells_that_the_qualifier_is_not_known() -> None:
-    """What is called of a function may be a parameter."""
+def test_says_that_the_qualifier_is_not_known() -> None:
+    """The qualifier that is called may be a parameter."""
     rule = callers.rule(
         {"Fn::Sub": "${Function.Arn}:${Stage}"}, DeadLetterConfig={"Arn": QUEUE_ARN}
     )
@@ -309,15 +309,15 @@ def test_tells_that_the_qualifier_is_not_known() -> None:
     assert kinds(checked) == ["unknown"]
 
 
-def test_tells_that_the_function_is_not_known() -> None:
-    """A caller of who knows whom is named itself."""
+def test_says_that_the_function_is_not_known() -> None:
+    """If the function is not known, its caller is reported."""
     checked = template(
         callers.subscription({"Ref": "Given"}), Parameters={"Given": {"Type": "String"}}
     )
     assert only(checked, "unknown").logical_id == "Caller"
 
 
-def test_tells_that_the_function_is_defined_elsewhere() -> None:
+def test_says_that_the_function_is_defined_elsewhere() -> None:
     """A function of another template may be covered there."""
     rule = callers.rule(
         "arn:aws:lambda:eu-west-1:111122223333:function:elsewhere",
@@ -329,20 +329,20 @@ def test_tells_that_the_function_is_defined_elsewhere() -> None:
     assert kinds(template(rule, config(FunctionName="elsewhere"))) == []
 
 
-def test_tells_that_a_service_is_not_documented() -> None:
+def test_says_that_a_service_is_not_documented() -> None:
     """Whether a permission's service waits may be unknown."""
     checked = template(callers.permission(ARN, "new-service.amazonaws.com"))
     assert kinds(checked) == ["unknown"]
 
 
-def test_tells_that_sam_has_not_run() -> None:
-    """Before its transform, a template of SAM says nothing that could be judged."""
+def test_says_that_sam_has_not_run() -> None:
+    """A template of SAM cannot be judged before its transform."""
     sam = {"Sam": one("AWS::Serverless::Function", {"Handler": "index.handler"})}
     assert [one.logical_id for one in find_uncovered_functions(template(sam))] == ["Sam"]
 
 
-def test_tells_that_a_loop_has_not_run() -> None:
-    """Nor does a loop."""
+def test_says_that_a_loop_has_not_run() -> None:
+    """A loop cannot be judged before it is expanded."""
     assert kinds({"Resources": {"Fn::ForEach::Functions": ["Name", ["A"], {}]}}) == ["unknown"]
 
 
@@ -359,8 +359,8 @@ def test_finds_a_function_without_any_configuration() -> None:
     assert kinds(template(callers.bucket(ARN))) == ["uncovered"]
 
 
-def test_accuses_no_queues_consumer() -> None:
-    """SQS is no asynchronous caller, whatever the policy says."""
+def test_does_not_accuse_consumers_of_a_queue() -> None:
+    """SQS does not call asynchronously, whatever the policy says."""
     source = {"Fn::GetAtt": ["Queue", "Arn"]}
     checked = template(callers.permission(ARN, "sqs.amazonaws.com", SourceArn=source))
     assert kinds(checked) == []
@@ -372,7 +372,7 @@ def test_accepts_a_dead_letter_queue_without_destination() -> None:
 
 
 def test_accepts_a_destination_without_dead_letter_queue() -> None:
-    """So is a destination."""
+    """A destination is enough."""
     assert kinds(template(KEPT, config())) == []
 
 
@@ -419,8 +419,8 @@ def test_follows_parameters_of_nested_stacks() -> None:
     assert find_uncovered_functions_in([stack]) == []
 
 
-def test_tells_that_a_nested_template_is_not_given() -> None:
-    """What a nested stack calls cannot be told without its template."""
+def test_says_that_a_nested_template_is_not_given() -> None:
+    """What a nested stack calls is not known without its template."""
     (finding,) = find_uncovered_functions(parent())
     assert (finding.kind, finding.logical_id) == ("unknown", "Nested")
 
@@ -452,7 +452,7 @@ def test_follows_each_export_of_a_name() -> None:
 # The finding.
 
 
-def test_says_what_calls_and_what_mends() -> None:
+def test_says_what_calls_and_what_fixes_it() -> None:
     """A finding says which resource calls, through what, what is missing, and the fix."""
     checked = template(ALIAS, callers.rule({"Ref": "Alias"}))
     checked["Resources"]["Function"] = callers.FUNCTION | {
@@ -487,14 +487,14 @@ def test_gives_each_kind_a_severity() -> None:
     }
 
 
-def test_rejects_what_is_no_template() -> None:
+def test_rejects_what_is_not_a_template() -> None:
     """Text must be read first."""
     with pytest.raises(ValueError, match=r"template must be a mapping, got str: read it with"):
         find_uncovered_functions("Resources: {}")  # type: ignore[arg-type]
 
 
 def test_says_that_a_configuration_does_not_call() -> None:
-    """Who only configures asynchronous calls is not said to make any."""
+    """A configuration is not reported as a caller."""
     given = {"Parameters": {"Queue2": {"Type": "String"}}}
     finding = only(template(config(destination={"Ref": "Queue2"}), **given), "unknown")
     assert finding.reason.startswith(
@@ -535,5 +535,5 @@ def test_does_not_know_what_a_transform_gives_to_a_function() -> None:
     ],
 )
 def test_does_not_know_what_a_macro_changes(sections: dict[str, Any], expected: list[str]) -> None:
-    """A macro of one's own may change any resource."""
+    """A custom macro may change any resource."""
     assert kinds(template(**sections)) == expected

@@ -1,4 +1,4 @@
-"""The templates of the table are ones that CloudFormation knows."""
+"""The templates of the tests are ones that CloudFormation accepts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .callers import ALIAS, ARN, CALLERS, config, detector, template
 def all_callers() -> dict[str, Any]:
     """Return one template with every way of calling."""
     merged: dict[str, Any] = {}
-    # AWS has ended IoT Events; only old templates have it.
+    # AWS has discontinued IoT Events; only old templates have it.
     for i, caller in enumerate(caller for caller in CALLERS if caller is not detector):
         resources = caller(ARN)
-        # Ids are the same in all of them.
+        # All of them have the same ids.
         names = {
             id: id if id.startswith("Bucket") and len(id) > 10 else f"{id}{i}" for id in resources
         }

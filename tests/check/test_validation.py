@@ -1,4 +1,4 @@
-"""The check at synth, as a validation plugin of CDK's."""
+"""The check at synthesis, as a validation plugin of the CDK."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def define_called(stack: cdk.Stack, *, keep: bool = False) -> lambda_.Function:
 
 
 def report(app: cdk.App) -> dict[str, list[str]]:
-    """Synthesise an app that passes, and return the kinds it was told of, and the accepted."""
+    """Synthesise an app that passes, and return the kinds that were reported and acknowledged."""
     assembly = Path(app.synth().directory)
     plugins = json.loads((assembly / "validation-report.json").read_text())["pluginReports"]
     return {
         name: [one["ruleName"] for plugin in plugins for one in plugin.get(key, [])]
-        for name, key in (("told", "violations"), ("accepted", "suppressedViolations"))
+        for name, key in (("reported", "violations"), ("accepted", "suppressedViolations"))
     }
 
 
@@ -57,27 +57,27 @@ def test_fails_the_synth(app: cdk.App) -> None:
 
 
 def test_passes_once_the_function_is_covered(app: cdk.App) -> None:
-    """The fix that a finding names mends it."""
+    """The fix that a finding names makes the app pass."""
     stack = cdk.Stack(app, "Orders")
     channel = FailureChannel(stack, "Failures")
     channel.notify_failures_of(define_called(stack, keep=True))
     Validations.of(app).add_plugins(FailureDestinationCheck())
-    assert report(app) == {"told": [], "accepted": []}
+    assert report(app) == {"reported": [], "accepted": []}
 
 
 @pytest.mark.parametrize("where", ["handler", "stack", "app"])
 def test_accepts_what_is_acknowledged(app: cdk.App, where: str) -> None:
-    """A finding is accepted with a reason, on the function or above it."""
+    """A finding is acknowledged with a reason, on the function or above it."""
     stack = cdk.Stack(app, "Orders")
     handler = define_called(stack, keep=True)
     scopes: dict[str, Construct] = {"handler": handler, "stack": stack, "app": app}
     Validations.of(scopes[where]).acknowledge(UNCOVERED)
     Validations.of(app).add_plugins(FailureDestinationCheck())
-    assert report(app) == {"told": [], "accepted": ["uncovered"]}
+    assert report(app) == {"reported": [], "accepted": ["uncovered"]}
 
 
 def test_accepts_no_more_than_is_acknowledged(app: cdk.App) -> None:
-    """What is accepted on one function says nothing of another."""
+    """An acknowledgement on one function does not apply to another."""
     for name in ("Hints", "Orders"):
         handler = define_called(cdk.Stack(app, name), keep=True)
         if name == "Hints":
@@ -97,19 +97,19 @@ def test_accepts_on_a_function_and_on_the_app(app: cdk.App) -> None:
             Validations.of(handler).acknowledge(UNCOVERED)
     Validations.of(app).acknowledge(UNCOVERED)
     Validations.of(app).add_plugins(FailureDestinationCheck())
-    assert report(app)["told"] == []
+    assert report(app)["reported"] == []
 
 
 def test_shows_lesser_findings_without_failing(app: cdk.App) -> None:
-    """A delivery that nothing keeps is a warning."""
+    """A delivery without dead-letter queue is a warning."""
     stack = cdk.Stack(app, "Orders")
     FailureChannel(stack, "Failures").notify_failures_of(define_called(stack))
     Validations.of(app).add_plugins(FailureDestinationCheck())
-    assert report(app)["told"] == ["delivery"]
+    assert report(app)["reported"] == ["delivery"]
 
 
-def test_fails_on_lesser_findings_if_told(app: cdk.App) -> None:
-    """Who wants to, fails on them too."""
+def test_fails_on_lesser_findings_if_asked_to(app: cdk.App) -> None:
+    """`fail_on` makes them fail the synth."""
     stack = cdk.Stack(app, "Orders")
     FailureChannel(stack, "Failures").notify_failures_of(define_called(stack))
     Validations.of(app).add_plugins(FailureDestinationCheck(fail_on=["delivery"]))
@@ -117,12 +117,12 @@ def test_fails_on_lesser_findings_if_told(app: cdk.App) -> None:
         app.synth()
 
 
-def test_shows_less_if_told(app: cdk.App) -> None:
-    """Who wants errors only, sees errors only."""
+def test_shows_less_if_asked_to(app: cdk.App) -> None:
+    """`show="error"` hides the warnings."""
     stack = cdk.Stack(app, "Orders")
     FailureChannel(stack, "Failures").notify_failures_of(define_called(stack))
     Validations.of(app).add_plugins(FailureDestinationCheck(show="error"))
-    assert report(app)["told"] == []
+    assert report(app)["reported"] == []
 
 
 def test_checks_stages_and_nested_stacks(app: cdk.App) -> None:
@@ -135,7 +135,7 @@ def test_checks_stages_and_nested_stacks(app: cdk.App) -> None:
 
 
 def test_rejects_a_kind_that_there_is_not() -> None:
-    """A typing error would be no check."""
+    """A misspelt kind would check nothing."""
     with pytest.raises(ValueError, match=r"fail_on must name kinds of findings, got 'delivry'"):
         FailureDestinationCheck(fail_on=["delivry"])
 
@@ -147,6 +147,6 @@ def test_rejects_text_instead_of_kinds() -> None:
 
 
 def test_rejects_a_severity_that_there_is_not() -> None:
-    """Nor can less be shown than there is."""
+    """A misspelt severity would show nothing."""
     with pytest.raises(ValueError, match=r"show must be a severity, got 'all': write one of"):
         FailureDestinationCheck(show="all")

@@ -119,7 +119,7 @@ def test_reads_json() -> None:
 
 
 def test_reads_yaml_with_tags() -> None:
-    """So is one in YAML, with the short forms of intrinsic functions."""
+    """A template in YAML is checked, with the short forms of intrinsic functions."""
     (finding,) = findings(write("template.yaml", YAML))
     assert (
         finding["kind"],
@@ -137,7 +137,7 @@ def test_reads_sam() -> None:
 
 
 def test_reads_sam_without_asking_a_service() -> None:
-    """Applications of others are nested stacks, and parameters need no values."""
+    """Applications are nested stacks, and parameters need no values."""
     application = """\
   Others:
     Type: AWS::Serverless::Application
@@ -164,13 +164,13 @@ def test_says_how_to_install_what_sam_needs(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_reads_what_serverless_framework_compiled() -> None:
-    """A project's folder is enough."""
+    """The folder of a project is enough."""
     write("service/.serverless/cloudformation-template-update-stack.json", LOST)
     assert [one["kind"] for one in findings("service")] == ["uncovered"]
 
 
 def test_reads_cdk_out_with_stages_and_acknowledgements() -> None:
-    """A `cdk.out` has stacks, stages, construct paths and what is acknowledged."""
+    """A `cdk.out` has stacks, stages, construct paths and acknowledgements."""
     stack = {
         "type": "aws:cloudformation:stack",
         "properties": {"templateFile": "Orders.template.json", "stackName": "prod-orders"},
@@ -198,7 +198,7 @@ def test_reads_cdk_out_with_stages_and_acknowledgements() -> None:
 
 
 def test_reads_templates_that_import_from_one_another() -> None:
-    """What one exports, the other may use."""
+    """One template may import what another exports."""
     exports = {"Failures": {"Value": callers.QUEUE_ARN, "Export": {"Name": "failures"}}}
     importing = template(callers.bucket(ARN), config(destination={"Fn::ImportValue": "failures"}))
     a, b = write("a.json", importing), write("b.json", template(Outputs=exports))
@@ -208,14 +208,14 @@ def test_reads_templates_that_import_from_one_another() -> None:
 
 @pytest.mark.parametrize(("old", "new"), [("{", "{ # for people"), ("\n}", ",\n}")])
 def test_reads_json_that_is_only_yaml(old: str, new: str) -> None:
-    """What begins as JSON does may have comments and a comma too many, as YAML has."""
+    """A file that begins like JSON may have comments and trailing commas, as YAML allows."""
     text = json.dumps(LOST, indent=1).replace(old, new, 1)
     (finding,) = findings(write("template.json", text))
     assert (finding["kind"], finding["line"]) == ("uncovered", 3)
 
 
 def test_reads_yaml_with_an_equals_sign() -> None:
-    """A lone `=` is a text."""
+    """A single `=` is a text."""
     (finding,) = findings(write("template.yaml", f"Description: =\n{YAML}"))
     assert finding["kind"] == "uncovered"
 
@@ -245,20 +245,20 @@ States:
 
 
 def test_reads_the_definition_of_a_state_machine_beside_it() -> None:
-    """A definition that is still a file is read too."""
+    """A definition in a file is read."""
     write("daily.asl.yaml", DEFINITION)
     (finding,) = findings(write("template.yaml", STATE_MACHINE))
     assert (finding["kind"], finding["invoked_by"]) == ("uncovered", ["Daily"])
 
 
 def test_says_which_definition_is_missing() -> None:
-    """A file that is not there leaves open what it says."""
+    """A missing definition leaves open what the state machine calls."""
     (finding,) = findings(write("template.yaml", STATE_MACHINE))
     assert finding["reason"].endswith("its definition file daily.asl.yaml is not there.")
 
 
 def test_reads_an_api_beside_it() -> None:
-    """So is the document of an API."""
+    """The OpenAPI document of an API is read if it is a file."""
     method = callers.asynchronous_method(callers.ARN)["Caller"]["Properties"]["Integration"]
     integration = {
         "uri": "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/report/invocations",
@@ -296,13 +296,13 @@ def test_reads_what_a_template_includes() -> None:
 
 
 def test_accuses_nobody_for_what_it_cannot_include() -> None:
-    """What an included file says of a function is not known without it."""
+    """Without an included file, its part of the function is not known."""
     (finding,) = findings(write("template.yaml", INCLUDING))
     assert (finding["kind"], finding["logical_id"]) == ("unknown", "Report")
 
 
 def test_reads_sam_beside_loops() -> None:
-    """Loops of CloudFormation's are not known, and what stands beside them is."""
+    """CloudFormation's loops are not known, but the resources beside them are."""
     loop = """\
   Fn::ForEach::Topics:
     - Name
@@ -315,7 +315,7 @@ def test_reads_sam_beside_loops() -> None:
 
 
 def test_accuses_nobody_for_an_empty_parameter_of_sam() -> None:
-    """A destination that may be given is not known to be missing."""
+    """An optional destination is not known to be missing."""
     text = SAM.replace("!GetAtt Queue.Arn", "!Ref Given")
     text += "Parameters: {Given: {Type: String, Default: ''}}\n"
     found = findings(write("template.yaml", text))
@@ -323,26 +323,26 @@ def test_accuses_nobody_for_an_empty_parameter_of_sam() -> None:
     assert order["logical_id"] == "Order"
 
 
-def test_reads_on_beside_a_nested_template_that_is_none() -> None:
-    """A nested template that cannot be read is a line, and its stack is not known."""
+def test_reads_on_beside_an_invalid_nested_template() -> None:
+    """An unreadable nested template is one line on stderr, and its stack is not known."""
     nested = callers.one("AWS::CloudFormation::Stack", {"TemplateURL": "nested.yaml"})
     write("nested.yaml", "- 1")
     result = check(write("template.json", template(callers.bucket(callers.ARN), {"N": nested})))
-    assert result.stderr.startswith("failure-destinations: nested.yaml: is no CloudFormation")
+    assert result.stderr.startswith("failure-destinations: nested.yaml: is not a CloudFormation")
     assert "error uncovered" in result.stdout
     assert "template was not given" in result.stdout
 
 
 @pytest.mark.parametrize("url", ["a" * 5_000, "a\0b", "template.json", "."])
 def test_survives_a_nested_template_that_cannot_be(url: str) -> None:
-    """A name that no file can have, a folder or the template itself is not read."""
+    """An impossible name, a folder and the template itself are not read."""
     stack = callers.one("AWS::CloudFormation::Stack", {"TemplateURL": url})
     found = findings(write("template.json", {"Resources": {f"S{i}": stack for i in range(9)}}))
     assert [one["kind"] for one in found] == ["unknown"] * 9
 
 
 def test_reads_nested_templates_beside_it() -> None:
-    """A nested stack's template that is still a file is read too."""
+    """The template of a nested stack is read if it is a file."""
     nested = callers.one("AWS::CloudFormation::Stack", {"TemplateURL": "./nested.yaml"})
     write("nested.yaml", YAML)
     (finding,) = findings(write("template.json", template({"Nested": nested})))
@@ -362,17 +362,17 @@ def test_reads_a_template_that_others_wrote() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"Resources": ', "bad:1: is no JSON: Expecting value"),
-        ("Resources: [", "bad:2: is no YAML: did not find expected node content"),
-        ("Resources:\n\tA: B", "bad:2: is no YAML: "),
-        ("- 1", "bad: is no CloudFormation template: it has no Resources"),
-        ("", "bad: is no CloudFormation template: it has no Resources"),
-        ('{"Resources": []}', "bad: is no CloudFormation template: it has no Resources"),
+        ('{"Resources": ', "bad:1: is not JSON: Expecting value"),
+        ("Resources: [", "bad:2: is not YAML: did not find expected node content"),
+        ("Resources:\n\tA: B", "bad:2: is not YAML: "),
+        ("- 1", "bad: is not a CloudFormation template: it has no Resources"),
+        ("", "bad: is not a CloudFormation template: it has no Resources"),
+        ('{"Resources": []}', "bad: is not a CloudFormation template: it has no Resources"),
         ("service: a\nprovider: {}", "bad: is Serverless Framework's own file: run"),
         ('{"Resources": ' * 50_000, "bad: is nested too deeply to be a template"),
         ("Resources: " + "[" * 5_000, "bad"),
-        ("Resources: {? [a] : b}", "bad:1: is no YAML: "),
-        ("Resources: {A: !Ref [}", "bad:1: is no YAML: "),
+        ("Resources: {? [a] : b}", "bad:1: is not YAML: "),
+        ("Resources: {A: !Ref [}", "bad:1: is not YAML: "),
         (INVALID_SAM, "bad: AWS SAM refuses it: "),
     ],
 )
@@ -386,29 +386,29 @@ def test_says_in_a_line_what_is_wrong_and_goes_on(content: str, message: str) ->
 
 
 def test_says_that_a_file_is_missing() -> None:
-    """So is a file that is not there."""
+    """A missing file is one line on stderr."""
     result = check("missing.json")
-    assert result.stderr == "failure-destinations: missing.json: there is no such file\n"
+    assert result.stderr == "failure-destinations: missing.json: does not exist\n"
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-def test_says_that_a_file_is_no_text() -> None:
-    """And one that is no text."""
+def test_says_that_a_file_is_not_text() -> None:
+    """A file that is not text is one line on stderr."""
     Path("binary").write_bytes(b"\xff\xfe\x00")
-    assert "binary: is no text in UTF-8" in check("binary").stderr
+    assert "binary: is not text in UTF-8" in check("binary").stderr
 
 
 def test_says_that_a_folder_holds_no_template() -> None:
-    """And a folder with nothing to check."""
+    """A folder with nothing to check is one line on stderr."""
     Path("empty").mkdir()
     assert check("empty").stderr.startswith("failure-destinations: empty: holds no cdk.out")
 
 
 def test_says_that_an_assembly_is_broken() -> None:
-    """And a manifest that names what is not there."""
+    """A manifest that names a missing file is one line on stderr."""
     stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "gone.json"}}
     write("cdk.out/manifest.json", {"artifacts": {"Gone": stack}})
-    assert "gone.json: there is no such file" in check("cdk.out").stderr
+    assert "gone.json: does not exist" in check("cdk.out").stderr
 
 
 # What it returns.
@@ -427,12 +427,12 @@ def test_says_that_an_assembly_is_broken() -> None:
 def test_returns_whether_it_found_something(
     checked: dict[str, Any], arguments: list[str], status: int
 ) -> None:
-    """0 for nothing, 1 for findings as grave as one says."""
+    """The status is 0 without findings, and 1 with findings of at least the given severity."""
     assert check(write("template.json", checked), *arguments).exit_code == status
 
 
 def test_accepts_a_baseline() -> None:
-    """What was found once may be accepted, and what is new is found."""
+    """Accepted findings are not reported again, and new ones are."""
     name = write("template.json", LOST)
     assert check(name, "--write-baseline", "accepted.json").exit_code == 0
     result = check(name, "--baseline", "accepted.json")
@@ -442,23 +442,23 @@ def test_accepts_a_baseline() -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"accepted": [1]}'])
-def test_rejects_what_is_no_baseline(content: str) -> None:
-    """Another file would accept nothing, in silence."""
+def test_rejects_what_is_not_a_baseline(content: str) -> None:
+    """Any other file would silently accept nothing."""
     name = write("template.json", LOST)
     result = check(name, "--baseline", write("accepted.json", content))
     assert result.exit_code == 2
-    assert result.stderr.endswith("is no baseline: write it with --write-baseline\n")
+    assert result.stderr.endswith("is not a baseline: write it with --write-baseline\n")
 
 
 # What it writes.
 
 
 def test_writes_for_people() -> None:
-    """Text says what is lost, who calls, what mends it, and where it is."""
+    """Text says what is lost, which resource calls, what fixes it, and where it is."""
     assert check(write("template.json", LOST)).stdout == (
         "error uncovered  Function  $LATEST\n"
         "  It is called asynchronously by Caller (AWS::S3::Bucket), and has neither a failure "
-        "destination nor a dead-letter queue: an event whose last try fails is lost.\n"
+        "destination nor a dead-letter queue: an event whose last attempt fails is lost.\n"
         "  CDK       channel.notify_failures_of(function), with channel = FailureChannel(…)\n"
         "  template  AWS::Lambda::EventInvokeConfig with {FunctionName: !Ref Function, "
         "Qualifier: '$LATEST', DestinationConfig: {OnFailure: {Destination: !GetAtt Queue.Arn}}}\n"

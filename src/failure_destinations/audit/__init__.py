@@ -1,6 +1,6 @@
-"""Finds asynchronous functions whose failures are lost, in an account.
+"""Find asynchronous functions whose failures are lost, in an account.
 
-It only reads, needs boto3 and knows nothing of CDK.
+It only reads, and needs boto3, not the CDK.
 """
 
 from __future__ import annotations

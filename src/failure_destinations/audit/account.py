@@ -1,11 +1,11 @@
-"""Asks an account: bounded, slower when AWS says so, and never twice."""
+"""Ask an account: with bounded concurrency, slower when AWS throttles, and never twice."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -15,22 +15,26 @@ from failure_destinations.deployed.aws_errors import is_access_denied, is_fatal,
 from .actions import Action
 from .journal import Journal
 
+if TYPE_CHECKING:
+    import boto3
+    from botocore.client import BaseClient
+
 # Requests at once. Lambda answers 15 control plane requests a second, and 15 GetPolicy.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#api-requests
 WORKERS = 8
-# Adaptive: botocore waits before it asks, once it was throttled.
+# Adaptive: once it was throttled, botocore waits before it asks.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 _RETRIES = {"mode": "adaptive", "total_max_attempts": 12}
-# An action that is denied so often in a Region, and was never allowed, is not asked for again.
+# After so many denials in a Region, an action that was never allowed is not asked for again.
 _DENIALS = 20
 
 
 class RefusedError(Exception):
-    """AWS does not answer one question; others may still be answered."""
+    """AWS refuses to answer one question; it may answer others."""
 
 
 class StoppedError(Exception):
-    """Nothing more is to be asked."""
+    """The audit was stopped."""
 
 
 class Account:
@@ -38,20 +42,22 @@ class Account:
 
     Args:
         session: A boto3 session.
-        journal: Where answers are kept.
-        endpoint_url: Where every service is; None: AWS.
+        journal: The file that keeps the answers.
+        endpoint_url: The address of every service. Default: AWS.
 
     Attributes:
         refusals: For each action and Region, what AWS said and how often.
     """
 
-    def __init__(self, session: Any, journal: Journal, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self, session: boto3.Session, journal: Journal, endpoint_url: str | None = None
+    ) -> None:
         self._session = session
         self._journal = journal
         self._endpoint_url = endpoint_url
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str], BaseClient] = {}
         self._allowed: set[tuple[Action, str]] = set()
         self.refusals: dict[tuple[Action, str], tuple[str, int]] = {}
 
@@ -61,18 +67,19 @@ class Account:
         """Ask one question.
 
         Args:
-            action: What to ask.
-            region: Where.
-            keep: Takes from the answer what is needed, as JSON holds it.
-            parameters: Of the operation.
+            action: The question.
+            region: The Region.
+            keep: Returns the needed part of the answer, as JSON holds it.
+            parameters: The parameters of the operation.
 
         Returns:
-            What was kept; None where the thing that is asked for does not exist.
+            What `keep` returned; None if what is asked for does not exist.
 
         Raises:
-            RefusedError: AWS does not tell; it is among the refusals.
-            ClientError: Nor will it tell the rest: credentials have expired, for example.
-            StoppedError: Nothing more is to be asked.
+            RefusedError: AWS refuses to answer; `refusals` has it.
+            ClientError: AWS will not answer any other question either, for example because
+                credentials have expired.
+            StoppedError: The audit was stopped.
         """
         if self._stopped.is_set():
             raise StoppedError
@@ -86,10 +93,10 @@ class Account:
     def pages(
         self, action: Action, region: str, keep: Callable[[Any], Any], **parameters: Any
     ) -> Iterator[Any]:
-        """Yield the items of all pages, each as `keep` leaves it, but for None.
+        """Yield what `keep` returns for the items of all pages, except None.
 
         Raises:
-            RefusedError: AWS does not tell; it is among the refusals.
+            RefusedError: AWS refuses to answer; `refusals` has it.
         """
 
         def page(answer: Any) -> Any:
@@ -107,11 +114,11 @@ class Account:
             seen.add(token)
 
     def stop(self) -> None:
-        """Ask nothing more: what runs ends after the answer that it waits for."""
+        """Stop: running tasks end after the answer that they wait for."""
         self._stopped.set()
 
     def is_refused(self, action: Action, *regions: str) -> bool:
-        """Tell whether AWS refused an action in a Region."""
+        """Return whether AWS refused an action in one of the Regions."""
         return any((action, region) in self.refusals for region in regions)
 
     def _call(
@@ -131,7 +138,7 @@ class Account:
             denied = is_access_denied(error)
             self._refuse(place, "denied" if denied else f"refused ({_brief(error)})")
         except EndpointConnectionError:
-            # Where a service is not offered, there is nothing of it.
+            # A Region without the service has no resources of it.
             if region in self._session.get_available_regions(action.service):
                 raise
             return None
@@ -143,10 +150,12 @@ class Account:
             self.refusals[place] = (said, self.refusals.get(place, ("", 0))[1] + 1)
         raise RefusedError(place[0].permission)
 
-    def _client(self, service: str, region: str) -> Any:
+    def _client(self, service: str, region: str) -> BaseClient:
+        # The stubs have an overload for each service, and none for any service.
+        session: Any = self._session
         with self._lock:
             if (service, region) not in self._clients:
-                self._clients[service, region] = self._session.client(
+                self._clients[service, region] = session.client(
                     service,
                     region_name=region,
                     endpoint_url=self._endpoint_url,

@@ -1,4 +1,4 @@
-"""Everything that an audit asks AWS for: the only list of it, and the IAM policy for it."""
+"""Every operation that an audit calls, in one list, and the IAM policy that allows them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Action:
     Attributes:
         service: The service as boto3 calls it.
         operation: The operation as boto3 calls it.
-        permission: What IAM calls the right to it.
-        tells: What is not known without it.
-        items: The member of the answer that holds a list; empty where it has no pages.
+        permission: The IAM action that allows it.
+        answers: What is not known without it, to complete `Not known: …`.
+        items: The member of the answer that holds a list; empty if the answer has no pages.
         token: The parameter that asks for the next page.
-        next_token: The member of the answer that tells it.
+        next_token: The member of the answer that holds the token.
     """
 
     service: str
     operation: str
     permission: str
-    tells: str
+    answers: str
     items: str = ""
     token: str = "NextToken"  # noqa: S105 - not a secret
     next_token: str = "NextToken"  # noqa: S105
@@ -176,12 +176,12 @@ ACTIONS: tuple[Action, ...] = tuple(one for one in vars().values() if isinstance
 
 
 def policy() -> dict[str, Any]:
-    """Return the IAM policy that an audit needs. None of it changes anything."""
+    """Return the IAM policy that an audit needs. It allows no changes."""
     statement = {
         "Sid": "FailureDestinationsAudit",
         "Effect": "Allow",
         "Action": sorted(action.permission for action in ACTIONS),
-        # Lists have no resource to be limited to.
+        # Most list operations cannot be limited to a resource.
         "Resource": "*",
     }
     return {"Version": "2012-10-17", "Statement": [statement]}

@@ -1,4 +1,4 @@
-"""The audit: asks an account for everything that calls functions, then judges as the check does."""
+"""The audit: ask an account what calls its functions, then judge with the check's rule."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from failure_destinations.check import UncoveredFunction
+from failure_destinations.check import Finding
+from failure_destinations.errors import without_password
 
 from .account import WORKERS, Account, RefusedError
-from .actions import DESCRIBE_REGIONS, GET_CALLER_IDENTITY, LIST_FUNCTIONS
+from .actions import LIST_FUNCTIONS
 from .callers import CALLERS, read_buckets
-from .concurrency import Task, run
+from .concurrency import Task, run_concurrently
 from .facts import find_in
 from .functions import read_functions
 from .inventory import Inventory
 from .journal import Journal
 from .metrics import Received, read_metrics
 
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_sts import STSClient
+
 ALL = "all"
 
 Progress = Callable[[str, int, int], None]
-"""Gets what is done, such as `listing`, how much of it is done now, and how much there is."""
+"""Called with a phase, such as `listing`, the steps just done, and the number of all steps."""
 
 
 @dataclass
@@ -34,17 +39,17 @@ class Audit:
     Attributes:
         account: The account's id.
         regions: The Regions.
-        functions: How many functions there are.
+        functions: The number of functions.
         findings: The findings.
-        requests: How many answers it needed.
-        found: How many of them were in the file of an audit that had been stopped.
-        is_blind: Whether functions could not be listed anywhere, so that nothing was audited.
+        requests: The number of answers that it needed.
+        found: The number of these that came from the file of a stopped audit.
+        is_blind: Whether no Region allowed to list functions, so that nothing was audited.
     """
 
     account: str
     regions: tuple[str, ...]
     functions: int
-    findings: list[UncoveredFunction]
+    findings: list[Finding]
     requests: int = 0
     found: int = 0
     is_blind: bool = False
@@ -56,14 +61,14 @@ class Auditor:
 
     Args:
         session: A boto3 session.
-        regions: The names of Regions, or `all` for those that are enabled.
-        endpoint_url: Where every service is; None: AWS.
-        all_versions: Whether to ask for the policy of every version, and not only of the newest.
+        regions: The names of Regions, or `all` for every enabled one.
+        endpoint_url: The address of every service. Default: AWS.
+        all_versions: Whether to ask for the policy of every version, not only of the newest.
         metrics: Whether to ask CloudWatch which functions received asynchronous events.
-        progress: Is told how far it is.
+        progress: Called as the audit proceeds.
     """
 
-    session: Any
+    session: boto3.Session
     regions: Sequence[str]
     endpoint_url: str | None = None
     all_versions: bool = False
@@ -74,55 +79,59 @@ class Auditor:
     _home: str = field(default="", init=False)
 
     def begin(self) -> None:
-        """Find out the account and the Regions.
+        """Ask for the account and its Regions.
 
         Raises:
-            ClientError: There are no credentials, or not for this.
+            ClientError: AWS refuses, for example because a permission is missing.
+            NoCredentialsError: No credentials were found.
         """
         self._home = next((one for one in self.regions if one != ALL), "")
         self._home = self._home or self.session.region_name or "us-east-1"
-        identity = self._client(GET_CALLER_IDENTITY.service).get_caller_identity()
+        sts: STSClient = self.session.client(
+            "sts", region_name=self._home, endpoint_url=self.endpoint_url
+        )
+        identity = sts.get_caller_identity()
         self.account = identity["Account"]
         self._partition = identity["Arn"].split(":")[1]
         if ALL in self.regions:
-            answer = self._client(DESCRIBE_REGIONS.service).describe_regions()
-            self.regions = [one["RegionName"] for one in answer["Regions"]]
+            ec2 = self.session.client("ec2", region_name=self._home, endpoint_url=self.endpoint_url)
+            self.regions = [one["RegionName"] for one in ec2.describe_regions()["Regions"]]
         self.regions = tuple(dict.fromkeys(self.regions))
 
     @property
     def about(self) -> dict[str, Any]:
-        """What makes it this audit and no other."""
+        """What an audit that continues another must have in common with it."""
         return {
             "account": self.account,
             "regions": sorted(self.regions),
-            "endpoint": self.endpoint_url,
+            "endpoint": self.endpoint_url and without_password(self.endpoint_url),
             "all versions": self.all_versions,
             "metrics": self.metrics,
         }
 
     def journal(self, path: Path) -> Journal:
-        """Return the file of answers, with those of an audit that was stopped.
+        """Return the file of answers, including those of an audit that was stopped.
 
         Raises:
-            JournalError: It cannot be used, or is of another audit.
+            JournalError: It cannot be used, or belongs to another audit.
         """
         return Journal(path, self.about)
 
     def run(self, journal: Journal) -> Audit:
-        """Ask and judge.
+        """Ask for everything, then judge.
 
         Args:
-            journal: Where answers are kept; the caller closes it.
+            journal: The file of answers; the caller closes it.
 
         Raises:
-            ClientError: AWS does not go on, since credentials have expired, for example.
+            ClientError: AWS answers nothing more, for example because credentials have expired.
             JournalError: An answer cannot be kept.
         """
         account = Account(self.session, journal, self.endpoint_url)
         inventory = Inventory(self.account, self._partition, tuple(self.regions))
         later: dict[str, list[Task]] = {region: [] for region in ("", *self.regions)}
         self._run(account, "listing", self._lists(account, inventory, later))
-        # By turns, since each Region has limits of its own.
+        # In turns, since each Region has its own limits.
         by_turns = itertools.chain.from_iterable(itertools.zip_longest(*later.values()))
         self._run(account, "asking", filter(None, by_turns))
         received: list[Received] = []
@@ -148,7 +157,7 @@ class Auditor:
     def _lists(
         self, account: Account, inventory: Inventory, later: dict[str, list[Task]]
     ) -> Iterator[Task]:
-        """Yield a task for each list; what is to be asked for each of its items comes later."""
+        """Yield a task for each list; the questions about its items go to `later`."""
 
         def collect(tasks: Iterator[Task], region: str) -> None:
             for task in tasks:
@@ -163,20 +172,17 @@ class Auditor:
 
     def _run(self, account: Account, what: str, tasks: Iterable[Task]) -> None:
         tasks = list(tasks)
-        run(
+        run_concurrently(
             (partial(_unless_refused, task) for task in tasks),
             WORKERS,
             lambda done: self.progress(what, done, len(tasks)),
             account.stop,
         )
 
-    def _client(self, service: str) -> Any:
-        return self.session.client(service, region_name=self._home, endpoint_url=self.endpoint_url)
-
 
 def _unless_refused(task: Task) -> None:
     try:
         task()
     except RefusedError:
-        # It is among the account's refusals.
+        # The account's refusals have it.
         return

@@ -1,14 +1,15 @@
-"""Reads what calls functions: one generator of tasks for each service.
+"""Read what calls functions: one generator of tasks for each service.
 
-Each lists when it is begun, and yields a task for each thing that has to be asked for alone.
+Each lists the resources when it starts, and yields a task for each that needs its own question.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+
+from failure_destinations.check.json_values import load_json
 
 from .account import Account, RefusedError
 from .actions import (
@@ -65,7 +66,7 @@ def _target(target: Any) -> Any:
 
 
 def _delivery(target: Any) -> dict[str, Any]:
-    """Return what a target of EventBridge says of a delivery."""
+    """Return what a target of EventBridge says about a delivery."""
     names = ("Arn", "DeadLetterConfig", "RetryPolicy")
     return {name: target[name] for name in names if target.get(name)}
 
@@ -121,7 +122,7 @@ def _read_subscription(
     try:
         policy = account.ask(GET_SUBSCRIPTION, region, _redrive_policy, SubscriptionArn=arn)
     except RefusedError:
-        # The call is known all the same. Only a resource that is there can be found missing.
+        # The call is known all the same, and a reference to nothing is a queue that is not known.
         policy = {"deadLetterTargetArn": {"Ref": GET_SUBSCRIPTION.permission}}
     inventory.add_caller(
         arn, "AWS::SNS::Subscription", {**properties, "RedrivePolicy": policy or {}}, function
@@ -129,7 +130,10 @@ def _read_subscription(
 
 
 def _redrive_policy(answer: Any) -> Any:
-    return json.loads(answer.get("Attributes", {}).get("RedrivePolicy") or "{}")
+    try:
+        return load_json(answer.get("Attributes", {}).get("RedrivePolicy") or "{}")
+    except (ValueError, RecursionError):
+        return {}
 
 
 def read_buckets(account: Account, inventory: Inventory, home: str) -> Iterator[Task]:
@@ -137,8 +141,8 @@ def read_buckets(account: Account, inventory: Inventory, home: str) -> Iterator[
 
     Args:
         account: The account.
-        inventory: Gets what is found.
-        home: A Region to ask in: buckets are listed for all of them.
+        inventory: Collects what is found.
+        home: The Region to ask in: buckets are listed for all Regions at once.
     """
     for name, region in account.pages(
         LIST_BUCKETS, home, lambda bucket: [bucket["Name"], bucket.get("BucketRegion")],
@@ -155,7 +159,7 @@ def _read_bucket(
         region = account.ask(
             GET_BUCKET_LOCATION,
             home,
-            # Of old Regions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+            # Old Regions differ: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
             lambda answer: {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}.get(
                 answer.get("LocationConstraint"), answer.get("LocationConstraint")
             ),
@@ -251,7 +255,7 @@ def _read_state_machine(account: Account, inventory: Inventory, region: str, arn
 
 def _definition(answer: Any) -> str:
     text = str(answer.get("definition") or "")
-    # The others only wait, and some are large.
+    # The others wait for every function, and some are large.
     return text if any(word in text for word in _MAY_GO_ON) else ""
 
 
@@ -271,4 +275,4 @@ CALLERS: dict[Action, Reads] = {
     LIST_PIPELINES: read_pipelines,
     LIST_STATE_MACHINES: read_state_machines,
 }
-"""In each Region, by what each begins with."""
+"""What to read in each Region, by its first question."""

@@ -1,4 +1,4 @@
-"""Does many small things at once, and stops cleanly."""
+"""Run many small tasks at once, and stop cleanly."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 Task = Callable[[], None]
 
 
-def run(
+def run_concurrently(
     tasks: Iterable[Task],
     workers: int,
     done: Callable[[int], None],
     stop: Callable[[], None],
 ) -> None:
-    """Run tasks in threads, no more of them at once than there are workers.
+    """Run tasks in threads.
 
-    When one fails, or the user stops it, no other begins, and those that run come to their end.
+    If one fails, or the user interrupts, no further task starts, and the running ones finish.
 
     Args:
         tasks: The tasks, made as they are needed.
-        workers: How many threads.
-        done: Gets the number of tasks that came to their end.
-        stop: Asks the tasks that run to come to their end.
+        workers: The number of threads.
+        done: Called with the number of tasks that have just finished.
+        stop: Called to ask running tasks to finish early.
+
+    Raises:
+        Exception: Whatever a task raised.
     """
     waiting = iter(tasks)
     running: set[Future[None]] = set()

@@ -1,12 +1,13 @@
-"""Makes the rule's facts of what was found in an account."""
+"""Turn what was found in an account into facts for the rule."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 
-from failure_destinations.check.findings import UNKNOWN, UncoveredFunction
+from failure_destinations.check.causes import Answer, Cause, Doubt, Open
+from failure_destinations.check.findings import Finding
+from failure_destinations.check.kinds import UNKNOWN
 from failure_destinations.check.model import (
     LATEST,
     NOWHERE,
@@ -20,40 +21,26 @@ from failure_destinations.check.model import (
 )
 from failure_destinations.check.reader import TemplateReader
 from failure_destinations.check.rule import judge
-from failure_destinations.check.values import Scope
+from failure_destinations.check.scope import Scope
 
 from .actions import Action
 from .inventory import Inventory
 from .metrics import Received
 
 Refusals = Mapping[tuple[Action, str], tuple[str, int]]
-_IN_CODE = re.compile(r"(?<=notify_failures_of)\([a-z0-9_]+?(?=(_alias|_version)?[,)])")
-# Lambda's name of the service that a count of events does not tell.
+# A count of events does not say which service called.
 _ANY_SERVICE = "any"
 
 
-def find_in(
-    inventory: Inventory, refusals: Refusals, received: list[Received]
-) -> list[UncoveredFunction]:
+def find_in(inventory: Inventory, refusals: Refusals, received: list[Received]) -> list[Finding]:
     """Return the findings in an account.
 
     Args:
         inventory: What was found.
-        refusals: What AWS did not tell.
+        refusals: What AWS did not allow.
         received: Which functions received asynchronous events lately, if that was asked.
     """
-    findings = judge(_facts(inventory, received))
-    return [_of_account(one) for one in findings] + list(_refused(refusals))
-
-
-def _of_account(finding: UncoveredFunction) -> UncoveredFunction:
-    """Return a finding whose fix names the function as an account does, not as code may."""
-    name = finding.logical_id
-    return dataclasses.replace(
-        finding,
-        fix=_IN_CODE.sub("(function", finding.fix),
-        cloudformation_fix=finding.cloudformation_fix.replace(f"!Ref {name}", name),
-    )
+    return judge(_facts(inventory, received)) + list(_refused(refusals))
 
 
 def _facts(inventory: Inventory, received: list[Received]) -> Facts:
@@ -61,7 +48,10 @@ def _facts(inventory: Inventory, received: list[Received]) -> Facts:
     for region in inventory.regions:
         # Each by itself: functions of different Regions may have the same name.
         facts = _facts_of_region(inventory, region, received)
-        all_facts.functions |= {f"{region} {key}": one for key, one in facts.functions.items()}
+        all_facts.functions |= {
+            f"{region} {key}": dataclasses.replace(one, is_deployed=True)
+            for key, one in facts.functions.items()
+        }
         all_facts.configs += (
             dataclasses.replace(one, function=f"{region} {one.function}") for one in facts.configs
         )
@@ -87,15 +77,15 @@ def _facts_of_region(inventory: Inventory, region: str, received: list[Received]
         if is_named and facts.functions[key].judged:
             own = inventory.versions.get((region, names[key], qualifier))
             facts.configs += _own_dead_letter(facts, key, qualifier, own)
-        reason = inventory.unknown_configs.get((region, names[key]))
-        if reason is not None:
-            unknown = Destination(Kept.PERHAPS, why=reason)
+        permission = inventory.unknown_configs.get((region, names[key]))
+        if permission is not None:
+            unknown = Destination(Kept.PERHAPS, why=Cause(Doubt.NOT_ALLOWED, (permission,)))
             facts.configs.append(_config(facts, key, qualifier, unknown))
     return facts
 
 
 def _permitted(call: Call, resources: Mapping[str, Mapping[str, object]]) -> Call:
-    """Return a permission with the ARN that it is for, by which its caller is known here."""
+    """Return a permission with the ARN of the caller that it is for."""
     if not call.is_permission:
         return call
     properties = resources[call.source.logical_id]["Properties"]
@@ -105,13 +95,12 @@ def _permitted(call: Call, resources: Mapping[str, Mapping[str, object]]) -> Cal
 
 
 def _forget_functions_that_are_gone(facts: Facts) -> None:
-    """Report calls of functions that are not in the list of all: no configuration helps there."""
+    """Note calls of functions that do not exist: no configuration helps there."""
     for call in facts.calls:
         function = facts.functions[call.function]
         if not function.judged and not call.is_permission:
-            facts.unknowns.append(
-                Unknown(call.source, f"It calls function {call.function}, which does not exist")
-            )
+            cause = Cause(Open.CALLED_FUNCTION_MISSING, (function.source.shown,))
+            facts.unknowns.append(Unknown(call.source, cause))
     facts.calls = [call for call in facts.calls if facts.functions[call.function].judged]
 
 
@@ -130,7 +119,7 @@ def _received_without_known_caller(
 def _own_dead_letter(
     facts: Facts, key: str, qualifier: str, arn: str | None
 ) -> Iterator[AsyncConfig]:
-    """Yield what a version or alias has in place of the function's dead-letter queue.
+    """Yield a version's or alias's own dead-letter queue as a configuration of it.
 
     A dead-letter queue is locked in when a version is published.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq
@@ -140,11 +129,11 @@ def _own_dead_letter(
         yield _config(facts, key, qualifier, Destination(Kept.YES, arn.rpartition(":")[2]))
         return
     if function.dead_letter.kept is Kept.YES:
-        # Of $LATEST only, which is said as a configuration of that.
+        # It belongs to $LATEST only: a configuration of that says so.
         yield _config(facts, key, LATEST, function.dead_letter)
         facts.functions[key] = dataclasses.replace(function, dead_letter=NOWHERE)
     if arn is None:
-        why = f"no version or alias {qualifier} of it was found"
+        why = Cause(Doubt.QUALIFIER_MISSING, (qualifier,))
         yield _config(facts, key, qualifier, Destination(Kept.PERHAPS, why=why))
 
 
@@ -152,21 +141,17 @@ def _config(facts: Facts, key: str, qualifier: str, on_failure: Destination) -> 
     return AsyncConfig(key, qualifier, facts.functions[key].source, on_failure=on_failure)
 
 
-def _refused(refusals: Refusals) -> Iterator[UncoveredFunction]:
-    """Yield one line for each action, whatever the number of Regions and functions."""
-    by_action: dict[Action, dict[str, list[str]]] = {}
+def _refused(refusals: Refusals) -> Iterator[Finding]:
+    """Yield one finding for each action, whatever the number of Regions and functions."""
+    answers: dict[Action, list[Answer]] = {}
     for (action, region), (said, times) in sorted(
         refusals.items(), key=lambda item: (item[0][0].permission, item[0][1])
     ):
-        where = region if times == 1 else f"{region} ({times:,} times)"
-        by_action.setdefault(action, {}).setdefault(said, []).append(where)
-    for action, answers in by_action.items():
-        how = " and ".join(f"{one} in {', '.join(regions)}" for one, regions in answers.items())
-        yield UncoveredFunction(
-            logical_id=action.permission,
-            qualifier="",
-            invoked_by=(),
-            reason=f"Not known: {action.tells}. {action.permission} is {how}.",
-            kind=UNKNOWN.id,
-            severity=UNKNOWN.severity,
+        answers.setdefault(action, []).append(Answer(said, region, times))
+    for action, given in answers.items():
+        names = (action.answers, action.permission)
+        yield Finding(
+            UNKNOWN.id,
+            Cause(Open.NOT_ALLOWED, names, answers=tuple(given)),
+            Source(action.permission, ""),
         )

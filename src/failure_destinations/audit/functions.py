@@ -1,13 +1,13 @@
-"""Reads functions: versions, aliases, asynchronous configurations, and who may call them."""
+"""Read functions: versions, aliases, asynchronous configurations, and who may call them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from failure_destinations.check.json_values import load_json
 from failure_destinations.check.model import LATEST
 
 from .account import Account, RefusedError
@@ -20,11 +20,11 @@ _SOURCE_ARN = "aws:sourcearn"
 
 @dataclass
 class _Function:
-    """A function as the list of all versions tells it.
+    """A function, from the list of all versions.
 
     Attributes:
         arn: Its ARN, without a qualifier.
-        dead_letters: The dead-letter queue's ARN, or nothing, of each version and of $LATEST.
+        dead_letters: The ARN of the dead-letter queue, or empty, of each version and of $LATEST.
     """
 
     arn: str = ""
@@ -38,12 +38,12 @@ def read_functions(
 
     Args:
         account: The account.
-        inventory: Gets what is found.
+        inventory: Collects what is found.
         region: The Region.
-        all_versions: Whether to ask for the policy of every version, and not only the newest.
+        all_versions: Whether to ask for the policy of every version, not only of the newest.
     """
     functions: dict[str, _Function] = {}
-    # One list of all versions has a fiftieth of the requests that a list for each function has.
+    # One list of all versions takes a fiftieth of the requests of a list for each function.
     for name, arn, version, dead_letter in account.pages(
         LIST_FUNCTIONS, region, _function, FunctionVersion="ALL"
     ):
@@ -79,7 +79,7 @@ def _read_configs(account: Account, inventory: Inventory, region: str, name: str
     try:
         configs = list(account.pages(LIST_CONFIGS, region, _config, FunctionName=name))
     except RefusedError as refused:
-        inventory.unknown_configs[region, name] = f"{refused} is not allowed"
+        inventory.unknown_configs[region, name] = str(refused)
         return
     for arn, properties in configs:
         qualifier = arn.rpartition(f":{name}")[2].removeprefix(":") or LATEST
@@ -104,7 +104,7 @@ def _read_aliases(
         return
     for alias, versions in aliases:
         dead_letters = [function.dead_letters.get(version, "") for version in versions]
-        # An alias may share its events among two versions.
+        # An alias may split its events between two versions.
         inventory.versions[region, name, alias] = dead_letters[0] if all(dead_letters) else ""
         _read_policies(account, inventory, region, function.arn, [alias])
 
@@ -136,10 +136,10 @@ def _read_policies(
 
 
 def _permissions(document: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what each statement of a policy permits, as a permission of CloudFormation does."""
+    """Yield each statement of a policy as the properties of an AWS::Lambda::Permission."""
     try:
-        statements = json.loads(document or "{}").get("Statement", [])
-    except (ValueError, AttributeError):
+        statements = load_json(document or "{}").get("Statement", [])
+    except (ValueError, AttributeError, RecursionError):
         return
     for i, statement in enumerate(_list(statements)):
         if not isinstance(statement, dict) or statement.get("Effect") != "Allow":

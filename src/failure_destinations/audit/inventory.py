@@ -1,7 +1,7 @@
-"""What was found in an account, as the resources of a template for each Region.
+"""What was found in an account, as a template's resources for each Region.
 
-CloudFormation's properties are those of the services' own operations but for a few names, so that
-what reads templates reads accounts too: it has one judgement for both.
+CloudFormation's properties are nearly those of the services' own operations, so what reads
+templates reads accounts too, and one rule judges both.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _SERVICE, _REGION, _ACCOUNT = 2, 3, 4
 
 @dataclass
 class Inventory:
-    """The resources that were found.
+    """The resources that were found in an account.
 
     Attributes:
         account: The account's id.
         partition: The ARNs' partition, such as `aws`.
-        regions: The Regions that are looked at.
+        regions: The Regions that are audited.
         functions: The functions' names by Region.
-        versions: For each Region, function and qualifier, its dead-letter queue's ARN: versions
-            have their own.
-        unknown_configs: Functions whose asynchronous configuration is not known, by Region and
-            name, with the reason.
+        versions: For each Region, function and qualifier, the ARN of its dead-letter queue:
+            versions have their own.
+        unknown_configs: For functions whose asynchronous configuration is not known, by Region
+            and name, the permission that is missing.
     """
 
     account: str
@@ -48,27 +48,27 @@ class Inventory:
     def add_caller(
         self, id: str, type: str, properties: Mapping[str, Any], *functions: str | None
     ) -> None:
-        """Add what calls functions, in each Region that they are in.
+        """Add a caller in each Region in which it calls functions.
 
-        A function of another account or Region has a name that may be one of here as well.
+        Functions of other accounts and Regions are left out: their names may occur here too.
 
         Args:
             id: The caller's ARN.
             type: Its type.
             properties: Its properties.
-            functions: The ARNs that it calls; what is no function's is passed over.
+            functions: The ARNs that it calls; other ARNs than those of functions are ignored.
         """
         regions = {self.region_of(arn) for arn in functions if arn}
         for region in sorted(regions - {""}):
             self.add(region, id, type, properties)
 
     def region_of(self, arn: str) -> str:
-        """Return the Region of a function by its ARN; nothing if it is not one to look at."""
+        """Return the Region of a function's ARN; empty if the function is not audited."""
         parts = arn.split(":", _FIELDS)
         if len(parts) <= _FIELDS or parts[_SERVICE] != "lambda" or parts[_ACCOUNT] != self.account:
             return ""
         return parts[_REGION] if parts[_REGION] in self.regions else ""
 
     def resources(self, region: str) -> dict[str, dict[str, Any]]:
-        """Return the resources of a Region, whatever the order in which they were found."""
+        """Return the resources of a Region, in the order of their ids."""
         return dict(sorted(self._resources.get(region, {}).items()))

@@ -1,35 +1,40 @@
-"""What was answered so far, in a file: an audit that is stopped goes on where it was."""
+"""The answers so far, in a file: an audit that is stopped continues where it was."""
 
 from __future__ import annotations
 
 import json
+import os
+import stat
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from failure_destinations.check.json_values import load_json
 from failure_destinations.errors import FailureDestinationsError
 
 _FORMAT = 1
-# It tells who may call what.
-_MODE = 0o600
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class JournalError(FailureDestinationsError):
-    """The file cannot be used; the message is for people, and one line."""
+    """The file cannot be used; the message is one line for people."""
 
 
 class Journal:
     """Lines of JSON: whose audit it is, then each answer.
 
-    A process that is killed leaves at most a broken last line, which is passed over.
+    A process that is killed leaves at most a broken last line, which is ignored. Only the user can
+    read the file, since it shows who may call what. It is written anew under a name that nobody
+    can foresee, and takes the place of an older one: no link is followed.
 
     Args:
         path: The file. If it exists, its answers are known already.
         about: Whose audit it is: account, Regions and so on.
 
     Raises:
-        JournalError: It cannot be read or written, or is of another audit.
+        JournalError: The file cannot be read or written, or belongs to another audit.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
@@ -40,23 +45,14 @@ class Journal:
         try:
             self._read(about)
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Whatever is broken at its end goes.
-            lines = [
-                {"audit": _FORMAT, **about},
-                *([key, one] for key, one in self._answers.items()),
-            ]
-            beginning = path.with_name(f"{path.name}.new")
-            beginning.touch(_MODE)
-            with beginning.open("w", encoding="utf-8") as file:
-                file.writelines(f"{json.dumps(line)}\n" for line in lines)
-            beginning.replace(path)
-            self._file = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise JournalError(f"cannot write {path}: {error.strerror}") from None
+            self._file = self._begin(about)
+        except (OSError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            raise JournalError(f"cannot write {path}: {said}") from None
         self.found = self.written = len(self._answers)
 
     def take(self, key: str) -> Any:
-        """Return the answer to a question and forget it; None if it was not asked yet."""
+        """Return the answer to a question and forget it; None if the question is new."""
         with self._lock:
             return self._answers.pop(key, None)
 
@@ -80,32 +76,58 @@ class Journal:
         self._file.close()
 
     def remove(self) -> None:
-        """Remove the file: what it holds will be old."""
+        """Remove the file: its answers will be outdated."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
+    def _begin(self, about: Mapping[str, Any]) -> TextIO:
+        """Write the file anew, without what is broken at its end, and return it open."""
+        # mkstemp() creates exclusively, with mode 0600.
+        descriptor, name = tempfile.mkstemp(".new", f".{self.path.name}.", self.path.parent)
+        file = os.fdopen(descriptor, "w", encoding="utf-8")
+        try:
+            lines = [{"audit": _FORMAT, **about}, *map(list, self._answers.items())]
+            file.writelines(f"{json.dumps(line)}\n" for line in lines)
+            file.flush()
+            Path(name).replace(self.path)
+        except BaseException:
+            file.close()
+            Path(name).unlink(missing_ok=True)
+            raise
+        return file
+
     def _read(self, about: Mapping[str, Any]) -> None:
-        if not self.path.exists() or not self.path.stat().st_size:
+        try:
+            found = self.path.lstat()
+        except FileNotFoundError:
             return
-        with self.path.open(encoding="utf-8", errors="replace") as file:
-            found = _json(file.readline())
-            if not isinstance(found, dict) or found.pop("audit", None) != _FORMAT:
-                raise JournalError(f"{self.path} is not what an audit left: name another file")
-            for name, expected in about.items():
-                if found.get(name) != expected:
-                    raise JournalError(
-                        f"{self.path} is of another audit, with {name} {_shown(found.get(name))} "
-                        f"and not {_shown(expected)}: name another file, or remove it"
-                    )
-            for line in file:
-                entry = _json(line)
-                if isinstance(entry, list) and len(entry) == 2:  # noqa: PLR2004 - key, answer
-                    self._answers[str(entry[0])] = entry[1]
+        if not stat.S_ISREG(found.st_mode):
+            raise JournalError(f"{self.path} is not a regular file: name another file")
+        if not found.st_size:
+            return
+        descriptor = os.open(self.path, _READ)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            self._read_lines(file, about)
+
+    def _read_lines(self, file: TextIO, about: Mapping[str, Any]) -> None:
+        found = _json(file.readline())
+        if not isinstance(found, dict) or found.pop("audit", None) != _FORMAT:
+            raise JournalError(f"{self.path} is not the file of an audit: name another file")
+        for name, expected in about.items():
+            if found.get(name) != expected:
+                raise JournalError(
+                    f"{self.path} belongs to another audit, with {name} {_shown(found.get(name))} "
+                    f"and not {_shown(expected)}: name another file, or remove it"
+                )
+        for line in file:
+            entry = _json(line)
+            if isinstance(entry, list) and len(entry) == 2:  # noqa: PLR2004 - key, answer
+                self._answers[str(entry[0])] = entry[1]
 
 
 def _json(line: str) -> Any:
     try:
-        return json.loads(line)
+        return load_json(line)
     except (ValueError, RecursionError):
         return None
 

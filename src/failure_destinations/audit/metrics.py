@@ -1,6 +1,6 @@
-"""Who received asynchronous events, as CloudWatch counted: the calls that nothing declares.
+"""Functions that received asynchronous events, as CloudWatch counted them.
 
-A program that calls a function with `InvocationType=Event` leaves no other trace in an account.
+A program that calls with `InvocationType=Event` leaves no other trace in an account.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Received:
     """Asynchronous events that a function received.
 
     Attributes:
-        region: Where.
+        region: The Region.
         function: The function's name.
-        qualifier: What was called; begins with `?` where it is not known.
-        events: How many.
-        days: In how many days.
+        qualifier: The qualifier that was called; begins with `?` where it is not known.
+        events: The number of events.
+        days: The number of days in which they were counted.
     """
 
     region: str
@@ -51,10 +51,10 @@ def read_metrics(
         account: The account.
         inventory: The functions.
         region: The Region.
-        received: Gets what is found.
+        received: Collects what is found.
 
     Raises:
-        RefusedError: CloudWatch does not tell.
+        RefusedError: CloudWatch refuses to answer.
     """
     known = set(inventory.functions.get(region, ()))
     wanted = [
@@ -64,7 +64,7 @@ def read_metrics(
         )
         if set(dimensions) <= {"FunctionName", "Resource"} and dimensions["FunctionName"] in known
     ]
-    # The hour: an audit that goes on asks the same.
+    # To the hour, so that a continued audit asks the same question.
     end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     totals: dict[tuple[str, str], int] = {}
     for start in range(0, len(wanted), _QUERIES):
@@ -80,14 +80,14 @@ def read_metrics(
         for id, events in sums:
             dimensions = some[int(id[1:])]
             name = dimensions["FunctionName"]
-            # Each event is counted for the function, and for the qualifier that was called.
+            # Each event counts for the function and for the qualifier that was called.
             called = dimensions.get("Resource", "").partition(":")[2]
             qualifier = called or ("?" if "Resource" not in dimensions else LATEST)
             key = (name, qualifier)
             totals[key] = totals.get(key, 0) + int(events)
     with_qualifier = {name for name, qualifier in totals if qualifier != "?"}
     received += (
-        Received(region, name, f"?{_METRIC} does not tell" if qualifier == "?" else qualifier, sum_)
+        Received(region, name, f"?{_METRIC} does not say" if qualifier == "?" else qualifier, sum_)
         for (name, qualifier), sum_ in sorted(totals.items())
         if sum_ and (qualifier != "?" or name not in with_qualifier)
     )

@@ -1,8 +1,7 @@
-"""Reads what a CDK app wrote: the templates of stacks, their nested stacks, and of stages."""
+"""Read what a CDK app wrote: the templates of its stages, stacks and nested stacks."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from typing import Any
 
 from failure_destinations.errors import FailureDestinationsError
 
-from .findings import UncoveredFunction
+from .files import Files, TemplateError
+from .findings import Finding
 from .stacks import Stack
 from .values import mapping, member, members
 
@@ -30,29 +30,57 @@ _MAX_NESTING = 20
 
 
 class AssemblyError(FailureDestinationsError):
-    """A folder or file that is not what CDK writes; the message is for people."""
+    """A folder or file is not what the CDK writes; the message is one line for people."""
 
 
 @dataclass
 class Assembly:
-    """What was read.
+    """The stacks of a CDK app.
 
     Attributes:
         stacks: The stacks with their nested ones.
-        acknowledged: For construct paths, the kinds of findings that are accepted there and
-            below, with the reasons.
+        acknowledged: For each construct path, the kinds of findings that are acknowledged there
+            and below, with the reasons.
+        files: Reads the app's files.
     """
 
     stacks: list[Stack] = field(default_factory=list)
     acknowledged: dict[str, dict[str, str]] = field(default_factory=dict)
+    files: Files = field(default_factory=Files)
 
-    def reason_for(self, finding: UncoveredFunction) -> str:
-        """Return why a finding is accepted, or nothing."""
+    def json(self, path: Path) -> Mapping[str, Any]:
+        """Return the JSON object in a file.
+
+        Raises:
+            AssemblyError: It cannot be read, or is not a JSON object.
+        """
+        try:
+            return self.files.json(path)
+        except TemplateError as error:
+            raise AssemblyError(str(error)) from None
+
+    def template(self, path: Path) -> Mapping[str, Any]:
+        """Return the template in a file; it counts each time that a stack uses it.
+
+        Raises:
+            AssemblyError: It cannot be read, or has too many values.
+        """
+        template = self.json(path)
+        try:
+            self.files.count(path, template)
+        except TemplateError as error:
+            raise AssemblyError(str(error)) from None
+        return template
+
+    def reason_for(self, finding: Finding) -> str:
+        """Return why a finding is acknowledged, or an empty text."""
         if not self.acknowledged or not finding.path:
             return ""
         for path in (finding.path, *map(str, PurePosixPath(finding.path).parents), ""):
             accepted = self.acknowledged.get(path, {})
-            reason = accepted.get(finding.kind) or accepted.get(f"{finding.kind}[{finding.shown}]")
+            reason = accepted.get(finding.kind) or accepted.get(
+                f"{finding.kind}[{finding.resource.shown}]"
+            )
             if reason:
                 return reason
         return ""
@@ -60,10 +88,10 @@ class Assembly:
 
 @dataclass
 class _Metadata:
-    """What CDK writes beside a template about its constructs.
+    """What the CDK writes beside a template about its constructs.
 
     Attributes:
-        logical_ids: Construct paths and logical ids, of nested stacks too.
+        logical_ids: Construct paths and logical ids, also of nested stacks.
         templates: The files of nested stacks' templates by construct path.
         assets: The files that are uploaded by their hashes.
     """
@@ -73,7 +101,7 @@ class _Metadata:
     assets: dict[str, str] = field(default_factory=dict)
 
     def file_of(self, construct: str, resource: Mapping[str, Any]) -> str | None:
-        """Return the file of a nested stack's template; versions of CDK differ in who says it."""
+        """Return the file of a nested stack's template; CDK versions put it in different places."""
         if construct in self.templates:
             return self.templates[construct]
         path = member(resource, "Metadata", "aws:asset:path")
@@ -88,17 +116,17 @@ class _Metadata:
 
 
 def read_templates(paths: list[Path]) -> Assembly:
-    """Return the stacks of template files that CDK wrote, each with its nested stacks.
+    """Return the stacks of template files that the CDK wrote, each with its nested stacks.
 
     Raises:
-        AssemblyError: A file is missing or no JSON.
+        AssemblyError: A file is missing or is not JSON.
     """
     assembly = Assembly()
     artifacts: dict[Path, dict[str, tuple[str, Mapping[str, Any]]]] = {}
     for path in paths:
         folder = path.parent
         if folder not in artifacts:
-            manifest = _json(folder / MANIFEST) if (folder / MANIFEST).exists() else {}
+            manifest = assembly.json(folder / MANIFEST) if (folder / MANIFEST).exists() else {}
             artifacts[folder] = {
                 file: (id, artifact) for id, file, artifact in _stack_artifacts(manifest)
             }
@@ -107,19 +135,23 @@ def read_templates(paths: list[Path]) -> Assembly:
     return assembly
 
 
-def read_assembly(folder: Path) -> Assembly:
-    """Return the stacks of a `cdk.out` folder, those of stages too.
+def read_assembly(folder: Path, root: Path | None = None) -> Assembly:
+    """Return the stacks of a `cdk.out` folder, including those of its stages.
+
+    Args:
+        folder: The folder.
+        root: The folder that every file must be in. Default: any.
 
     Raises:
-        AssemblyError: There is no manifest, or a file that it names is missing or no JSON.
+        AssemblyError: The manifest, or a file that it names, is missing or is not JSON.
     """
-    assembly = Assembly()
+    assembly = Assembly(files=Files(root))
     _read_folder(assembly, folder, 0)
     return assembly
 
 
 def _read_folder(assembly: Assembly, folder: Path, depth: int) -> None:
-    manifest = _json(folder / MANIFEST)
+    manifest = assembly.json(folder / MANIFEST)
     for id, file, artifact in _stack_artifacts(manifest):
         _read_stack(assembly, folder / file, id, artifact)
     for artifact in mapping(manifest.get("artifacts")).values():
@@ -143,19 +175,22 @@ def _stack_artifacts(
 def _read_stack(assembly: Assembly, path: Path, id: str, artifact: Mapping[str, Any]) -> None:
     name = member(artifact, "properties", "stackName")
     metadata = _read_metadata(assembly, path.parent, artifact)
-    metadata.assets = _assets(path)
+    metadata.assets = _assets(assembly, path)
+    assembly.files.start()
     assembly.stacks.append(
-        _stack(path, name if isinstance(name, str) else id, metadata, metadata.logical_ids)
+        _stack(
+            assembly, path, name if isinstance(name, str) else id, metadata, metadata.logical_ids
+        )
     )
 
 
-def _assets(template: Path) -> dict[str, str]:
-    """Return the files that CDK uploads for a stack by their hashes."""
+def _assets(assembly: Assembly, template: Path) -> dict[str, str]:
+    """Return the files that the CDK uploads for a stack, by their hashes."""
     manifest = template.with_name(template.name.removesuffix(_TEMPLATE) + ".assets.json")
     if not manifest.exists():
         return {}
     assets = {}
-    for hash, asset in mapping(_json(manifest).get("files")).items():
+    for hash, asset in mapping(assembly.json(manifest).get("files")).items():
         file = member(asset, "source", "path")
         if isinstance(file, str):
             assets[hash] = file
@@ -164,10 +199,10 @@ def _assets(template: Path) -> dict[str, str]:
 
 def _read_metadata(assembly: Assembly, folder: Path, artifact: Mapping[str, Any]) -> _Metadata:
     constructs = dict(mapping(artifact.get("metadata")))
-    # From schema 52 on, in a file of its own.
+    # From schema 52 on, it is in a file of its own.
     file = artifact.get("additionalMetadataFile")
     if isinstance(file, str) and (folder / file).exists():
-        constructs |= _json(folder / file)
+        constructs |= assembly.json(folder / file)
     metadata = _Metadata()
     for path, entries in constructs.items():
         construct = path.removeprefix("/")
@@ -188,9 +223,15 @@ def _read_metadata(assembly: Assembly, folder: Path, artifact: Mapping[str, Any]
 
 
 def _stack(
-    path: Path, name: str, metadata: _Metadata, logical_ids: list[tuple[str, str]], depth: int = 0
+    assembly: Assembly,
+    path: Path,
+    name: str,
+    metadata: _Metadata,
+    logical_ids: list[tuple[str, str]],
+    *,
+    depth: int = 0,
 ) -> Stack:
-    template = _json(path)
+    template = assembly.template(path)
     stands_for = {id: one for one, id in reversed(logical_ids) if _NESTED_PATH in one}
     files: dict[str, tuple[str, str]] = {}
     for logical_id, resource in mapping(template.get("Resources")).items():
@@ -202,11 +243,12 @@ def _stack(
     here, below = _divide(logical_ids, {construct for construct, _ in files.values()})
     nested = {
         logical_id: _stack(
+            assembly,
             path.parent / file,
             f"{name}/{logical_id}" if name else "",
             metadata,
             below.get(construct, []),
-            depth + 1,
+            depth=depth + 1,
         )
         for logical_id, (construct, file) in files.items()
     }
@@ -218,7 +260,7 @@ def _stack(
 def _divide(
     logical_ids: list[tuple[str, str]], nested: set[str]
 ) -> tuple[list[tuple[str, str]], dict[str, list[tuple[str, str]]]]:
-    """Tell a stack's own constructs from those of each nested stack directly in it."""
+    """Separate a stack's own constructs from those of each nested stack directly in it."""
     here: list[tuple[str, str]] = []
     below: dict[str, list[tuple[str, str]]] = {}
     for construct, logical_id in logical_ids:
@@ -232,20 +274,6 @@ def _divide(
 
 
 def _parents(path: str) -> list[str]:
-    """Return the paths above a path, from the outermost on."""
+    """Return the paths above a path, the outermost first."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AssemblyError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise AssemblyError(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise AssemblyError(f"{path}: is no JSON that CDK wrote") from None
-    if not isinstance(loaded, Mapping):
-        raise AssemblyError(f"{path}: is no JSON object")
-    return loaded

@@ -1,7 +1,6 @@
 """What the rule needs to know: functions, what calls them, and where their failures go.
 
-A template tells it, and so does an account: who gathers the facts writes these, and one rule
-judges both.
+The facts come from templates or from an account; one rule judges both.
 """
 
 from __future__ import annotations
@@ -9,25 +8,27 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from .causes import Cause
+
 LATEST = "$LATEST"
 
 
 class Kept(enum.Enum):
-    """What becomes of an event that a destination or dead-letter queue should get."""
+    """Whether an event reaches a destination or dead-letter queue."""
 
-    # It is given to a place that can hold it.
+    # A destination that can hold it is named.
     YES = "yes"
-    # Whether, is only known at deployment, or depends on a condition.
+    # It is only known at deployment, or depends on a condition.
     PERHAPS = "perhaps"
-    # A place is named, which Lambda cannot send to.
+    # A destination is named that the service cannot send to.
     LOST = "lost"
-    # No place is named.
+    # No destination is named.
     NO = "no"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A resource that says something of a function.
+    """A resource that says something about a function.
 
     Attributes:
         logical_id: Its logical id; in an account, its name or ARN.
@@ -47,7 +48,7 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """What people know it by."""
+        """What people know it by: its construct path or its logical id."""
         return self.path.removesuffix("/Resource") or self.logical_id
 
 
@@ -58,12 +59,12 @@ class Destination:
     Attributes:
         kept: Whether it can hold them.
         name: What a reader knows it by.
-        why: Where it is not certain to hold them: why not.
+        why: Why it is not certain to hold them, or None.
     """
 
     kept: Kept
     name: str = ""
-    why: str = ""
+    why: Cause | None = None
 
 
 NOWHERE = Destination(Kept.NO)
@@ -77,8 +78,9 @@ class Function:
         key: What calls and configurations name it by.
         source: The resource that defines it.
         dead_letter: Its own dead-letter queue, shared by all its versions.
-        judged: Whether all that is said of it is known. One that is only named, since it is
+        judged: Whether everything about it is known. A function that is only named, since it is
             defined elsewhere, may have a configuration there.
+        is_deployed: Whether it was found in an account, and not in a template.
         owned_by_cdk: Whether CDK, or Serverless Framework, defines it for a custom resource of its
             own.
         acknowledged: Kinds of findings that its author accepts, with the reasons.
@@ -88,6 +90,7 @@ class Function:
     source: Source
     dead_letter: Destination = NOWHERE
     judged: bool = True
+    is_deployed: bool = False
     owned_by_cdk: bool = False
     acknowledged: dict[str, str] = field(default_factory=dict)
 
@@ -98,11 +101,11 @@ class AsyncConfig:
 
     Attributes:
         function: The function's key.
-        qualifier: Of what; begins with `?` where it is not known.
+        qualifier: The qualifier; begins with `?` where it is not known.
         source: The EventInvokeConfig.
         on_failure: Where failures go.
         on_success: Where successes go.
-        sets_retries: Whether it says how often Lambda tries again.
+        sets_retries: Whether it sets how often Lambda tries again.
     """
 
     function: str
@@ -114,13 +117,13 @@ class AsyncConfig:
 
 
 class Waits(enum.Enum):
-    """Whether who calls a function waits for its answer."""
+    """Whether the caller of a function waits for its answer."""
 
-    # Asynchronous: nobody hears of the failure.
+    # Asynchronous: the caller does not learn of a failure.
     NO = "no"
     # Synchronous: the caller gets the error.
     YES = "yes"
-    # Asynchronous, but an answer is awaited elsewhere, and its absence is an error.
+    # Asynchronous, but the caller waits for an answer elsewhere, and fails without it.
     FOR_CALLBACK = "for a callback"
     # AWS does not document it.
     UNKNOWN = "unknown"
@@ -132,12 +135,12 @@ class Call:
 
     Attributes:
         function: The function's key.
-        qualifier: Which; begins with `?` where it is not known.
+        qualifier: The qualifier; begins with `?` where it is not known.
         source: What calls it.
-        service: The AWS service that does, as in its principal: `events`, `sns`.
+        service: The AWS service that calls, as in its principal: `events`, `sns`.
         waits: Whether the service waits for the answer.
         dead_letter: What keeps an event that does not reach the function; None where the
-            service has no such thing.
+            service cannot have a dead-letter queue.
         delivery_retries: The number of retries of the delivery, as written; None where not set.
         is_permission: Whether it is only known that the service may call.
         permitted: The logical id of the resource that a permission is for, or empty.
@@ -156,20 +159,20 @@ class Call:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Something that cannot be told.
+    """Something that a resource leaves open.
 
     Attributes:
-        source: The resource that leaves it open.
-        what: A sentence.
+        source: The resource.
+        cause: What it leaves open.
     """
 
     source: Source
-    what: str
+    cause: Cause
 
 
 @dataclass
 class Facts:
-    """All that was found, in the order in which it should be reported."""
+    """All facts, in the order in which findings are reported."""
 
     functions: dict[str, Function] = field(default_factory=dict)
     configs: list[AsyncConfig] = field(default_factory=list)

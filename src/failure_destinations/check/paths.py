@@ -1,4 +1,4 @@
-"""Finds the templates behind a path: a file, a `cdk.out`, or a folder of another tool."""
+"""Find the templates behind a path: a file, a `cdk.out`, or a folder of another tool."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import documents, sam
+from . import sam
 from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
-from .files import TemplateError, TemplateFile, is_file
-from .findings import UncoveredFunction
+from .documents import Documents
+from .files import Files, TemplateError, TemplateFile, TooLargeError, once
+from .findings import Finding
 from .stacks import Stack
 from .values import mapping
 
 _SERVERLESS = Path(".serverless/cloudformation-template-update-stack.json")
-# Where tools put templates in a folder, in the order of asking.
+# Where tools put templates in a folder, in this order.
 _PLACES = (
     _SERVERLESS,
     Path(_SERVERLESS.name),
@@ -31,22 +32,26 @@ class Checked:
     """Everything that was read from some paths.
 
     Attributes:
+        root: The folder that files named in templates must be in. Default: for each path that is
+            added, its folder.
         stacks: The stacks.
-        problems: One line for each path that could not be read.
+        problems: One line for each file that could not be read.
     """
 
+    root: Path | None = None
     stacks: list[Stack] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     _assemblies: list[Assembly] = field(default_factory=list)
     _files: dict[str, TemplateFile] = field(default_factory=dict)
+    _prepared: dict[Path, Any] = field(default_factory=dict)
 
-    def reason_for(self, finding: UncoveredFunction) -> str:
-        """Return why a finding is accepted in a CDK app, or nothing."""
+    def reason_for(self, finding: Finding) -> str:
+        """Return why a finding is acknowledged in a CDK app, or an empty text."""
         reasons = (assembly.reason_for(finding) for assembly in self._assemblies)
         return next(filter(None, reasons), "")
 
-    def line_of(self, finding: UncoveredFunction) -> int | None:
-        """Return the line in which a finding's resource begins, where it has one."""
+    def line_of(self, finding: Finding) -> int | None:
+        """Return the line in which a finding's resource begins; None if it is not known."""
         file = self._files.get(finding.file)
         if file is None and finding.file:
             try:
@@ -56,7 +61,7 @@ class Checked:
         return file.line_of(finding.logical_id) if file is not None else None
 
     def count(self) -> int:
-        """Return the number of templates, nested ones too."""
+        """Return the number of templates, including nested ones."""
         return _count(self.stacks)
 
     def add(self, path: Path) -> None:
@@ -70,11 +75,14 @@ class Checked:
                 self._add_file(path)
         except (AssemblyError, TemplateError) as error:
             self.problems.append(str(error))
+        except (OSError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            self.problems.append(f"{path}: {said}")
 
     def _add_folder(self, folder: Path) -> None:
         for assembly in (folder, folder / "cdk.out"):
             if (assembly / MANIFEST).is_file():
-                read = read_assembly(assembly)
+                read = read_assembly(assembly, self.root or assembly)
                 self._assemblies.append(read)
                 self.stacks += read.stacks
                 return
@@ -87,34 +95,56 @@ class Checked:
         )
 
     def _add_file(self, path: Path) -> None:
-        self.stacks.append(self._stack(path, ()))
+        # What the user gives may be anywhere, what it names may not.
+        self._prepared = {}
+        self._files[str(path)] = TemplateFile(path)
+        self.stacks.append(self._stack(Files(self.root or path.parent), path, ()))
 
-    def _stack(self, path: Path, parents: tuple[Path, ...]) -> Stack:
-        file = self._files[str(path)] = TemplateFile(path)
+    def _stack(self, files: Files, path: Path, parents: tuple[Path, ...]) -> Stack:
+        template: Mapping[str, Any] = once(self._prepared, path, lambda: self._prepare(files, path))
+        files.count(path, template)
+        return Stack(
+            template, file=str(path), nested=self._nested(files, template, (*parents, path))
+        )
+
+    def _prepare(self, files: Files, path: Path) -> Mapping[str, Any]:
+        """Return the template of a file as CloudFormation gets it, with what it names."""
+        file = self._files.get(str(path))
+        if file is None:
+            file = self._files[str(path)] = files.template(path)
+        # Before anything that would take as long as there are values.
+        files.count(path, file.template)
         template = file.template
+        documents = Documents(files, path, self._refuse)
         if file.has_includes:
-            template = documents.include(path, template)
+            template = documents.include(template)
         if sam.is_sam(template):
             template = sam.transform(path, template)
-        template = documents.attach(path, template)
-        nested = self._nested(template, (*parents, path))
-        return Stack(template, file=str(path), nested=nested)
+        return documents.attach(template)
 
-    def _nested(self, template: Mapping[str, Any], parents: tuple[Path, ...]) -> dict[str, Stack]:
-        """Return the nested stacks whose templates are still files beside this one."""
-        nested = {}
+    def _nested(
+        self, files: Files, template: Mapping[str, Any], parents: tuple[Path, ...]
+    ) -> dict[str, Stack]:
+        """Return the nested stacks whose templates are files."""
+        nested: dict[str, Stack] = {}
+        if len(parents) > _MAX_NESTING:
+            return nested
+        outer = {files.real(parent) for parent in parents}
         for logical_id, resource in mapping(template.get("Resources")).items():
-            url = mapping(mapping(resource).get("Properties")).get("TemplateURL")
-            if not isinstance(url, str) or "://" in url or len(parents) > _MAX_NESTING:
-                continue
-            path = parents[-1].parent / url
-            if not is_file(path) or any(path.samefile(parent) for parent in parents):
-                continue
+            properties = mapping(mapping(resource).get("Properties"))
             try:
-                nested[logical_id] = self._stack(path, parents)
+                path = files.find(parents[-1], properties.get("TemplateURL"))
+                if path is not None and files.real(path) not in outer:
+                    nested[logical_id] = self._stack(files, path, parents)
+            except TooLargeError:
+                raise
             except TemplateError as error:
-                self.problems.append(str(error))
+                self._refuse(error)
         return nested
+
+    def _refuse(self, error: TemplateError) -> None:
+        if str(error) not in self.problems:
+            self.problems.append(str(error))
 
 
 def _count(stacks: Iterable[Stack]) -> int:

@@ -1,17 +1,20 @@
-"""Reads what a resolved text names: a function and its qualifier, or a destination."""
+"""Read what a resolved text names: a function and its qualifier, or a destination."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .marks import Mark, Marks
+from .causes import Cause, Doubt, Refused
+from .marks import Marks
 from .model import LATEST, NOWHERE, Destination, Kept
 from .values import mapping, member, scalar
 
 # arn:partition:service:region:account:rest
 _ARN_FIELDS = 6
 _SERVICE = 2
+# Characters of a name that is shown.
+_SHOWN = 200
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 FAILURES = frozenset({"sqs", "sns", "lambda", "events", "s3"})
@@ -28,15 +31,17 @@ class Called:
 
     Attributes:
         name: The text of its name: a mark where it is defined in the template.
-        qualifier: What is called of it, as text.
+        qualifier: The text of the qualifier that is called.
+        arn: Its ARN without the qualifier, or its name where that is all that is known.
     """
 
     name: str
     qualifier: str = LATEST
+    arn: str = ""
 
 
 def is_arn_of(service: str, text: str) -> bool:
-    """Tell whether a text is an ARN of a service."""
+    """Return whether a text is an ARN of a service."""
     parts = text.split(":", _SERVICE + 1)
     return parts[0] == "arn" and len(parts) > _SERVICE and parts[_SERVICE] == service
 
@@ -44,14 +49,13 @@ def is_arn_of(service: str, text: str) -> bool:
 def called(text: str) -> Called:
     """Return what a function's name or ARN calls, with or without a qualifier."""
     parts = text.split(":")
-    if "function" in parts[:-1]:
-        parts = parts[parts.index("function") + 1 :]
-    name, qualifier = parts[0], parts[1] if len(parts) > 1 else ""
-    return Called(name.strip(), qualifier.strip() or LATEST)
+    at = parts.index("function") + 1 if "function" in parts[:-1] else 0
+    name, qualifier = parts[at].strip(), parts[at + 1] if len(parts) > at + 1 else ""
+    return Called(name, qualifier.strip() or LATEST, ":".join([*parts[:at], name]))
 
 
 def is_fifo(text: str, marks: Marks) -> bool | None:
-    """Tell whether a queue or topic, by the last part of its ARN, is FIFO; None where unknown."""
+    """Return whether a queue or topic, by the end of its ARN, is FIFO; None if it is not known."""
     mark = marks.only(text)
     if mark is not None and mark.kind == "name":
         properties = mapping(mark.scope.resources.get(mark.what)).get("Properties")
@@ -78,21 +82,23 @@ def destination(texts: Iterable[str | None], services: frozenset[str], marks: Ma
     if all(one.kept is each[0].kept for one in each):
         return each[0]
     unsure = next((one for one in each if one.kept is Kept.PERHAPS), None)
-    return unsure or Destination(Kept.PERHAPS, each[0].name, "it is given under a condition only")
+    return unsure or Destination(Kept.PERHAPS, each[0].name, Cause(Doubt.CONDITIONAL_VALUE))
 
 
 def _one_destination(text: str | None, services: frozenset[str], marks: Marks) -> Destination:
     if not text:
         return NOWHERE
     parts = text.split(":", _ARN_FIELDS - 1)
-    name = marks.readable(parts[-1])[:200]
+    name = marks.readable(parts[-1])[:_SHOWN]
     if parts[0] != "arn" or len(parts) < _ARN_FIELDS:
-        return Destination(Kept.PERHAPS, name, f"{_described(text, marks)} is not known")
+        return Destination(Kept.PERHAPS, name, _not_known(text, marks))
     service, last = parts[_SERVICE], parts[-1]
     if not marks.is_known(service):
-        return Destination(Kept.PERHAPS, name, f"{_described(service, marks)} is not known")
+        return Destination(Kept.PERHAPS, name, _not_known(service, marks))
     if service not in services:
-        return Destination(Kept.LOST, name, _REFUSED.get(service, f"no {service} resource"))
+        known = _REFUSED.get(service)
+        shown = marks.readable(service)[:_SHOWN]
+        return Destination(Kept.LOST, name, known or Cause(Refused.OTHER_SERVICE, (shown,)))
     if service in ("sqs", "sns"):
         return _queue_or_topic(service, last, name, marks)
     return Destination(Kept.YES, name)
@@ -101,18 +107,19 @@ def _one_destination(text: str | None, services: frozenset[str], marks: Marks) -
 def _queue_or_topic(service: str, last: str, name: str, marks: Marks) -> Destination:
     fifo = is_fifo(last, marks)
     if fifo is None:
-        return Destination(Kept.PERHAPS, name, f"{_described(last, marks)} is not known")
+        return Destination(Kept.PERHAPS, name, _not_known(last, marks))
     return Destination(Kept.LOST, name, _FIFO[service]) if fifo else Destination(Kept.YES, name)
 
 
-_FIFO = {"sqs": "no FIFO queue", "sns": "no FIFO topic"}
-_REFUSED = {"s3": "no S3 bucket", "lambda": "no function", "events": "no event bus"}
+_FIFO = {"sqs": Cause(Refused.FIFO_QUEUE), "sns": Cause(Refused.FIFO_TOPIC)}
+_REFUSED = {
+    "s3": Cause(Refused.S3_BUCKET),
+    "lambda": Cause(Refused.FUNCTION),
+    "events": Cause(Refused.EVENT_BUS),
+}
 
 
-def _described(text: str, marks: Marks) -> str:
-    marks_in_text = marks.of(text)
-    return _what(marks_in_text[0]) if marks_in_text else f"{text[:200]!r}"
-
-
-def _what(mark: Mark) -> str:
-    return f"{mark.what}.{mark.attribute}" if mark.attribute else mark.what
+def _not_known(text: str, marks: Marks) -> Cause:
+    found = marks.of(text)
+    shown = marks.shown(found[0]) if found else repr(marks.clean(text)[:_SHOWN])
+    return Cause(Doubt.VALUE_NOT_KNOWN, (shown,))

@@ -1,7 +1,6 @@
-"""The rule: who is called asynchronously, and has nowhere for its failures to go.
+"""The rule: which functions are called asynchronously, and have nowhere for their failures to go.
 
-It judges facts, wherever they come from, and takes time that grows with their number and no
-faster.
+It judges facts, wherever they come from, in time that grows linearly with their number.
 """
 
 from __future__ import annotations
@@ -9,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .findings import (
+from .causes import Cause, Doubt, Problem
+from .findings import Finding
+from .kinds import (
     CUSTOM_RESOURCE,
     DELIVERY,
     DELIVERY_RETRIES,
@@ -18,19 +19,25 @@ from .findings import (
     UNCOVERED,
     UNKNOWN,
     Kind,
-    UncoveredFunction,
 )
-from .fixes import Fix, attach, deliver, replace, set_retries
-from .model import LATEST, AsyncConfig, Call, Destination, Facts, Function, Kept, Source, Waits
+from .model import AsyncConfig, Call, Destination, Facts, Function, Kept, Source, Waits
+from .parts import Fix, Naming, Remedy
 
-# EventBridge's own default, and so no choice of anybody's.
+# EventBridge's own default: nobody chose it.
 _DEFAULT_DELIVERY_RETRIES = "185"
-_SHOWN = 3
+_REPLACEMENTS = {
+    "OnFailure": Remedy.REPLACE_FAILURE_DESTINATION,
+    "OnSuccess": Remedy.REPLACE_SUCCESS_DESTINATION,
+}
+_DELIVERY_REMEDIES = {
+    "sns": Remedy.KEEP_UNDELIVERED_MESSAGES,
+    "scheduler": Remedy.KEEP_UNDELIVERED_SCHEDULES,
+}
 
 
 @dataclass
 class _Group:
-    """Everything that is said of one qualifier of a function."""
+    """All facts about one qualifier of a function."""
 
     function: Function
     qualifier: str
@@ -38,10 +45,10 @@ class _Group:
     configs: list[AsyncConfig] = field(default_factory=list)
 
 
-def judge(facts: Facts) -> list[UncoveredFunction]:
+def judge(facts: Facts) -> list[Finding]:
     """Return the findings, function by function, then what is not known."""
     groups = _groups(facts)
-    findings: list[UncoveredFunction] = []
+    findings: list[Finding] = []
     for of_function in groups.values():
         for group in of_function.values():
             findings += (
@@ -49,7 +56,7 @@ def judge(facts: Facts) -> list[UncoveredFunction]:
                 for one in _judge_group(group, of_function)
                 if one.kind not in group.function.acknowledged
             )
-    findings += [_finding(UNKNOWN, one.source, f"{one.what}.") for one in facts.unknowns]
+    findings += [Finding(UNKNOWN.id, one.cause, one.source) for one in facts.unknowns]
     return list(dict.fromkeys(findings))
 
 
@@ -60,8 +67,7 @@ def _groups(facts: Facts) -> dict[str, dict[str, _Group]]:
         of_function = groups.setdefault(function, {})
         found = of_function.get(qualifier)
         if found is None:
-            known = facts.functions.get(function) or _named_only(function)
-            found = of_function[qualifier] = _Group(known, qualifier)
+            found = of_function[qualifier] = _Group(facts.functions[function], qualifier)
         return found
 
     for config in facts.configs:
@@ -69,10 +75,6 @@ def _groups(facts: Facts) -> dict[str, dict[str, _Group]]:
     for call in _without_explained_permissions(facts.calls):
         group(call.function, call.qualifier).calls.append(call)
     return groups
-
-
-def _named_only(function: str) -> Function:
-    return Function(function, Source(function, ""), judged=False)
 
 
 def _without_explained_permissions(calls: Iterable[Call]) -> Iterator[Call]:
@@ -93,45 +95,43 @@ def _without_explained_permissions(calls: Iterable[Call]) -> Iterator[Call]:
         yield call
 
 
-def _judge_group(group: _Group, of_function: dict[str, _Group]) -> Iterator[UncoveredFunction]:
+def _judge_group(group: _Group, of_function: dict[str, _Group]) -> Iterator[Finding]:
     lost = list(_lost_destinations(group))
     yield from lost
-    yield from _coverage(group, of_function, already_told=bool(lost))
+    yield from _coverage(group, of_function, already_reported=bool(lost))
     yield from _deliveries(group)
 
 
-def _lost_destinations(group: _Group) -> Iterator[UncoveredFunction]:
+def _lost_destinations(group: _Group) -> Iterator[Finding]:
     function = group.function
     callers = _sources(group.calls)
     for config in group.configs:
         for name, one in (("OnFailure", config.on_failure), ("OnSuccess", config.on_success)):
             if one.kept is Kept.LOST:
-                yield _about(
+                yield _finding(
                     group,
                     LOST_DESTINATION,
-                    f"{name} is {one.name}, but Lambda sends {_OUTCOMES[name]} to {one.why}.",
+                    Cause(Problem.DESTINATION_REFUSED, (name, one.name), one.why),
                     callers or (config.source,),
-                    replace(function, group.qualifier, name),
+                    remedy=_REPLACEMENTS[name],
+                    named_by=config.source,
                 )
     if group.calls and function.dead_letter.kept is Kept.LOST:
         one = function.dead_letter
-        yield _about(
+        yield _finding(
             group,
             LOST_DESTINATION,
-            f"Its dead-letter queue is {one.name}, but Lambda sends dead letters to {one.why}.",
+            Cause(Problem.DEAD_LETTER_QUEUE_REFUSED, (one.name,), one.why),
             callers,
-            replace(function, group.qualifier, "DeadLetterConfig"),
+            remedy=Remedy.REPLACE_DEAD_LETTER_QUEUE,
         )
 
 
-_OUTCOMES = {"OnFailure": "failures", "OnSuccess": "successes"}
-
-
 def _coverage(
-    group: _Group, of_function: dict[str, _Group], *, already_told: bool
-) -> Iterator[UncoveredFunction]:
+    group: _Group, of_function: dict[str, _Group], *, already_reported: bool
+) -> Iterator[Finding]:
     calls = [call for call in group.calls if call.waits is not Waits.YES]
-    # What may wait says nothing beside what does not.
+    # A call that may wait adds nothing to one that does not.
     certain = [call for call in calls if call.waits is not Waits.UNKNOWN]
     sources = _sources(certain or calls) or tuple(config.source for config in group.configs)
     if not sources:
@@ -143,74 +143,35 @@ def _coverage(
     failures = [_under_condition(config, group, calls) for config in group.configs]
     failures.append(group.function.dead_letter)
     kept = {one.kept for one in failures}
-    if Kept.YES in kept or (already_told and Kept.LOST in kept):
+    if Kept.YES in kept or (already_reported and Kept.LOST in kept):
         return
-    doubt = next((one.why for one in failures if one.kept is Kept.PERHAPS), "")
+    doubt = next((one.why for one in failures if one.kept is Kept.PERHAPS), None)
     doubt = doubt or _doubt_of_others(group, of_function)
-    if doubt:
-        yield _about(
-            group,
-            UNKNOWN,
-            f"It is {_how(group)} {_list(sources)}, and whether its failures are kept is not "
-            f"known: {doubt}.",
-            sources,
-            attach(group.function, group.qualifier),
-        )
+    if doubt is not None:
+        cause = Cause(Problem.IN_DOUBT, why=doubt, is_called=bool(group.calls))
+        yield _finding(group, UNKNOWN, cause, sources)
     elif goes_on:
-        yield from _uncovered(group, of_function, sources)
+        yield _not_kept(group, of_function, sources)
     elif awaits_answer:
-        yield _about(
-            group,
-            CUSTOM_RESOURCE,
-            f"It is called by {_list(sources)}, which does not wait for the function, but for an "
-            "answer: a failure shows as a failed deployment or execution, after a time-out, and "
-            "the event is not kept.",
-            sources,
-            attach(group.function, group.qualifier),
-        )
+        yield _finding(group, CUSTOM_RESOURCE, Cause(Problem.ANSWER_AWAITED), sources)
     else:
         unsure = _sources(call for call in calls if call.waits is Waits.UNKNOWN)
-        yield _about(
-            group,
-            UNKNOWN,
-            f"It is called by {_list(unsure)}, and whether that waits for the answer is not "
-            "known. If it does not, failures are lost.",
-            unsure,
-            attach(group.function, group.qualifier),
-        )
+        yield _finding(group, UNKNOWN, Cause(Problem.WAITS_UNKNOWN), unsure)
 
 
-def _how(group: _Group) -> str:
-    return "called by" if group.calls else "configured for asynchronous calls by"
-
-
-def _uncovered(
+def _not_kept(
     group: _Group, of_function: dict[str, _Group], sources: tuple[Source, ...]
-) -> Iterator[UncoveredFunction]:
-    how = "called asynchronously by" if group.calls else _how(group)
-    others = [
+) -> Finding:
+    is_called = bool(group.calls)
+    others = tuple(
         other.qualifier
         for other in of_function.values()
         if any(config.on_failure.kept is Kept.YES for config in other.configs)
-    ]
+    )
     if others:
-        yield _about(
-            group,
-            OTHER_QUALIFIER,
-            f"It is {how} {_list(sources)} through {group.qualifier}, and has no failure "
-            f"destination there: the one for {_names(others)} gets nothing of it.",
-            sources,
-            attach(group.function, group.qualifier),
-        )
-    else:
-        yield _about(
-            group,
-            UNCOVERED,
-            f"It is {how} {_list(sources)}{_through(group.qualifier)}, and has neither a failure "
-            "destination nor a dead-letter queue: an event whose last try fails is lost.",
-            sources,
-            attach(group.function, group.qualifier),
-        )
+        cause = Cause(Problem.KEPT_ELSEWHERE, others, is_called=is_called)
+        return _finding(group, OTHER_QUALIFIER, cause, sources)
+    return _finding(group, UNCOVERED, Cause(Problem.NOT_KEPT, is_called=is_called), sources)
 
 
 def _under_condition(config: AsyncConfig, group: _Group, calls: list[Call]) -> Destination:
@@ -226,106 +187,80 @@ def _under_condition(config: AsyncConfig, group: _Group, calls: list[Call]) -> D
     return Destination(
         Kept.PERHAPS,
         config.on_failure.name,
-        f"{config.source.logical_id} exists under the condition {condition} only",
+        Cause(Doubt.CONDITIONAL_CONFIG, (config.source.logical_id, condition)),
     )
 
 
-def _doubt_of_others(group: _Group, of_function: dict[str, _Group]) -> str:
-    """Say what else could cover a qualifier, for all that is known."""
+def _doubt_of_others(group: _Group, of_function: dict[str, _Group]) -> Cause | None:
+    """Return what else could cover a qualifier, as far as is known."""
     if not group.function.judged:
-        return "it is not defined here"
+        return Cause(Doubt.DEFINED_ELSEWHERE)
     if group.qualifier.startswith("?"):
-        return f"through which qualifier is only known at deployment ({group.qualifier[1:]})"
+        return Cause(Doubt.QUALIFIER_NOT_KNOWN, (group.qualifier[1:],))
     for other in of_function.values():
         if other.qualifier.startswith("?") and other.configs:
-            return (
-                f"{other.configs[0].source.logical_id} is for a qualifier that is only known at "
-                f"deployment ({other.qualifier[1:]})"
-            )
-    return ""
+            names = (other.configs[0].source.logical_id, other.qualifier[1:])
+            return Cause(Doubt.CONFIG_QUALIFIER_NOT_KNOWN, names)
+    return None
 
 
-def _deliveries(group: _Group) -> Iterator[UncoveredFunction]:
+def _deliveries(group: _Group) -> Iterator[Finding]:
     sets_retries = any(config.sets_retries for config in group.configs)
     for call in group.calls:
         if call.waits is not Waits.NO or call.is_permission:
             continue
-        sources = (call.source,)
         one = call.dead_letter
         if one is not None and one.kept in (Kept.NO, Kept.LOST):
-            named = f": {one.name} can be {one.why}" if one.kept is Kept.LOST else ""
-            yield _about(
+            yield _finding(
                 group,
                 DELIVERY,
-                f"{_list(sources)} has no dead-letter queue{named}: an event that cannot be "
-                "delivered to the function, for example for lack of permission, is lost.",
-                sources,
-                deliver(call),
+                Cause(Problem.NOT_DELIVERED)
+                if one.kept is Kept.NO
+                else Cause(Problem.DELIVERY_QUEUE_REFUSED, (one.name,), one.why),
+                (call.source,),
+                remedy=_DELIVERY_REMEDIES.get(call.service, Remedy.KEEP_UNDELIVERED_EVENTS),
             )
         retries = call.delivery_retries
         if retries is not None and retries != _DEFAULT_DELIVERY_RETRIES and not sets_retries:
-            yield _about(
+            yield _finding(
                 group,
                 DELIVERY_RETRIES,
-                f"{_list(sources)} sets MaximumRetryAttempts to {retries}, which is of the "
-                "delivery to Lambda. How often the function runs again is not set, so it is twice.",
-                sources,
-                set_retries(group.function, group.qualifier, retries),
+                Cause(Problem.DELIVERY_RETRIES, (retries,)),
+                (call.source,),
+                remedy=Remedy.SET_RETRIES,
+                retries=retries,
             )
 
 
-_NO_FIX = Fix("", "")
-
-
-def _about(
-    group: _Group, kind: Kind, reason: str, callers: tuple[Source, ...], fix: Fix
-) -> UncoveredFunction:
-    source = group.function.source
-    if not source.type and callers:
-        # It is not in the template; who names it is.
-        reason = reason.replace("It is", f"Function {source.logical_id} is", 1)
-        source = callers[0]
-    qualifier = "" if group.qualifier.startswith("?") else group.qualifier
-    return _finding(kind, source, reason, qualifier=qualifier, callers=callers, fix=fix)
-
-
 def _finding(
+    group: _Group,
     kind: Kind,
-    source: Source,
-    reason: str,
+    cause: Cause,
+    callers: tuple[Source, ...],
     *,
-    qualifier: str = "",
-    callers: tuple[Source, ...] = (),
-    fix: Fix = _NO_FIX,
-) -> UncoveredFunction:
-    return UncoveredFunction(
-        logical_id=source.logical_id,
-        qualifier=qualifier,
-        invoked_by=tuple(dict.fromkeys(caller.logical_id for caller in callers)),
-        reason=reason,
+    remedy: Remedy = Remedy.ATTACH_DESTINATION,
+    retries: str = "",
+    named_by: Source | None = None,
+) -> Finding:
+    source = group.function.source
+    # A function that is not in the template is reported at a resource that names it.
+    resource = source if source.type else named_by or next(iter(callers), source)
+    return Finding(
         kind=kind.id,
-        severity=kind.severity,
-        fix=fix.cdk,
-        cloudformation_fix=fix.cloudformation,
-        path=source.path,
-        stack=source.stack,
-        file=source.file,
+        cause=cause,
+        resource=resource,
+        function=source.shown,
+        qualifier="" if group.qualifier.startswith("?") else group.qualifier,
         callers=callers,
+        remedy=Fix(remedy, source, _naming(group.function), group.qualifier, retries),
     )
+
+
+def _naming(function: Function) -> Naming:
+    if function.is_deployed:
+        return Naming.IN_ACCOUNT
+    return Naming.IN_TEMPLATE if function.judged else Naming.ELSEWHERE
 
 
 def _sources(calls: Iterable[Call]) -> tuple[Source, ...]:
     return tuple(dict.fromkeys(call.source for call in calls if call.waits is not Waits.YES))
-
-
-def _list(sources: tuple[Source, ...]) -> str:
-    return _names([f"{source.shown} ({source.type})" for source in sources])
-
-
-def _names(names: list[str]) -> str:
-    shown = names if len(names) <= _SHOWN + 1 else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _through(qualifier: str) -> str:
-    return "" if qualifier == LATEST else f" through {qualifier}"

@@ -1,4 +1,4 @@
-"""Runs the transform of AWS SAM, by AWS's own translator, as CloudFormation would."""
+"""Run the transform of AWS SAM with AWS's own translator, as CloudFormation would."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from .documents import PLACES
@@ -14,7 +15,7 @@ from .values import items, mapping, member
 
 _TRANSFORM = "AWS::Serverless-2016-10-31"
 _PROBLEM_LENGTH = 300
-# Where code is, does not matter, but the translator wants it to be in S3.
+# Where the code is does not matter here, but the translator wants it in S3.
 _CODE = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
@@ -28,7 +29,7 @@ _APPLICATION = "AWS::Serverless::Application"
 
 
 def is_sam(template: Mapping[str, Any]) -> bool:
-    """Tell whether a template needs SAM's transform."""
+    """Return whether a template needs SAM's transform."""
     return _TRANSFORM in list(items(template.get("Transform")))
 
 
@@ -39,21 +40,20 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
         TemplateError: The translator is not installed, or refuses the template.
     """
     try:
-        from boto3 import Session  # noqa: PLC0415
-        from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]  # noqa: PLC0415
-        from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # noqa: PLC0415
-        from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # noqa: PLC0415
+        from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
     except ImportError:
         raise TemplateError(
             f"{path}: is a template of AWS SAM: pip install 'failure-destinations[sam]'"
         ) from None
-    # It asks no service, but for the Region, and none may be configured.
-    session = Session(region_name="us-east-1")
+    # It asks a boto3 session for nothing but the Region: no profile needs to be configured.
+    session = SimpleNamespace(region_name="us-east-1")
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
-    local = copy.deepcopy(dict(template))
-    loops = _take_loops(local)
-    places = _put_code_elsewhere(local)
     try:
+        local = copy.deepcopy(dict(template))
+        loops = _take_loops(local)
+        places = _put_code_elsewhere(local)
         translated = Translator({}, Parser(), boto_session=session).translate(
             local, _parameters(local)
         )
@@ -71,7 +71,7 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _take_loops(template: dict[str, Any]) -> dict[str, Any]:
-    """Take out Fn::ForEach, which makes resources before the translator sees them."""
+    """Take out Fn::ForEach, which CloudFormation expands before the translator runs."""
     resources = template.get("Resources")
     if not isinstance(resources, dict):
         return {}
@@ -80,7 +80,7 @@ def _take_loops(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def _put_back(resource: Mapping[str, Any], place: str) -> None:
-    """Say where a definition is, as the template did."""
+    """Put the location of a definition back, as the template had it."""
     type, properties = resource.get("Type"), resource.get("Properties")
     if isinstance(type, str) and type in PLACES and isinstance(properties, dict):
         name, _ = PLACES[type]
@@ -89,12 +89,12 @@ def _put_back(resource: Mapping[str, Any], place: str) -> None:
 
 
 def _put_code_elsewhere(template: dict[str, Any]) -> dict[str, str]:
-    """Put code where the translator wants it, and return where definitions were."""
+    """Put code where the translator wants it, and return the locations of definitions."""
     places: dict[str, str] = {}
     for logical_id, resource in mapping(template.get("Resources")).items():
         type = mapping(resource).get("Type")
         if type == _APPLICATION:
-            # It is a nested stack, whose template the translator would ask a service for.
+            # It is a nested stack whose template the translator would ask a service for.
             resource["Type"] = "AWS::CloudFormation::Stack"
             resource["Properties"] = {"TemplateURL": member(resource, "Properties", "Location")}
         properties = mapping(resource).get("Properties")
@@ -113,7 +113,7 @@ def _put_code_elsewhere(template: dict[str, Any]) -> dict[str, str]:
 
 
 def _is_image(properties: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
-    """Tell whether a function is an image, and give it one."""
+    """Return whether a function is an image, and give it one."""
     defaults = mapping(mapping(template.get("Globals")).get("Function"))
     if properties.get("PackageType", defaults.get("PackageType")) != "Image":
         return False
@@ -123,8 +123,8 @@ def _is_image(properties: Mapping[str, Any], template: Mapping[str, Any]) -> boo
 
 
 def _parameters(template: Mapping[str, Any]) -> dict[str, Any]:
-    # What is only known at deployment stays so: a name is no ARN. An empty default says that a
-    # value may be given.
+    # What is only known at deployment stays unknown: a parameter's name is not an ARN. An empty
+    # default means that a value may be given.
     return {
         name: default if (default := mapping(parameter).get("Default")) not in (None, "") else name
         for name, parameter in mapping(template.get("Parameters")).items()

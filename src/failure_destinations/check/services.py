@@ -9,7 +9,7 @@ import re
 
 from .model import Waits
 
-# Queued by Lambda: the service hears that it was queued, and of nothing else.
+# Lambda queues the event: the service learns that, and nothing more.
 _ASYNCHRONOUS = frozenset(
     {
         "codecommit",
@@ -27,9 +27,9 @@ _ASYNCHRONOUS = frozenset(
         "sns",
     }
 )
-# Queued too, but the service awaits an answer elsewhere, and fails without it.
+# Queued too, but the service waits for an answer elsewhere, and fails without it.
 _FOR_CALLBACK = frozenset({"cloudformation"})
-# The service gets the answer, or the error, and has a way of its own to deal with it.
+# The service gets the answer or the error, and handles it in its own way.
 _SYNCHRONOUS = frozenset(
     {
         "alexa-appkit",
@@ -74,17 +74,17 @@ _SUFFIXES = (
     ".aws.internal",
     ".c2s.ic.gov",
     ".sc2s.sgov.gov",
-    # As the resolver leaves what the partition decides.
+    # What the resolver leaves where the partition decides.
     ".${urlsuffix}",
 )
-# Once, each Region had its own: logs.eu-west-1.amazonaws.com.
+# Each Region used to have its own: logs.eu-west-1.amazonaws.com.
 _REGION = re.compile(r"\.([a-z]+(-[a-z]+)+-[0-9]+|\$\{region\})$")
 
 
 def service_of(principal: str) -> str:
     """Return the service of a principal: `events` of `events.amazonaws.com`.
 
-    One whose end is not known is given as far as it is: `events.`.
+    If the end of the principal is not known, so is the result's: `events.`.
     """
     name = principal.lower().rstrip(".")
     for suffix in _SUFFIXES:
@@ -93,7 +93,7 @@ def service_of(principal: str) -> str:
 
 
 def waits(service: str) -> Waits:
-    """Tell whether a service waits for the answer of a function."""
+    """Return whether a service waits for a function's answer."""
     if service in _ASYNCHRONOUS:
         return Waits.NO
     if service in _FOR_CALLBACK:

@@ -1,4 +1,4 @@
-"""The rule over a template, or over stacks that refer to one another."""
+"""Apply the rule to a template, or to stacks that refer to one another."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .findings import UncoveredFunction
+from .findings import Finding
 from .model import Facts
 from .reader import TemplateReader
 from .rule import judge
-from .values import Scope, mapping
+from .scope import Scope
+from .values import mapping
 
 # Nested deeper, stacks could only be nested in themselves.
 _MAX_NESTING = 50
@@ -22,10 +23,10 @@ class Stack:
 
     Attributes:
         template: Its template, as JSON or YAML was read: mappings, lists, text and numbers.
-        name: Its name, which findings then say.
-        file: The template's file, which findings then say.
-        paths: The construct paths of its resources by logical id, for templates that do not say
-            them in their metadata.
+        name: Its name, which findings then carry.
+        file: The template's file, which findings then carry.
+        paths: The construct paths of its resources by logical id, for templates without them in
+            their metadata.
         nested: Its nested stacks by the logical ids of their `AWS::CloudFormation::Stack`.
     """
 
@@ -36,49 +37,51 @@ class Stack:
     nested: Mapping[str, Stack] = field(default_factory=dict)
 
 
-def find_uncovered_functions(template: Mapping[str, Any]) -> list[UncoveredFunction]:
-    """Return what is wrong with the asynchronous functions of a CloudFormation template.
+def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
+    """Return the asynchronous functions of a CloudFormation template whose failures are lost.
 
-    A function is asynchronous when something in the template calls it so: a rule, a schedule, a
-    subscription, a notification, a destination, a permission for a service and so on, each with
-    the qualifier that is called. It is covered by an OnFailure destination for that qualifier, or
-    by a dead-letter queue of the function's own. What cannot be told is a finding of the kind
-    `unknown`, and neither covered nor accused.
+    A function is asynchronous if something in the template calls it asynchronously: a rule, a
+    schedule, a subscription, a notification, a destination, a permission for a service and so on.
+    It is covered by an OnFailure destination for the qualifier that is called, or by its own
+    dead-letter queue. If the template does not say, the finding has the kind `unknown`.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
     Args:
         template: The template, with intrinsic functions in their long form, as JSON has them.
-            Whatever is malformed in it is passed over.
+            Malformed parts of it are ignored.
 
     Returns:
-        The findings in the order of the template; `severity` says how grave each is.
+        The findings in the order of the template.
 
     Raises:
-        ValueError: The template is no mapping.
+        ValueError: The template is not a mapping.
     """
     return find_uncovered_functions_in([Stack(template)])
 
 
-def find_uncovered_functions_in(stacks: Iterable[Stack]) -> list[UncoveredFunction]:
-    """Return the same for stacks that may import from one another, and have nested stacks.
+def find_uncovered_functions_in(stacks: Iterable[Stack]) -> list[Finding]:
+    """Return the findings in stacks that may import from one another and have nested stacks.
 
     Args:
         stacks: The stacks.
 
+    Returns:
+        The findings in the order of the stacks.
+
     Raises:
-        ValueError: A template is no mapping.
+        ValueError: A template is not a mapping.
     """
     return judge(read_facts(stacks))
 
 
 def read_facts(stacks: Iterable[Stack]) -> Facts:
-    """Return what stacks say of functions and their callers, for the rule to judge.
+    """Return the facts about functions and their callers, for the rule to judge.
 
     Args:
         stacks: The stacks.
 
     Raises:
-        ValueError: A template is no mapping.
+        ValueError: A template is not a mapping.
     """
     scopes = [scope for stack in stacks for scope in _scopes(stack, None, {}, 0)]
     return TemplateReader(scopes).read()

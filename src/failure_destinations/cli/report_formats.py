@@ -1,20 +1,26 @@
-"""How findings are written: for people, for programs, for GitHub."""
+"""Formats of a report: for people, for programs, for GitHub.
+
+The sentences are `check.render`'s. A format lays them out, and escapes what would be obeyed there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 import click
 
 from failure_destinations import __version__
-from failure_destinations.check import KINDS, UncoveredFunction
-from failure_destinations.check.findings import ERROR, INFO, SEVERITIES, WARNING
+from failure_destinations.check import KINDS, Finding, render
+from failure_destinations.check.kinds import ERROR, INFO, SEVERITIES, WARNING
+from failure_destinations.text import printable
 
 _URI = "https://pypi.org/project/failure-destinations/"
 _COLOURS = {ERROR: "red", WARNING: "yellow", INFO: "cyan"}
@@ -29,16 +35,16 @@ class Reported:
     Attributes:
         finding: The finding.
         line: The line of its resource in the file, or None.
-        accepted: Why it is accepted, or nothing.
+        accepted: Why it is accepted, or empty.
     """
 
-    finding: UncoveredFunction
+    finding: Finding
     line: int | None = None
     accepted: str = ""
 
     @property
     def file(self) -> str:
-        """The file, from the working folder on where it is below it."""
+        """The file, relative to the working directory if it is below it; empty if there is none."""
         if not self.finding.file:
             return ""
         path = Path(self.finding.file)
@@ -47,15 +53,21 @@ class Reported:
         except ValueError:
             return path.as_posix()
 
+    @property
+    def uri(self) -> str:
+        """The same as a URI reference, percent-encoded."""
+        uri = quote_from_bytes(os.fsencode(self.file))
+        return f"file://{uri}" if uri.startswith("/") else uri
+
 
 @dataclass(frozen=True)
 class Report:
     """All findings of a run.
 
     Attributes:
-        count: How many things were looked at.
+        count: The number of templates or functions that were checked.
         reported: The findings.
-        unit: What was looked at.
+        unit: What was counted.
     """
 
     count: int
@@ -64,7 +76,7 @@ class Report:
 
     @property
     def open(self) -> list[Reported]:
-        """The findings that nobody has accepted, the gravest first."""
+        """The findings that are not accepted, the gravest first."""
         order = {severity: i for i, severity in enumerate(SEVERITIES)}
         return sorted(
             (one for one in self.reported if not one.accepted),
@@ -73,7 +85,7 @@ class Report:
 
 
 def as_text(report: Report) -> str:
-    """Write findings for people, with what mends each."""
+    """Write findings for people, each with what fixes it."""
     blocks = [_block(one) for one in report.open]
     return "".join(f"{block}\n\n" for block in blocks) + _summary(report) + "\n"
 
@@ -81,17 +93,28 @@ def as_text(report: Report) -> str:
 def _block(one: Reported) -> str:
     finding = one.finding
     head = f"{finding.severity} {finding.kind}"
-    place = f"{one.file}:{one.line}" if one.line else one.file or finding.stack
+    name = click.style(printed(render.shown(finding)), bold=True)
     lines = [
         f"{click.style(head, fg=_COLOURS[finding.severity], bold=True)}  "
-        f"{click.style(finding.shown, bold=True)}  {finding.qualifier}".rstrip(),
-        f"  {finding.reason}",
+        f"{name}  {printed(finding.qualifier)}".rstrip(),
+        f"  {printed(render.reason(finding))}",
     ]
-    if finding.fix and finding.severity != INFO:
-        lines += [f"  CDK       {finding.fix}", f"  template  {finding.cloudformation_fix}"]
+    if finding.severity != INFO:
+        lines += [f"  {where:9} {printed(fix)}" for where, fix in render.fixes(finding)]
+    place = f"{one.file}:{one.line}" if one.line else one.file or finding.stack
     if place:
-        lines.append(f"  in        {place}")
+        lines.append(f"  in        {printed(place)}")
     return "\n".join(lines)
+
+
+def printed(text: str) -> str:
+    """Return a text from outside for a line of a log: GitHub obeys commands in any step's output.
+
+    It looks for `::` at a line's beginning, spaces aside, and for `##[` anywhere.
+    https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
+    """
+    text = printable(text).replace("##[", r"#\x23[")
+    return re.sub(r"^(\s*):(?=:)", r"\1\\x3a", text)
 
 
 def _summary(report: Report) -> str:
@@ -123,7 +146,7 @@ def as_json(report: Report) -> str:
         }
         for one in report.reported
     ]
-    return json.dumps({f"{report.unit}s": report.count, "findings": findings}, indent=2) + "\n"
+    return _json({f"{report.unit}s": report.count, "findings": findings})
 
 
 def as_sarif(report: Report) -> str:
@@ -157,33 +180,50 @@ def as_sarif(report: Report) -> str:
         "version": "2.1.0",
         "runs": [run],
     }
-    return json.dumps(document, indent=2) + "\n"
+    return _json(document)
+
+
+def _json(document: Any) -> str:
+    """Return JSON, ASCII only, in which GitHub finds no command either."""
+    text = json.dumps(document, indent=2)
+    return text.replace("##[", r"##\u005b") + "\n"
 
 
 def _sarif_result(one: Reported) -> dict[str, Any]:
     finding = one.finding
-    fix = f" Fix: {finding.fix}, or in a template: {finding.cloudformation_fix}."
     location: dict[str, Any] = {
-        "logicalLocations": [{"fullyQualifiedName": finding.shown, "kind": "resource"}]
+        "logicalLocations": [
+            {"fullyQualifiedName": printable(finding.resource.shown), "kind": "resource"}
+        ]
     }
     if one.file:
         location["physicalLocation"] = {
-            "artifactLocation": {"uri": one.file},
+            "artifactLocation": {"uri": one.uri},
             # Without a line, GitHub shows nothing.
             "region": {"startLine": one.line or 1},
         }
-    fingerprint = hashlib.sha256(finding.fingerprint.encode()).hexdigest()
+    fingerprint = hashlib.sha256(finding.fingerprint.encode(errors="backslashreplace")).hexdigest()
     result: dict[str, Any] = {
         "ruleId": finding.kind,
         "ruleIndex": list(KINDS).index(finding.kind),
         "level": _SARIF_LEVELS[finding.severity],
-        "message": {"text": f"{finding.shown}: {finding.reason}{fix if finding.fix else ''}"},
+        "message": {"text": _sarif_text(" ".join((render.message(finding), *_fixes(finding))))},
         "locations": [location],
         "partialFingerprints": {"failureDestinations/v1": fingerprint},
     }
     if one.accepted:
-        result["suppressions"] = [{"kind": "external", "justification": one.accepted}]
+        justification = printable(one.accepted)
+        result["suppressions"] = [{"kind": "external", "justification": justification}]
     return result
+
+
+def _fixes(finding: Finding) -> list[str]:
+    return [f"Fix ({where}): {fix}." for where, fix in render.fixes(finding)]
+
+
+def _sarif_text(text: str) -> str:
+    """Return a text in which no viewer finds a link that somebody else wrote."""
+    return printable(text).replace("](", r"\](")
 
 
 def as_github(report: Report) -> str:
@@ -202,18 +242,18 @@ def _annotation(one: Reported) -> str:
         "title": KINDS[finding.kind].title,
     }
     written = ",".join(
-        f"{name}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}"
+        f"{name}={_command_data(value).replace(':', '%3A').replace(',', '%2C')}"
         for name, value in properties.items()
         if value
     )
-    message = f"{finding.shown}: {finding.reason}"
-    if finding.fix:
-        message += f"\nCDK: {finding.fix}\nTemplate: {finding.cloudformation_fix}"
-    return f"::{_GITHUB_COMMANDS[finding.severity]} {written}::{_escaped(message)}{os.linesep}"
+    lines = [render.message(finding), *(f"{where}: {fix}" for where, fix in render.fixes(finding))]
+    message = "%0A".join(map(_command_data, lines))
+    return f"::{_GITHUB_COMMANDS[finding.severity]} {written}::{message}{os.linesep}"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+def _command_data(text: str) -> str:
+    """Return a text as a workflow command takes it; no line end is left to escape."""
+    return printed(text).replace("%", "%25")
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {

@@ -1,4 +1,4 @@
-"""What commands that report findings have in common: formats, baseline and exit status."""
+"""Options and behaviour of commands that report findings: formats, baseline, exit status."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Any
 
 import click
 
-from failure_destinations.check import UncoveredFunction
-from failure_destinations.check.findings import ERROR, SEVERITIES
+from failure_destinations.check import Finding
+from failure_destinations.check.json_values import load_json
+from failure_destinations.check.kinds import ERROR, SEVERITIES
 from failure_destinations.errors import CommandError
+from failure_destinations.text import printable
 
 from .report_formats import FORMATS, Report
 
@@ -46,8 +48,8 @@ class Reporting:
         """
         return frozenset() if self.baseline is None else _read_baseline(self.baseline)
 
-    def writes_baseline(self, findings: Iterable[UncoveredFunction]) -> bool:
-        """Accept all findings of now, if that is what the user wants.
+    def writes_baseline(self, findings: Iterable[Finding]) -> bool:
+        """Accept all current findings, and return True, if the user asked for it.
 
         Raises:
             CommandError: The baseline cannot be written.
@@ -62,14 +64,14 @@ class Reporting:
         click.echo(FORMATS[self.format](report), nl=False)
 
     def exit(self, report: Report) -> None:
-        """End with status 1 where there is an open finding that is grave enough."""
+        """Exit with status 1 if there is an open finding that is grave enough."""
         failing = SEVERITIES[: SEVERITIES.index(self.fail_on) + 1] if self.fail_on != _NEVER else ()
         if any(one.finding.severity in failing for one in report.open):
             sys.exit(FOUND)
 
 
 def reporting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of reporting, and pass it them as `reporting`."""
+    """Give a command the reporting options; it gets them as `reporting`."""
 
     @click.option(
         "--format",
@@ -90,12 +92,12 @@ def reporting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--baseline",
         type=click.Path(path_type=Path),
-        help="A file of findings that are accepted.",
+        help="A file with accepted findings.",
     )
     @click.option(
         "--write-baseline",
         type=click.Path(path_type=Path),
-        help="Accept all findings of now: write them into this file, and exit with 0.",
+        help="Accept all current findings: write them to this file, and exit with status 0.",
     )
     @functools.wraps(command)
     def with_reporting(
@@ -115,20 +117,20 @@ def reporting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _read_baseline(path: Path) -> frozenset[str]:
     try:
-        accepted = json.loads(path.read_text(encoding="utf-8"))["accepted"]
+        accepted = load_json(path.read_text(encoding="utf-8"))["accepted"]
         if isinstance(accepted, list) and all(isinstance(one, str) for one in accepted):
             return frozenset(accepted)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}: write it with --write-baseline") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    raise CommandError(f"{path}: is no baseline: write it with --write-baseline")
+    raise CommandError(f"{path}: is not a baseline: write it with --write-baseline")
 
 
-def _write_baseline(path: Path, findings: Iterable[UncoveredFunction]) -> None:
+def _write_baseline(path: Path, findings: Iterable[Finding]) -> None:
     accepted = sorted({finding.fingerprint for finding in findings})
     try:
         path.write_text(json.dumps({"accepted": accepted}, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from None
-    click.echo(f"{len(accepted)} findings are accepted in {path}", err=True)
+    click.echo(printable(f"{len(accepted)} findings are accepted in {path}"), err=True)

@@ -1,4 +1,4 @@
-"""Checks at synth that every asynchronous function has somewhere for its failures to go."""
+"""Check at synthesis that no failure of an asynchronous function would be lost."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from aws_cdk import (
 from constructs import IConstruct
 
 from failure_destinations import __version__
-from failure_destinations.check import KINDS, UncoveredFunction, find_uncovered_functions_in
+from failure_destinations.check import KINDS, Finding, find_uncovered_functions_in, render
 from failure_destinations.check.assembly import read_templates
-from failure_destinations.check.findings import ERROR, SEVERITIES
+from failure_destinations.check.kinds import ERROR, SEVERITIES
+from failure_destinations.text import printable
 
 _NAME = "failure-destinations"
 
@@ -28,7 +29,7 @@ _NAME = "failure-destinations"
 class FailureDestinationCheck:
     """Fails the synth of an app in which a failure of an asynchronous function would be lost.
 
-    It reads the templates of all stacks, those of stages and nested stacks too, and follows
+    It reads the templates of all stacks, including stages and nested stacks, and follows
     references from stack to stack. Register it once, on the app::
 
         Validations.of(app).add_plugins(FailureDestinationCheck())
@@ -45,17 +46,17 @@ class FailureDestinationCheck:
         )
 
     Args:
-        fail_on: The kinds of findings that fail the synth beside those that always do: of
-            `delivery`, `delivery-retries`, `custom-resource` and `unknown`. Default: none.
+        fail_on: Kinds of findings that also fail the synth: `delivery`, `delivery-retries`,
+            `custom-resource` or `unknown`. Default: none.
         show: The least severity that is shown: `error`, `warning` or `info`. Default:
             `warning`.
 
     Raises:
-        ValueError: `fail_on` names no kind, or `show` no severity.
+        ValueError: `fail_on` names an unknown kind, or `show` an unknown severity.
     """
 
     def __init__(self, *, fail_on: Iterable[str] = (), show: str = "warning") -> None:
-        """Raise ValueError for a kind or severity that does not exist."""
+        """Refuse unknown kinds and severities."""
         if isinstance(fail_on, str) or not isinstance(fail_on, Iterable):
             raise ValueError(
                 f"fail_on must be a list of kinds, got {fail_on!r}: write for example ['delivery']"
@@ -86,7 +87,7 @@ class FailureDestinationCheck:
         return list(KINDS)
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
-        """Check the templates of an app; CDK calls it at the end of the synth."""
+        """Check the templates of an app; the CDK calls it at the end of the synth."""
         assembly = read_templates([Path(path) for path in context.template_paths])
         accepted = {kind for kinds in assembly.acknowledged.values() for kind in kinds}
         violations = []
@@ -99,8 +100,8 @@ class FailureDestinationCheck:
                 and not assembly.reason_for(finding)
                 and not _is_acknowledged_above(context.app_construct, finding)
             ):
-                # Older versions of CDK take what is acknowledged once for acknowledged everywhere.
-                rule = f"{rule}[{finding.shown}]"
+                # Older CDK versions apply an acknowledgement of one scope everywhere.
+                rule = f"{rule}[{finding.resource.shown}]"
             violations.append(self._violation(finding, rule))
         return PolicyValidationPluginReport(
             success=all(violation.severity != ERROR for violation in violations),
@@ -108,14 +109,14 @@ class FailureDestinationCheck:
             plugin_version=__version__,
         )
 
-    def _severity(self, finding: UncoveredFunction) -> str:
+    def _severity(self, finding: Finding) -> str:
         return ERROR if finding.kind in self._fail_on else finding.severity
 
-    def _violation(self, finding: UncoveredFunction, rule: str) -> PolicyViolation:
+    def _violation(self, finding: Finding, rule: str) -> PolicyViolation:
         return PolicyViolation(
             rule_name=rule,
-            description=f"{finding.shown}: {finding.reason}",
-            fix=finding.fix or None,
+            description=printable(render.message(finding)),
+            fix=printable(finding.fix) or None,
             severity=self._severity(finding),
             violating_resources=[
                 PolicyViolatingResource(
@@ -127,8 +128,8 @@ class FailureDestinationCheck:
         )
 
 
-def _is_acknowledged_above(app: IConstruct, finding: UncoveredFunction) -> bool:
-    """Tell whether a finding is accepted on the app or a stage: no stack's metadata has that."""
+def _is_acknowledged_above(app: IConstruct, finding: Finding) -> bool:
+    """Return whether a finding is acknowledged on the app or a stage, above all metadata."""
     id = f"{_NAME}::{finding.kind}"
     construct: IConstruct | None = app
     for name in finding.path.split("/"):

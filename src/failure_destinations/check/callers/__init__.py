@@ -1,10 +1,10 @@
-"""Who calls functions: one module for each kind of caller, one reader for each type of resource."""
+"""Callers of functions: a module for each kind of caller, a reader for each type of resource."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..reader import Resource
+from ..resource import Resource
 from . import (
     alarms,
     apis,

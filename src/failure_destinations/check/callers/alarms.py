@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..reader import Resource
+from ..resource import Resource
 
 
 def read_alarm(resource: Resource) -> None:

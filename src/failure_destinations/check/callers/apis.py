@@ -1,4 +1,4 @@
-"""APIs wait for functions, but for those that are told not to: API Gateway, AppSync, Chime."""
+"""APIs wait for functions unless they are set not to: API Gateway, AppSync, Chime."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..causes import Open
 from ..model import Waits
-from ..reader import Resource
+from ..resource import Resource
 from ..values import items, mapping, member, members
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-integration-async.html
@@ -24,7 +25,7 @@ def read_integration(resource: Resource) -> None:
 
 
 def read_v2_integration(resource: Resource) -> None:
-    """Read the same of a WebSocket API."""
+    """Read an integration of a WebSocket or HTTP API."""
     _read(resource, resource.properties, "IntegrationUri", "RequestParameters")
 
 
@@ -33,7 +34,7 @@ def read_api(resource: Resource) -> None:
     for found in resource.walk(resource.properties.get("Body")):
         _read(resource, found.get("x-amazon-apigateway-integration"), "uri", "requestParameters")
     for _ in items(resource.properties.get("BodyS3Location")):
-        resource.leaves_open("It may call functions and not wait: its document was not given")
+        resource.leaves_open(Open.DOCUMENT_NOT_GIVEN)
 
 
 def _read(resource: Resource, integration: Any, uri: str, parameters: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..reader import Resource
+from ..resource import Resource
 from ..values import items, mapping, members
 
 

@@ -1,20 +1,19 @@
 """CloudFormation: functions behind custom resources, CDK's triggers and its SDK calls.
 
-CloudFormation calls the function asynchronously, but it waits for the answer at a URL, and the
-deployment fails where none comes: the failure is seen, by the one who deploys. So such a function
-gets a note and no more, and CDK's own, which their user cannot mend, get none. Behind a topic it
-is called by SNS, which is a subscription like any other.
+CloudFormation calls the function asynchronously, but waits for its answer at a URL, and the
+deployment fails if none arrives: whoever deploys sees the failure. So such a function gets only a
+note, and CDK's own functions, which users cannot change, get none. Behind a topic, SNS calls it,
+with a subscription like any other.
 https://docs.aws.amazon.com/lambda/latest/dg/services-cloudformation.html
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ..model import Waits
-from ..reader import Resource
+from ..resource import Resource
 from ..values import mapping
 
 _SDK_CALLS = ("Create", "Update", "Delete")
@@ -22,7 +21,7 @@ _LAMBDA = ("lambda", "@aws-sdk/client-lambda")
 
 
 def read(resource: Resource) -> None:
-    """Read whom a custom resource calls."""
+    """Read which function a custom resource calls."""
     resource.calls(
         resource.properties.get("ServiceToken"),
         "cloudformation",
@@ -33,7 +32,7 @@ def read(resource: Resource) -> None:
 
 
 def read_trigger(resource: Resource) -> None:
-    """Read a trigger of CDK's, which may call a function of the user's and not wait.
+    """Read a trigger of the CDK, which may call a user's function without waiting.
 
     https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.triggers-readme.html
     """
@@ -46,18 +45,14 @@ def read_trigger(resource: Resource) -> None:
 
 
 def read_sdk_calls(resource: Resource) -> None:
-    """Read an `AwsCustomResource` of CDK's, whose calls of AWS are texts in JSON.
+    """Read an `AwsCustomResource` of the CDK, whose calls of AWS are texts in JSON.
 
     https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.custom_resources.AwsCustomResource.html
     """
     read(resource)
     for name in _SDK_CALLS:
         for text in resource.known_texts(resource.properties.get(name)):
-            try:
-                call = mapping(json.loads(text))
-            except (ValueError, RecursionError):
-                continue
-            _read_sdk_call(resource, call)
+            _read_sdk_call(resource, mapping(resource.parse_json(text)))
 
 
 def _read_sdk_call(resource: Resource, call: Mapping[str, Any]) -> None:

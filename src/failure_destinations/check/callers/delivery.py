@@ -1,20 +1,20 @@
-"""Code and configuration on their way: CodeCommit, CodePipeline, AppConfig, Systems Manager."""
+"""Deployment and operations: CodeCommit, CodePipeline, AppConfig, SSM, Auto Scaling."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..causes import Open
 from ..model import Waits
-from ..reader import Resource
+from ..resource import Resource
 from ..values import items, mapping, member, members
 
 _STEP = "aws:invokelambdafunction"
 
 
 def read_repository(resource: Resource) -> None:
-    """Read a repository's triggers, which may be topics too.
+    """Read a repository's triggers, whose targets may also be topics.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-codecommit.html
     """
@@ -23,7 +23,7 @@ def read_repository(resource: Resource) -> None:
 
 
 def read_pipeline(resource: Resource) -> None:
-    """Read a pipeline's Invoke actions: it awaits the job's result, but not the function.
+    """Read a pipeline's Invoke actions: it waits for the job's result, but not the function.
 
     https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html
     """
@@ -72,10 +72,10 @@ def read_document(resource: Resource) -> None:
         for text in resource.known_texts(content):
             if _STEP not in text.lower():
                 continue
-            try:
-                _read_steps(resource, mapping(json.loads(text)), _as_is)
-            except (ValueError, RecursionError):
-                resource.leaves_open("It may call functions: its content cannot be read")
+            parsed = resource.parse_json(text)
+            if parsed is None:
+                resource.leaves_open(Open.CONTENT_NOT_READABLE)
+            _read_steps(resource, mapping(parsed), _as_is)
 
 
 def _as_is(value: Any) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..causes import Open
 from ..model import Destination, Waits
-from ..reader import Resource
 from ..references import DELIVERIES
+from ..resource import Resource
 from ..values import items, mapping, member, members
 
 # A target of Scheduler that calls any operation of any service.
@@ -34,7 +34,7 @@ def read_rule(resource: Resource) -> None:
 
 
 def read_schedule(resource: Resource) -> None:
-    """Read a schedule: Scheduler calls with a role, and needs no permission of the function's.
+    """Read a schedule: Scheduler calls with a role, and needs no permission on the function.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
     """
@@ -64,11 +64,10 @@ def _read_universal(
     retries: Any,
 ) -> None:
     for text in resource.known_texts(target.get("Input")):
-        try:
-            request = mapping(json.loads(text))
-        except (ValueError, RecursionError):
-            resource.leaves_open("It calls a function that its Input does not tell")
-            continue
+        parsed = resource.parse_json(text)
+        if parsed is None:
+            resource.leaves_open(Open.INPUT_NOT_READABLE)
+        request = mapping(parsed)
         name, waits = request.get("FunctionName"), Waits.NO
         if not operation.lower().endswith("async"):
             type = request.get("InvocationType")
@@ -86,7 +85,7 @@ def _read_universal(
 
 
 def read_pipe(resource: Resource) -> None:
-    """Read a pipe, which waits unless it is told to fire and forget.
+    """Read a pipe, which waits unless it fires and forgets.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/pipes-targets-specifics.html
     """
@@ -118,7 +117,7 @@ def read_subscriber(resource: Resource) -> None:
 
 
 def _has_parameters(target: Mapping[str, Any]) -> bool:
-    """Tell whether a target has parameters that only another kind of target has."""
+    """Return whether a target has parameters that only another kind of target has."""
     return any(
         isinstance(name, str) and name.endswith("Parameters") and name != "InputParameters"
         for name in target

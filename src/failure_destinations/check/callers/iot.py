@@ -1,9 +1,9 @@
-"""AWS IoT: topic rules, IoT Events, and what IoT waits for."""
+"""AWS IoT: topic rules, IoT Events, and functions that IoT waits for."""
 
 from __future__ import annotations
 
 from ..model import Waits
-from ..reader import Resource
+from ..resource import Resource
 from ..values import members
 
 
@@ -20,7 +20,7 @@ def read_topic_rule(resource: Resource) -> None:
 
 
 def read_events(resource: Resource) -> None:
-    """Read a detector or alarm model of IoT Events, which has actions at many places.
+    """Read a detector or alarm model of IoT Events, which has actions in many places.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-iotevents.html
     """
@@ -30,7 +30,7 @@ def read_events(resource: Resource) -> None:
 
 
 def read_synchronous(resource: Resource) -> None:
-    """Read what IoT waits for: who may connect, and what a thing is provisioned with."""
+    """Read authorizers, certificate providers and provisioning hooks: IoT waits for them."""
     for name in ("AuthorizerFunctionArn", "LambdaFunctionArn"):
         resource.calls(resource.properties.get(name), "iot", waits=Waits.YES)
     for function in members(resource.properties, "PreProvisioningHook", "TargetArn"):

@@ -1,16 +1,16 @@
-"""CloudWatch Logs: subscriptions of a log group, and of all of an account's."""
+"""CloudWatch Logs: subscriptions of one log group, and of all log groups of an account."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from ..reader import Resource
+from ..causes import Open
+from ..resource import Resource
 from ..values import items, mapping
 
 
 def read_subscription_filter(resource: Resource) -> None:
-    """Read a subscription filter, whose target may be a stream too.
+    """Read a subscription filter, whose target may also be a stream.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
     """
@@ -18,7 +18,7 @@ def read_subscription_filter(resource: Resource) -> None:
 
 
 def read_account_policy(resource: Resource) -> None:
-    """Read the same for all log groups of an account: its document is JSON."""
+    """Read a subscription of all log groups of an account: its document is JSON."""
     if not resource.is_text(resource.properties.get("PolicyType"), "subscription_filter_policy"):
         return
     for document in items(resource.properties.get("PolicyDocument")):
@@ -26,11 +26,10 @@ def read_account_policy(resource: Resource) -> None:
             resource.calls(document["DestinationArn"], "logs", only_arns=True)
             continue
         for text in resource.known_texts(document):
-            try:
-                target = mapping(json.loads(text)).get("DestinationArn")
-            except (ValueError, RecursionError):
-                resource.leaves_open("It may call a function: its PolicyDocument is not known")
-                continue
+            parsed = resource.parse_json(text)
+            if parsed is None:
+                resource.leaves_open(Open.POLICY_DOCUMENT_NOT_KNOWN)
+            target = mapping(parsed).get("DestinationArn")
             if isinstance(target, str):
                 resource.calls_text(target, "logs", only_arns=True)
 

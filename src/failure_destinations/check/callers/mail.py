@@ -1,13 +1,13 @@
-"""SES: rules for mail that arrives."""
+"""SES: rules for incoming mail."""
 
 from __future__ import annotations
 
-from ..reader import Resource
+from ..resource import Resource
 from ..values import mapping, members
 
 
 def read_receipt_rule(resource: Resource) -> None:
-    """Read a receipt rule: SES waits only where it is told to.
+    """Read a receipt rule: SES waits only if the rule says so.
 
     https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda.html
     """

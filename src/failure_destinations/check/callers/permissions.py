@@ -1,4 +1,4 @@
-"""Permissions: services that may call a function, whatever makes them do it."""
+"""Permissions: services that may call a function, for whatever reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..model import Waits
-from ..reader import Resource
+from ..resource import Resource
 from ..services import service_of, waits
 from ..values import items, mapping, members
 
@@ -16,7 +16,7 @@ _ARN_FIELDS = 6
 _TYPE_NAMES = 3
 # Accounts, ARNs, and the ids of users and roles.
 _IDENTITY = re.compile(r"[0-9]+$|\$\{AccountId\}$|arn:|A[A-Z0-9]{15,}$")
-# Where the principal is not what ARNs or types have.
+# Principals whose names differ from those in ARNs and types.
 _PRINCIPALS = {
     "cloudwatch": "lambda.alarms.cloudwatch",
     "cognito": "cognito-idp",
@@ -25,7 +25,7 @@ _PRINCIPALS = {
 
 
 def read_permission(resource: Resource) -> None:
-    """Read a permission. One for an account or a role says nothing of how it will call.
+    """Read a permission. One for an account or a role does not say how it will call.
 
     https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
     """
@@ -61,7 +61,7 @@ def _services(resource: Resource, sources: list[str]) -> Iterator[tuple[str, Wai
 
 
 def _is_identity(resource: Resource, principal: str) -> bool:
-    """Tell whether a principal is an account, or someone in one, and so no service."""
+    """Return whether a principal is an account, user or role, and so not a service."""
     mark = resource.marks.only(principal)
     if mark is not None and mark.kind == "attribute":
         type = mapping(mark.scope.resources.get(mark.what)).get("Type")
@@ -72,7 +72,7 @@ def _is_identity(resource: Resource, principal: str) -> bool:
 def _services_of_sources(
     resource: Resource, principal: str, sources: list[str]
 ) -> Iterator[tuple[str, Waits]]:
-    """Yield the services that a principal stands for which names none: its source may tell."""
+    """Yield the services of the sources, for a principal that does not name a service."""
     for service in [_service_of_source(resource, text) for text in sources] or [""]:
         if service:
             yield service, waits(service)
@@ -98,7 +98,7 @@ def _permitted(resource: Resource, sources: list[str]) -> str:
         for mark in resource.marks.of(text):
             if mark.kind != "unknown":
                 return mark.what
-    # A source that is not in the template is none of the callers that are.
+    # A SourceArn outside the template cannot match a caller in it.
     return resource.marks.readable(sources[0]) if sources else ""
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..model import Waits
-from ..reader import Resource
 from ..references import is_arn_of
+from ..resource import Resource
 from ..services import service_of, waits
 from ..values import items, mapping, member, members
 
 _INVOKE = ("lambda:invokefunction", "lambda:invoke*", "lambda:*", "*")
-# With what names their roles.
+# Each with the property that names its roles.
 _POLICIES = (
     ("AWS::IAM::Policy", "Roles"),
     ("AWS::IAM::ManagedPolicy", "Roles"),
@@ -23,7 +23,7 @@ _POLICIES = (
 def read_role(resource: Resource) -> None:
     """Read a role that Scheduler assumes: it calls what the role's policies allow.
 
-    One that others assume too, such as the functions, may be theirs to call with.
+    If functions assume the role too, it may be they who call.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html
     """
     services = list(_services(resource))
@@ -46,7 +46,7 @@ def read_role(resource: Resource) -> None:
     for statement in _allowed(resource, documents):
         for value in items(mapping(statement).get("Resource")):
             for text in resource.known_texts(value):
-                # `arn:…:*` beside the ARN itself is how CDK grants the versions too.
+                # The CDK grants versions with `arn:…:*` beside the ARN itself.
                 if is_arn_of("lambda", text) and "*" not in text:
                     resource.calls_text(
                         text,

@@ -1,8 +1,8 @@
-"""S3: notifications of buckets, as a property and as CDK's custom resource."""
+"""S3: notifications of buckets, as a property and as the CDK's custom resource."""
 
 from __future__ import annotations
 
-from ..reader import Resource
+from ..resource import Resource
 from ..values import members
 from . import custom_resources
 
@@ -19,7 +19,7 @@ def read_bucket(resource: Resource) -> None:
 
 
 def read_custom_notifications(resource: Resource) -> None:
-    """Read the same where CDK's custom resource sets it."""
+    """Read the notifications that the CDK's custom resource sets."""
     custom_resources.read(resource)
     for function in members(
         resource.properties,

@@ -1,14 +1,14 @@
 """Serverless Framework: its own custom resources, which connect functions at deployment.
 
-They stand where CloudFormation can change nothing, as with a bucket that exists already; so there
-is neither a notification nor a permission in the template.
+They are for what CloudFormation cannot change, such as a bucket that exists already: the template
+has neither a notification nor a permission.
 https://www.serverless.com/framework/docs/providers/aws/events/s3#using-existing-buckets
 """
 
 from __future__ import annotations
 
 from ..model import NOWHERE
-from ..reader import Resource
+from ..resource import Resource
 from . import custom_resources
 
 

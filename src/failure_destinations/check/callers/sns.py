@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..model import NOWHERE, Destination
-from ..reader import Resource
 from ..references import DELIVERIES
-from ..values import items, mapping
+from ..resource import Resource
+from ..values import items, mapping, members
 
 
 def read_subscription(resource: Resource) -> None:
@@ -21,7 +20,7 @@ def read_subscription(resource: Resource) -> None:
 
 
 def read_topic(resource: Resource) -> None:
-    """Read the subscriptions within a topic, which cannot have a dead-letter queue."""
+    """Read the subscriptions in a topic, which cannot have a dead-letter queue."""
     for subscription in items(resource.properties.get("Subscription")):
         _read(resource, mapping(subscription), NOWHERE)
 
@@ -33,7 +32,7 @@ def _read(resource: Resource, subscription: Mapping[str, Any], dead_letter: Dest
         resource.calls(
             subscription.get("Endpoint"),
             "sns",
-            # Whatever the protocol is called, an endpoint that is a function is called by it.
+            # Whatever the protocol, an endpoint that is a function is called.
             only_arns=not is_sure,
             is_sure=False,
             dead_letter=dead_letter,
@@ -46,13 +45,9 @@ def _dead_letter(resource: Resource) -> Destination:
 
 def _targets(resource: Resource) -> Iterator[Any]:
     for policy in items(resource.properties.get("RedrivePolicy")):
-        if isinstance(policy, str):
-            try:
-                policy = json.loads(policy)  # noqa: PLW2901 - CloudFormation takes both
-            except (ValueError, RecursionError):
-                continue
-        if isinstance(policy, Mapping):
-            yield policy.get("deadLetterTargetArn")
+        # CloudFormation takes JSON too.
+        parsed = resource.parse_json(policy) if isinstance(policy, str) else policy
+        yield from members(parsed, "deadLetterTargetArn")
 
 
 CALLERS = {"AWS::SNS::Subscription": read_subscription, "AWS::SNS::Topic": read_topic}

@@ -1,4 +1,4 @@
-"""Step Functions: tasks that call a function and go on; and Transfer Family's workflows."""
+"""Step Functions: tasks that do not wait for a function. Transfer Family: workflows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..causes import Open
 from ..marks import Mark
 from ..model import Waits
-from ..reader import Resource
+from ..resource import Resource
 from ..values import items, mapping, members
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
@@ -34,8 +35,10 @@ def read_state_machine(resource: Resource) -> None:
             _read_text(resource, text)
     _read(resource, properties.get("Definition"), _resolved(resource))
     for place in items(properties.get("DefinitionS3Location")):
-        where = f"file {place[:200]} is not there" if _is_file(place) else "is in S3"
-        resource.leaves_open(f"It may call functions: its definition {where}")
+        if _is_file(place):
+            resource.leaves_open(Open.DEFINITION_FILE_MISSING, resource.marks.clean(place))
+        else:
+            resource.leaves_open(Open.DEFINITION_IN_S3)
 
 
 def _is_file(place: Any) -> bool:
@@ -45,20 +48,18 @@ def _is_file(place: Any) -> bool:
 def _read_text(resource: Resource, text: str) -> None:
     mark = resource.marks.only(text)
     if mark is not None:
-        resource.leaves_open(f"It may call functions: its definition, {mark.what}, is not known")
+        resource.leaves_open(Open.DEFINITION_NOT_KNOWN, text)
     if "invoke" not in text:
         return
     for substituted in _substituted(resource, text):
-        try:
-            parsed = json.loads(substituted)
-        except (ValueError, RecursionError):
-            resource.leaves_open("It may call functions: its definition cannot be read")
-            continue
+        parsed = resource.parse_json(substituted)
+        if parsed is None:
+            resource.leaves_open(Open.DEFINITION_NOT_READABLE)
         _read(resource, parsed, _as_is)
 
 
 def _resolved(resource: Resource) -> Callable[[Any], list[str]]:
-    """Return how to read a value of a definition that is no text."""
+    """Return how to read a value of a definition that is not a text."""
 
     def texts(value: Any) -> list[str]:
         return [
@@ -71,7 +72,7 @@ def _resolved(resource: Resource) -> Callable[[Any], list[str]]:
 
 
 def _substituted(resource: Resource, text: str, *, in_json: bool = True) -> Iterator[str]:
-    """Yield a definition as often as each text of each substitution stands in it once."""
+    """Yield a definition with its substitutions filled in, until each text was in it once."""
     if "${" not in text:
         yield text
         return
@@ -84,7 +85,8 @@ def _substituted(resource: Resource, text: str, *, in_json: bool = True) -> Iter
             if not found:
                 return placeholder.group()
             one = found[i % len(found)]
-            return json.dumps(one)[1:-1] if in_json else one
+            # Marks stay what they are.
+            return json.dumps(one, ensure_ascii=False)[1:-1] if in_json else one
 
         yield _PLACEHOLDER.sub(substitute, text) if texts else text
 
@@ -122,7 +124,7 @@ def _read_task(
 def _argument(
     resource: Resource, arguments: Any, name: str, texts: Callable[[Any], list[str]]
 ) -> list[str]:
-    """Return what an argument may be, with a mark for what only an execution tells."""
+    """Return what an argument may be, with a mark for what is only known in an execution."""
     at_run_time = resource.marks.text(Mark("unknown", resource.scope, f"the {name} of a task"))
     if not isinstance(arguments, Mapping) or f"{name}.$" in arguments:
         return [at_run_time]
@@ -138,7 +140,7 @@ def _argument(
 
 
 def read_transfer_workflow(resource: Resource) -> None:
-    """Read a workflow's custom steps: it awaits a callback, until a time-out.
+    """Read a workflow's custom steps: it waits for a callback, until a time-out.
 
     https://docs.aws.amazon.com/transfer/latest/userguide/API_SendWorkflowStepState.html
     """

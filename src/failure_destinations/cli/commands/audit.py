@@ -1,4 +1,4 @@
-"""`failure-destinations audit`: is there such a function in an account?"""
+"""`failure-destinations audit`: find the same functions in an account."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import click
 
 from failure_destinations.cache import cache_directory
 from failure_destinations.deployed.session import Aws
-from failure_destinations.errors import CommandError, aws_message, is_aws_error
+from failure_destinations.errors import CommandError, aws_message, is_aws_error, without_password
+from failure_destinations.text import printable
 
 from ..progress import ProgressBar
 from ..report_formats import Report, Reported
@@ -35,7 +36,7 @@ Examples:
   failure-destinations audit --baseline accepted.json --fail-on warning
 
 \b
-Exit status: 0 nothing found, 1 findings, 2 it could not look, 130 stopped.
+Exit status: 0 nothing found, 1 findings, 2 the account could not be audited, 130 stopped.
 """
 
 
@@ -45,29 +46,29 @@ Exit status: 0 nothing found, 1 findings, 2 it could not look, 130 stopped.
     "regions",
     multiple=True,
     metavar="NAME",
-    help="AWS Region; may be given several times, and `all` means every one that is enabled.",
+    help="AWS Region; may be given several times, and `all` means every enabled Region.",
 )
 @click.option(
     "--all-versions",
     is_flag=True,
-    help="Ask who may call each version of a function, not only the newest and those that "
-    "something is known to call.",
+    help="Read the policies of all versions of a function, not only of the newest version and of "
+    "aliases.",
 )
 @click.option(
     "--metrics",
     is_flag=True,
-    help="Ask CloudWatch too which functions received asynchronous events in the last two weeks: "
-    "it counts those of programs, which leave no other trace.",
+    help="Also ask CloudWatch which functions received asynchronous events in the last two weeks: "
+    "calls of programs leave no other trace.",
 )
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Go on with what a stopped audit left in this file; where there is none, leave it there.",
+    help="Continue the stopped audit of this file; if there is none, keep the answers in it.",
 )
 @reporting_options
 @click.option("--profile", metavar="NAME", help="Profile of the AWS configuration.")
-@click.option("--endpoint-url", metavar="URL", help="Where AWS is, if it is elsewhere.")
+@click.option("--endpoint-url", metavar="URL", help="Address of every service, instead of AWS.")
 def command(
     *,
     regions: tuple[str, ...],
@@ -80,18 +81,18 @@ def command(
 ) -> None:
     """Find asynchronous functions of an account whose failures would be lost.
 
-    It asks AWS for every function, its asynchronous configurations and its policies, and for the
+    The audit reads every function, its asynchronous configurations and its policies, and the
     rules, schedules, subscriptions, buckets, pipes, pipelines and state machines that call
-    functions; the findings are those of `check`. It changes nothing. docs/audit.md has the IAM
-    policy that it needs, and what an account cannot tell.
+    functions. The findings are those of `check`. It changes nothing. docs/audit.md has the IAM
+    policy that it needs, and what an account does not show.
     """
-    from failure_destinations.audit import ALL, Auditor, JournalError  # noqa: PLC0415 - slow
+    from failure_destinations.audit import ALL, Auditor, JournalError  # noqa: PLC0415 - start-up time
 
     accepted = reporting.accepted()
     chosen = next((one for one in regions if one != ALL), None)
-    session = Aws(profile, chosen).session
+    session = Aws(profile, chosen, endpoint_url).session
     if not regions and session.region_name is None:
-        raise CommandError("there is no Region: set AWS_REGION or pass --region")
+        raise CommandError("a Region is needed: set AWS_REGION or pass --region")
     auditor = Auditor(
         session,
         regions or (session.region_name,),
@@ -105,7 +106,8 @@ def command(
     except JournalError as error:
         raise CommandError(str(error)) from None
     if journal.found:
-        click.echo(f"going on after {journal.found:,} answers in {journal.path}", err=True)
+        said = f"continuing after {journal.found:,} answers in {journal.path}"
+        click.echo(printable(said), err=True)
     audit = _run(auditor, journal)
     if reporting.writes_baseline(audit.findings):
         sys.exit(_BLIND if audit.is_blind else 0)
@@ -124,7 +126,7 @@ def command(
 
 
 def _run(auditor: Auditor, journal: Journal) -> Audit:
-    from failure_destinations.audit import JournalError  # noqa: PLC0415
+    from failure_destinations.audit import JournalError  # noqa: PLC0415 - start-up time
 
     bars = _Bars()
     auditor.progress = bars.show
@@ -146,14 +148,14 @@ def _run(auditor: Auditor, journal: Journal) -> Audit:
 
 
 class _Bars:
-    """A bar, or lines, for each part of an audit."""
+    """A progress bar, or lines, for each phase of an audit."""
 
     def __init__(self) -> None:
         self._what = ""
         self._bar: ProgressBar | None = None
 
     def show(self, what: str, done: int, total: int) -> None:
-        """Show that more is done."""
+        """Show that some steps are done."""
         if what != self._what:
             self.end()
             self._what, self._bar = what, ProgressBar(what, total)
@@ -161,7 +163,7 @@ class _Bars:
             self._bar.advance(done)
 
     def end(self) -> None:
-        """Show no more."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.__exit__()
             self._bar = None
@@ -171,10 +173,8 @@ def _stop(why: str, journal: Journal, status: int) -> NoReturn:
     journal.close()
     arguments = _without_resume(sys.argv[1:])
     again = shlex.join(["failure-destinations", *arguments, "--resume", str(journal.path)])
-    click.echo(
-        f"failure-destinations: {why}; {journal.written:,} answers are kept, go on with: {again}",
-        err=True,
-    )
+    said = f"{why}; {journal.written:,} answers are kept, continue with: {again}"
+    click.echo(f"failure-destinations: {printable(without_password(said))}", err=True)
     sys.exit(status)
 
 
@@ -189,6 +189,6 @@ def _without_resume(arguments: list[str]) -> list[str]:
 
 
 def _state_file(about: dict[str, Any]) -> Path:
-    """Return where this audit keeps its answers, and no other at the same time."""
+    """Return the file for the answers of this audit, and of no other one at the same time."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     return cache_directory() / "audits" / f"{about['account']}-{digest}-{os.getpid()}.jsonl"

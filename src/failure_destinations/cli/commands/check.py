@@ -1,4 +1,4 @@
-"""`failure-destinations check`: is there an asynchronous function whose failures are lost?"""
+"""`failure-destinations check`: find asynchronous functions whose failures would be lost."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from failure_destinations.check import UncoveredFunction, find_uncovered_functions_in
+from failure_destinations.check import Finding, find_uncovered_functions_in
 from failure_destinations.check.paths import Checked
 
-from ..report_formats import Report, Reported
+from ..report_formats import Report, Reported, printed
 from ..reporting import Reporting, reporting_options
 
 _SECONDS_WITHOUT_PROGRESS = 2
@@ -22,6 +22,7 @@ _EPILOG = """\b
 Examples:
   failure-destinations check cdk.out
   failure-destinations check template.yaml --fail-on warning
+  failure-destinations check stacks/orders.yaml --root .
   failure-destinations check cdk.out --format sarif > check.sarif
   failure-destinations check cdk.out --write-baseline accepted.json
   failure-destinations check cdk.out --baseline accepted.json
@@ -33,18 +34,24 @@ Exit status: 0 nothing found, 1 findings, 2 a path that cannot be read.
 
 @click.command(epilog=_EPILOG)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Folder that every file named in a template must be in; by default, the template's own.",
+)
 @reporting_options
-def command(*, paths: tuple[Path, ...], reporting: Reporting) -> None:
+def command(*, paths: tuple[Path, ...], root: Path | None, reporting: Reporting) -> None:
     """Find asynchronous functions whose failures would be lost.
 
-    PATHS are CloudFormation templates in JSON or YAML, of AWS SAM too, a cdk.out folder, or the
-    folder of a project that has one of them. Templates that are given together may import from
-    one another. Nothing is deployed, and no account is asked.
+    PATHS are CloudFormation or AWS SAM templates in JSON or YAML, a cdk.out folder, or the folder
+    of a project that has one of them. Templates that are given together may import from one
+    another. Nothing is deployed, and no account is needed.
     """
     accepted = reporting.accepted()
-    checked = _read(paths)
+    checked = _read(paths, root)
     for problem in checked.problems:
-        click.echo(f"failure-destinations: {problem}", err=True)
+        click.echo(f"failure-destinations: {printed(problem)}", err=True)
     findings = find_uncovered_functions_in(checked.stacks)
     if reporting.writes_baseline(findings):
         sys.exit(_UNUSABLE if checked.problems else 0)
@@ -56,8 +63,8 @@ def command(*, paths: tuple[Path, ...], reporting: Reporting) -> None:
     reporting.exit(report)
 
 
-def _read(paths: tuple[Path, ...]) -> Checked:
-    checked = Checked()
+def _read(paths: tuple[Path, ...], root: Path | None) -> Checked:
+    checked = Checked(root)
     shows, started = sys.stderr.isatty(), time.monotonic()
     for i, path in enumerate(paths, 1):
         if shows and time.monotonic() - started > _SECONDS_WITHOUT_PROGRESS:
@@ -68,9 +75,7 @@ def _read(paths: tuple[Path, ...]) -> Checked:
     return checked
 
 
-def _report(
-    checked: Checked, findings: Iterable[UncoveredFunction], accepted: frozenset[str]
-) -> Report:
+def _report(checked: Checked, findings: Iterable[Finding], accepted: frozenset[str]) -> Report:
     return Report(
         count=checked.count(),
         reported=[

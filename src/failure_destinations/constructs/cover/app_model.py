@@ -9,7 +9,7 @@ from aws_cdk import Stage
 from aws_cdk import aws_lambda as lambda_
 
 from failure_destinations.check.callers import CALLERS
-from failure_destinations.check.findings import UncoveredFunction
+from failure_destinations.check.findings import Finding
 from failure_destinations.check.model import LATEST
 from failure_destinations.check.rule import judge
 from failure_destinations.check.stacks import Stack as Template
@@ -63,11 +63,11 @@ class AppModel:
             [Template(_template(stack), path) for path, stack in self._stacks.items()]
         )
 
-    def find_uncovered_functions(self) -> list[UncoveredFunction]:
+    def find_uncovered_functions(self) -> list[Finding]:
         """Return what the check finds; stacks are named by their paths."""
         return judge(self._facts)
 
-    def handler_of(self, finding: UncoveredFunction) -> Handler | None:
+    def handler_of(self, finding: Finding) -> Handler | None:
         """Return the function, alias or version that a finding is about, if it is a construct."""
         for stack, resource in self._resources_of(finding):
             construct, element = resource["construct"], resource["element"]
@@ -81,7 +81,7 @@ class AppModel:
             return Handler(called, stack["outer"], accepted)
         return None
 
-    def config_of(self, finding: UncoveredFunction) -> lambda_.CfnEventInvokeConfig | None:
+    def config_of(self, finding: Finding) -> lambda_.CfnEventInvokeConfig | None:
         """Return the asynchronous configuration that there is for what a finding is about.
 
         Raises:
@@ -105,7 +105,7 @@ class AppModel:
                 return element
         return None
 
-    def _resources_of(self, finding: UncoveredFunction) -> Iterator[tuple[ReadStack, ReadResource]]:
+    def _resources_of(self, finding: Finding) -> Iterator[tuple[ReadStack, ReadResource]]:
         if finding.qualifier == LATEST:
             if (resource := self._resources.get((finding.stack, finding.logical_id))) is not None:
                 yield self._stacks[finding.stack], resource

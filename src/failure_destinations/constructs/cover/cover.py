@@ -17,7 +17,7 @@ from aws_cdk import Annotations, Aspects, IAspect, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
-from failure_destinations.check.findings import OTHER_QUALIFIER, UNCOVERED
+from failure_destinations.check.kinds import OTHER_QUALIFIER, UNCOVERED
 
 from ..called import Called
 from ..refusals import has_member, shown

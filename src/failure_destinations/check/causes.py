@@ -1,0 +1,105 @@
+"""Why something is as it is, as data: what is said of it in which words is for `render`."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Open(enum.Enum):
+    """What a resource leaves open, so that the rule cannot judge."""
+
+    DOCUMENT_NOT_GIVEN = enum.auto()
+    DEFINITION_FILE_MISSING = enum.auto()
+    DEFINITION_IN_S3 = enum.auto()
+    DEFINITION_NOT_KNOWN = enum.auto()
+    DEFINITION_NOT_READABLE = enum.auto()
+    CONTENT_NOT_READABLE = enum.auto()
+    INPUT_NOT_READABLE = enum.auto()
+    POLICY_DOCUMENT_NOT_KNOWN = enum.auto()
+    TARGET_NOT_KNOWN = enum.auto()
+    CALLED_FUNCTION_NOT_KNOWN = enum.auto()
+    CONFIGURED_FUNCTION_NOT_KNOWN = enum.auto()
+    TRANSFORMED = enum.auto()
+    NESTED_TEMPLATE_NOT_GIVEN = enum.auto()
+    SAM_NOT_TRANSFORMED = enum.auto()
+    LOOP = enum.auto()
+    MACRO = enum.auto()
+    # In an account.
+    CALLED_FUNCTION_MISSING = enum.auto()
+    NOT_ALLOWED = enum.auto()
+
+
+class Refused(enum.Enum):
+    """What a service cannot send events to."""
+
+    FIFO_QUEUE = enum.auto()
+    FIFO_TOPIC = enum.auto()
+    S3_BUCKET = enum.auto()
+    FUNCTION = enum.auto()
+    EVENT_BUS = enum.auto()
+    OTHER_SERVICE = enum.auto()
+
+
+class Doubt(enum.Enum):
+    """Why it is not known whether failures are kept."""
+
+    CONDITIONAL_VALUE = enum.auto()
+    CONDITIONAL_CONFIG = enum.auto()
+    VALUE_NOT_KNOWN = enum.auto()
+    TRANSFORMED = enum.auto()
+    DEFINED_ELSEWHERE = enum.auto()
+    QUALIFIER_NOT_KNOWN = enum.auto()
+    CONFIG_QUALIFIER_NOT_KNOWN = enum.auto()
+    # In an account.
+    NOT_ALLOWED = enum.auto()
+    QUALIFIER_MISSING = enum.auto()
+
+
+class Problem(enum.Enum):
+    """What is wrong with how a function's failures are kept."""
+
+    NOT_KEPT = enum.auto()
+    KEPT_ELSEWHERE = enum.auto()
+    DESTINATION_REFUSED = enum.auto()
+    DEAD_LETTER_QUEUE_REFUSED = enum.auto()
+    NOT_DELIVERED = enum.auto()
+    DELIVERY_QUEUE_REFUSED = enum.auto()
+    DELIVERY_RETRIES = enum.auto()
+    ANSWER_AWAITED = enum.auto()
+    IN_DOUBT = enum.auto()
+    WAITS_UNKNOWN = enum.auto()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How AWS refused an action in a Region.
+
+    Attributes:
+        said: What it said, such as `denied`.
+        region: The Region.
+        times: How often.
+    """
+
+    said: str
+    region: str
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a finding, or a doubt, is there.
+
+    Attributes:
+        what: What it is.
+        names: The names in it, in the order in which `render` places them.
+        why: What is behind it, or None.
+        is_called: Whether something calls the function; else it is only configured for it.
+        answers: What AWS answered, where it did not allow something.
+    """
+
+    what: Open | Refused | Doubt | Problem
+    names: tuple[str, ...] = ()
+    why: Cause | None = None
+    is_called: bool = True
+    answers: tuple[Answer, ...] = field(default=())

@@ -1,0 +1,110 @@
+"""The registry of kinds of findings: reports, baselines and the documentation know no others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ERROR = "error"
+WARNING = "warning"
+INFO = "info"
+# The gravest first.
+SEVERITIES = (ERROR, WARNING, INFO)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding.
+
+    Attributes:
+        id: Its name in reports, baselines and acknowledgements.
+        severity: `error` if an event is lost, `warning` if one may be, else `info`.
+        title: What it is, in a few words.
+        help: The address of AWS's documentation about it.
+        lost_when: Under which circumstances an event is lost, as Markdown for the documentation.
+    """
+
+    id: str
+    severity: str
+    title: str
+    help: str
+    lost_when: str
+
+
+_DOCS = "https://docs.aws.amazon.com"
+_RETAIN = f"{_DOCS}/lambda/latest/dg/invocation-async-retain-records.html"
+
+UNCOVERED = Kind(
+    "uncovered",
+    ERROR,
+    "Asynchronous function without failure destination or dead-letter queue",
+    _RETAIN,
+    "the last attempt fails: there is neither a failure destination nor a dead-letter queue",
+)
+OTHER_QUALIFIER = Kind(
+    "other-qualifier",
+    ERROR,
+    "Failure destination on another qualifier than the one called",
+    _RETAIN,
+    "the last attempt fails: the failure destination belongs to another qualifier than the one "
+    "called",
+)
+LOST_DESTINATION = Kind(
+    "lost-destination",
+    ERROR,
+    "Destination that Lambda cannot send to",
+    _RETAIN,
+    "Lambda sends it: the destination is FIFO, or an S3 bucket for successes",
+)
+DELIVERY = Kind(
+    "delivery",
+    WARNING,
+    "Delivery to a function without dead-letter queue",
+    f"{_DOCS}/eventbridge/latest/userguide/eb-rule-dlq.html",
+    "a rule, schedule or subscription cannot start the function, and has no dead-letter queue",
+)
+DELIVERY_RETRIES = Kind(
+    "delivery-retries",
+    WARNING,
+    "Retries set for the delivery, where Lambda's were likely meant",
+    f"{_DOCS}/lambda/latest/dg/invocation-async-error-handling.html",
+    "– but the function runs more often than meant: retries are set for the delivery, and "
+    "Lambda's are not",
+)
+CUSTOM_RESOURCE = Kind(
+    "custom-resource",
+    INFO,
+    "Function of a custom resource without failure destination",
+    f"{_DOCS}/lambda/latest/dg/services-cloudformation.html",
+    "– but CloudFormation waits for an answer, and the deployment fails after a time-out",
+)
+UNKNOWN = Kind(
+    "unknown",
+    INFO,
+    "Not known whether failures are lost",
+    _RETAIN,
+    "the template does not say whether one is",
+)
+
+KINDS = {
+    kind.id: kind
+    for kind in (
+        UNCOVERED,
+        OTHER_QUALIFIER,
+        LOST_DESTINATION,
+        DELIVERY,
+        DELIVERY_RETRIES,
+        CUSTOM_RESOURCE,
+        UNKNOWN,
+    )
+}
+_SHOWN = {INFO: "note"}
+
+
+def kinds_table() -> str:
+    """Return the documentation's table of kinds, in Markdown."""
+    rows = [
+        f"| `{kind.id}` | {_SHOWN.get(kind.severity, kind.severity)} | {kind.lost_when} |\n"
+        for kind in KINDS.values()
+    ]
+    head = "| kind | severity | an event is lost when |\n|---|---|---|\n"
+    return head + "".join(rows)

@@ -1,0 +1,363 @@
+"""Resolve the intrinsic functions of CloudFormation, as far as a template alone allows.
+
+A value becomes text. What is not known before deployment stays in it as a mark (`Marks`), so that
+`arn:aws:lambda:eu-west-1:111122223333:function:` and the mark of a function's name can be taken
+apart, and found to be equal, like the text that it will be. A value under a condition has one
+text for each branch; None stands for a property that is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from .attributes import ARNS, NAMES
+from .marks import Mark, Marks
+from .scope import Scope
+from .values import branches, intrinsic, mapping, member, scalar
+
+# A hostile template may nest, branch or repeat without end.
+_MAX_DEPTH = 60
+_MAX_STEPS = 20_000
+_MAX_BRANCHES = 16
+_MAX_TEXT = 100_000
+
+_PLACEHOLDER = re.compile(r"\$\{([^${}]*)\}")
+_DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:[^{}]*\}\}")
+_STACK_NAME = "AWS::StackName"
+_PSEUDO = {"AWS::AccountId", "AWS::Partition", "AWS::Region", "AWS::URLSuffix"}
+
+Texts = tuple[str | None, ...]
+
+
+class _OutOfBoundsError(Exception):
+    """The value is too deep, too long or too branched to be anything sensible."""
+
+
+class Resolver:
+    """Resolves values in their scopes."""
+
+    def __init__(self, scopes: list[Scope], marks: Marks) -> None:
+        """Take all scopes that may refer to one another."""
+        self._marks = marks
+        self._scopes = scopes
+        self._exports: dict[str, list[tuple[Scope, Any]]] | None = None
+        self._far_exports: dict[str, tuple[Scope, Any]] | None = None
+        self._steps = 0
+        self._references: dict[tuple[Scope, str, str], Texts] = {}
+        self._resolving: set[tuple[Scope, str, str]] = set()
+        self._intrinsics: dict[str, Callable[[Any, Scope, int], Texts]] = {
+            "Ref": self._ref,
+            "Fn::GetAtt": self._get_att,
+            "Fn::Sub": self._sub,
+            "Fn::Join": self._join,
+            "Fn::Select": self._select,
+            "Fn::If": self._if,
+            "Fn::FindInMap": self._find_in_map,
+            "Fn::ImportValue": self._import_value,
+        }
+
+    def texts(self, value: Any, scope: Scope) -> Texts:
+        """Return what a value may be: a text, or None, for each branch of its conditions."""
+        if isinstance(value, str) and "{{resolve:" not in value:
+            return (self._marks.clean(value),)
+        self._steps = 0
+        try:
+            return self._texts(value, scope, 0)
+        except _OutOfBoundsError:
+            return (self._unknown(scope, "a value that is nested too deeply"),)
+
+    def _texts(self, value: Any, scope: Scope, depth: int) -> Texts:  # noqa: PLR0911 - by kind
+        self._steps += 1
+        if depth > _MAX_DEPTH or self._steps > _MAX_STEPS:
+            raise _OutOfBoundsError
+        if value is None:
+            return (None,)
+        if isinstance(value, str):
+            return (self._literal(value, scope),)
+        if isinstance(value, bool):
+            return (str(value).lower(),)
+        if isinstance(value, (int, float)):
+            return (scalar(value),)
+        call = intrinsic(value)
+        if call is None:
+            return (self._unknown(scope, "a value that is not a text"),)
+        name, argument = call
+        resolve = self._intrinsics.get(name)
+        if resolve is None:
+            return (self._unknown(scope, f"{name[:60]}"),)
+        texts = resolve(argument, scope, depth + 1)
+        if len(texts) > 1:
+            texts = tuple(dict.fromkeys(texts))
+        if len(texts) > _MAX_BRANCHES or any(text and len(text) > _MAX_TEXT for text in texts):
+            raise _OutOfBoundsError
+        return texts
+
+    def _literal(self, text: str, scope: Scope) -> str:
+        text = self._marks.clean(text)
+        if "{{resolve:" in text:
+            return _DYNAMIC_REFERENCE.sub(
+                lambda found: self._unknown(scope, found.group()[:200]), text
+            )
+        return text
+
+    def _unknown(self, scope: Scope, what: str) -> str:
+        # A name may be put together from what is not known either.
+        return self._marks.text(Mark("unknown", scope, self._marks.readable(what)))
+
+    def _ref(self, name: Any, scope: Scope, depth: int) -> Texts:  # noqa: PLR0911 - by kind
+        if not isinstance(name, str):
+            return (self._unknown(scope, "Ref"),)
+        if name == "AWS::NoValue":
+            return (None,)
+        if name in _PSEUDO:
+            # Without colons, since an ARN is split at them.
+            return (f"${{{name.removeprefix('AWS::')}}}",)
+        if name == _STACK_NAME and scope.name and scope.parent is None:
+            return (self._marks.clean(scope.name),)
+        if scope.parameter(name) is not None:
+            return self._parameter(name, scope, depth)
+        if name in scope.resources:
+            return self._attribute(scope, name, "", depth)
+        return (self._unknown(scope, name),)
+
+    def _parameter(self, name: str, scope: Scope, depth: int) -> Texts:
+        if scope.parent is not None and name in scope.parameters:
+            return self._texts(scope.parameters[name], scope.parent, depth)
+        definition = scope.parameter(name) or {}
+        default = definition.get("Default")
+        kind = definition.get("Type")
+        from_ssm = isinstance(kind, str) and kind.startswith("AWS::SSM::Parameter::Value")
+        # An empty default is how templates make a value optional.
+        if from_ssm or default == "" or not isinstance(default, (str, int, float)):
+            return (self._unknown(scope, f"parameter {name}"),)
+        return (self._literal(scalar(default), scope),)
+
+    def _get_att(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        if isinstance(argument, str):
+            argument = argument.split(".", 1)
+        if not isinstance(argument, list) or len(argument) < 2:  # noqa: PLR2004 - id, attribute
+            return (self._unknown(scope, "Fn::GetAtt"),)
+        logical_id, attribute, *more = argument
+        if not all(isinstance(part, str) for part in (logical_id, attribute, *more)):
+            return (self._unknown(scope, "Fn::GetAtt"),)
+        return self._attribute(scope, logical_id, ".".join((attribute, *more)), depth)
+
+    def _attribute(self, scope: Scope, logical_id: str, attribute: str, depth: int) -> Texts:
+        reference = (scope, logical_id, attribute)
+        known = self._references.get(reference)
+        if known is not None:
+            return known
+        if reference in self._resolving:
+            return (self._unknown(scope, f"{logical_id}, which refers to itself"),)
+        self._resolving.add(reference)
+        try:
+            texts = self._fresh_attribute(scope, logical_id, attribute, depth)
+        finally:
+            self._resolving.discard(reference)
+        self._references[reference] = texts
+        return texts
+
+    def _fresh_attribute(  # noqa: PLR0911 - by type
+        self, scope: Scope, logical_id: str, attribute: str, depth: int
+    ) -> Texts:
+        resource = mapping(scope.resources.get(logical_id))
+        type = scalar(resource.get("Type"))
+        properties = mapping(resource.get("Properties"))
+        name = self._marks.text(Mark("name", scope, logical_id))
+        if type == "AWS::CloudFormation::Stack" and attribute.startswith("Outputs."):
+            child = scope.children.get(logical_id)
+            output = mapping(child.outputs.get(attribute[8:])) if child is not None else {}
+            if child is not None and "Value" in output:
+                return self._texts(output["Value"], child, depth + 1)
+        elif type == "AWS::Lambda::Alias" and attribute in ("", "AliasArn"):
+            return self._qualified(properties, properties.get("Name"), scope, depth)
+        elif type == "AWS::Lambda::Version" and attribute in ("", "FunctionArn"):
+            return self._qualified(properties, None, scope, depth, name)
+        elif type == "AWS::Lambda::Version" and attribute == "Version":
+            return (name,)
+        elif type == "Custom::CrossRegionExportReader":
+            if self._far_exports is None:
+                self._far_exports = dict(self._cross_region_exports())
+            if attribute in self._far_exports:
+                there, value = self._far_exports[attribute]
+                return self._texts(value, there, depth + 1)
+        arn = ARNS.get((type, attribute))
+        if arn is not None:
+            return (arn + name,)
+        if (type, attribute) in NAMES:
+            return (name,)
+        return (self._marks.text(Mark("attribute", scope, logical_id, attribute)),)
+
+    def _qualified(
+        self, properties: Mapping[str, Any], name: Any, scope: Scope, depth: int, mark: str = ""
+    ) -> Texts:
+        """Return the ARN of a version or alias: its function's, and the qualifier."""
+        qualifiers = (mark,) if mark else self._texts(name, scope, depth + 1)
+        found = []
+        for function in self._texts(properties.get("FunctionName"), scope, depth + 1):
+            parts = (function or "").split(":")
+            # A name, `account:function:name` or an ARN, as FunctionName may be any of them.
+            at = parts.index("function") + 1 if "function" in parts[:-1] else 0
+            prefix = "arn:${Partition}:lambda:${Region}:${AccountId}:function:"
+            found += [f"{prefix}{parts[at]}:{qualifier or ''}" for qualifier in qualifiers]
+        return tuple(found)
+
+    def _sub(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        values: Mapping[str, Any] = {}
+        if isinstance(argument, list):
+            values = mapping(argument[1]) if len(argument) > 1 else {}
+            argument = argument[0] if argument else None
+        if not isinstance(argument, str):
+            return (self._unknown(scope, "Fn::Sub"),)
+        pieces = _PLACEHOLDER.split(argument)
+        # Text and placeholders take turns.
+        resolved: list[Texts] = [(self._literal(piece, scope),) for piece in pieces]
+        for i in range(1, len(pieces), 2):
+            resolved[i] = self._placeholder(pieces[i], values, scope, depth)
+        return self._joined("", resolved)
+
+    def _placeholder(self, name: str, values: Mapping[str, Any], scope: Scope, depth: int) -> Texts:
+        if name.startswith("!"):
+            return (self._marks.clean(f"${{{name[1:]}}}"),)
+        name = name.strip()
+        if name in values:
+            return self._texts(values[name], scope, depth)
+        if "." in name:
+            return self._get_att(name, scope, depth)
+        return self._ref(name, scope, depth)
+
+    def _joined(self, separator: str, pieces: list[Texts]) -> Texts:
+        if all(len(piece) == 1 for piece in pieces):
+            return (separator.join(piece[0] for piece in pieces if piece[0] is not None),)
+        texts: list[list[str]] = [[]]
+        for piece in pieces:
+            texts = [
+                [*text, branch] if branch is not None else text
+                for text in texts
+                for branch in piece
+            ]
+            if len(texts) > _MAX_BRANCHES:
+                raise _OutOfBoundsError
+        return tuple(separator.join(text) for text in texts)
+
+    def _join(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        if not isinstance(argument, list) or len(argument) != 2:  # noqa: PLR2004 - separator, list
+            return (self._unknown(scope, "Fn::Join"),)
+        separator, value = argument
+        if not isinstance(separator, str):
+            return (self._unknown(scope, "Fn::Join"),)
+        separator = self._marks.clean(separator)
+        lists = self._lists(value, scope, depth)
+        joined: list[str | None] = []
+        for pieces in lists:
+            joined += self._joined(separator, pieces)
+        return tuple(joined)
+
+    def _lists(self, value: Any, scope: Scope, depth: int) -> list[list[Texts]]:
+        """Return what a value that is a list may be, for each branch of its conditions."""
+        if isinstance(value, list):
+            return [[self._texts(item, scope, depth + 1) for item in value]]
+        call = intrinsic(value)
+        if call is not None and depth < _MAX_DEPTH:
+            name, argument = call
+            if name == "Fn::Split" and isinstance(argument, list) and len(argument) == 2:  # noqa: PLR2004
+                separator, text = argument
+                separator = self._marks.clean(separator) if isinstance(separator, str) else ""
+                if separator:
+                    return [
+                        [(piece,) for piece in self._marks.split(one or "", separator)]
+                        for one in self._texts(text, scope, depth + 1)
+                    ]
+            elif name == "Fn::If":
+                found: list[list[Texts]] = []
+                for branch in branches(value):
+                    found += self._lists(branch, scope, depth + 1)
+                    if len(found) > _MAX_BRANCHES:
+                        raise _OutOfBoundsError
+                return found
+            elif name == "Ref":
+                # A list as parameter is written with commas.
+                return [
+                    [(piece.strip(),) for piece in (one or "").split(",")]
+                    for one in self._texts(value, scope, depth + 1)
+                ]
+        return [[(self._unknown(scope, "a list"),)]]
+
+    def _select(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        if not isinstance(argument, list) or len(argument) != 2:  # noqa: PLR2004 - index, list
+            return (self._unknown(scope, "Fn::Select"),)
+        found: list[str | None] = []
+        for index in self._texts(argument[0], scope, depth):
+            for pieces in self._lists(argument[1], scope, depth):
+                # Digits of other scripts are not numbers to CloudFormation.
+                at = int(index) if index and re.fullmatch(r"[0-9]{1,4}", index) else len(pieces)
+                found += pieces[at] if at < len(pieces) else (self._unknown(scope, "Fn::Select"),)
+        return tuple(found)
+
+    def _if(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        if not isinstance(argument, list):
+            return (self._unknown(scope, "Fn::If"),)
+        return tuple(text for branch in argument[1:3] for text in self._texts(branch, scope, depth))
+
+    def _find_in_map(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        if not isinstance(argument, list) or len(argument) < 3:  # noqa: PLR2004 - map, key, key
+            return (self._unknown(scope, "Fn::FindInMap"),)
+        found: list[Any] = []
+        for name in self._texts(argument[0], scope, depth):
+            found.append(scope.table(name or ""))
+        for key in argument[1:3]:
+            keys = self._texts(key, scope, depth)
+            found = [
+                value
+                for table in found
+                for one in keys
+                # A key like the Region is only known at deployment: any of them.
+                for value in (
+                    [table[one]] if one in mapping(table) else list(mapping(table).values())
+                )
+            ]
+            if len(found) > _MAX_BRANCHES:
+                raise _OutOfBoundsError
+        if not found:
+            return (self._unknown(scope, "Fn::FindInMap"),)
+        return tuple(text for value in found for text in self._texts(value, scope, depth))
+
+    def _import_value(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        if self._exports is None:
+            self._exports = self._read_exports()
+        found: list[str | None] = []
+        for name in self._texts(argument, scope, depth):
+            exports = self._exports.get(name or "", ())
+            if not exports:
+                found.append(self._unknown(scope, f"export {name}"))
+            for there, value in exports:
+                found += self._texts(value, there, depth + 1)
+                if len(found) > _MAX_BRANCHES:
+                    raise _OutOfBoundsError
+        return tuple(found)
+
+    def _read_exports(self) -> dict[str, list[tuple[Scope, Any]]]:
+        """Return the exports by name; stacks of several Regions may export the same name."""
+        self._exports = {}
+        steps = self._steps
+        for there in self._scopes:
+            for output in there.outputs.values():
+                name = member(output, "Export", "Name")
+                if name is not None:
+                    for text in self.texts(name, there):
+                        if text:
+                            value = mapping(output).get("Value")
+                            self._exports.setdefault(text, []).append((there, value))
+        self._steps = steps
+        return self._exports
+
+    def _cross_region_exports(self) -> Iterator[tuple[str, tuple[Scope, Any]]]:
+        """Yield the values that the CDK's custom resources copy from Region to Region."""
+        for there in self._scopes:
+            for resource in there.resources.values():
+                if mapping(resource).get("Type") == "Custom::CrossRegionExportWriter":
+                    exports = member(resource, "Properties", "WriterProps", "exports")
+                    for name, value in mapping(exports).items():
+                        yield name, (there, value)

@@ -1,0 +1,48 @@
+"""A stack's template with its surroundings: what references in it are resolved against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .values import mapping
+
+
+@dataclass(eq=False)
+class Scope:
+    """A stack's template and its surroundings.
+
+    Attributes:
+        template: The template.
+        name: The stack's name, or empty.
+        file: The template's file, or empty.
+        paths: The construct paths of its resources by logical id, where they are known.
+        children: The scopes of nested stacks by their logical id.
+        parent: The scope that this one is nested in.
+        parameters: The values that the parent gives to the parameters, unresolved.
+    """
+
+    template: Mapping[str, Any]
+    name: str = ""
+    file: str = ""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    children: dict[str, Scope] = field(default_factory=dict)
+    parent: Scope | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take the sections of the template that are mappings."""
+        self.resources = mapping(self.template.get("Resources"))
+        self._parameters = mapping(self.template.get("Parameters"))
+        self._mappings = mapping(self.template.get("Mappings"))
+        self.outputs = mapping(self.template.get("Outputs"))
+
+    def parameter(self, name: str) -> Mapping[str, Any] | None:
+        """Return a parameter's definition."""
+        found = self._parameters.get(name)
+        return found if isinstance(found, Mapping) else None
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        """Return one of the template's mappings."""
+        return mapping(self._mappings.get(name))
