@@ -118,15 +118,20 @@ class Orders:
 @pytest.fixture(scope="session")
 def orders_function(ministack: LocalCloud) -> str:
     """Create the function, and return its ARN."""
-    ministack.client("iam").create_role(RoleName="jobs-role", AssumeRolePolicyDocument="{}")
+    return create_function(ministack, "jobs")
+
+
+def create_function(cloud: LocalCloud, name: str) -> str:
+    """Create a function that fails when its event says so, and return its ARN."""
+    cloud.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("index.py", HANDLER)
-    created = ministack.client("lambda").create_function(
-        FunctionName="jobs",
+    created = cloud.client("lambda").create_function(
+        FunctionName=name,
         Runtime="python3.13",
         Handler="index.handler",
-        Role=f"arn:aws:iam::{ministack.account}:role/jobs-role",
+        Role=f"arn:aws:iam::{cloud.account}:role/{name}-role",
         Code={"ZipFile": archive.getvalue()},
     )
     return str(created["FunctionArn"])
