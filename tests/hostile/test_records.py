@@ -30,11 +30,11 @@ AUTHORITY = Authority(lambda: HOME)
 ACCOUNT_ARN = "arn:aws:lambda:eu-west-1:111122223333:function"
 
 
-def record_for(function: str, **noted: str) -> ReceivedMessage:
+def record_for(function: str) -> ReceivedMessage:
     """Return a message with the record of a function."""
     context = {"requestId": "1", "functionArn": function, "condition": "RetriesExhausted"}
     body = {"requestContext": context, "requestPayload": {}}
-    return ReceivedMessage.of(messages.message(json.dumps(body), **noted))
+    return ReceivedMessage.of(messages.message(json.dumps(body)))
 
 
 # --- A message's word is not authority -----------------------------------------------------------
