@@ -135,8 +135,8 @@ def command(
     or partition is never invoked.
 
     The channel's copies (--from copies) stay when their events are replayed from the main queue:
-    choose among them by id or time, and name the function, which they do not. Copies that,
-    as SQS says, something else than that function sent are left, unless --any-sender is given.
+    choose among them by id or time, and name the function, which they do not. A copy whose sender,
+    as SQS names it, is not that function is left, unless --any-sender is given.
 
     Ctrl-C takes no new events, waits for the handlers that run, and prints what was done; a second
     one ends at once.
