@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from failure_destinations.cli.progress import Progress
 from failure_destinations.doctor.facts import (
     Channel,
     Copies,
@@ -33,6 +32,7 @@ from failure_destinations.doctor.facts import (
 from failure_destinations.doctor.gather.aws_reader import Looks
 from failure_destinations.doctor.judge.channel import judge
 from failure_destinations.doctor.policies import allows
+from failure_destinations.progress import NO_PROGRESS
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "111122223333"
@@ -410,7 +410,7 @@ def test_tells_what_is_not_there_from_what_cannot_be_seen(code: str, expected: s
     def look() -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetTopicAttributes")
 
-    seen = Looks(Progress("looking", None)).at("sns:GetTopicAttributes", look)
+    seen = Looks(NO_PROGRESS).at("sns:GetTopicAttributes", look)
     if expected is None:
         assert seen is None
     else:

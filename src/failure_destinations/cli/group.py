@@ -19,7 +19,7 @@ from failure_destinations.errors import (
     is_aws_error,
     os_message,
 )
-from failure_destinations.text import printable_lines
+from failure_destinations.text import printable
 
 # Name: module, and what it does. The help of the group does not import them.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
         return list(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return a command, which imports it; None if there is no such command."""
+        """Return a command, which imports it; None if it does not exist."""
         if cmd_name not in self._lazy_commands:
             return None
         module = importlib.import_module(self._lazy_commands[cmd_name][0], __package__)
@@ -115,10 +115,10 @@ def _printable_errors() -> Iterator[None]:
         yield
     except click.ClickException as error:
         # An argument may come from a script, and hold anything.
-        error.message = printable_lines(error.message)  # type: ignore[misc]
+        error.message = printable(error.message)  # type: ignore[misc]
         raise
     except FailureDestinationsError as error:
-        raise _Refusal(printable_lines(str(error))) from error
+        raise _Refusal(printable(str(error))) from error
     except Exception as error:
         if is_aws_error(error):
             raise _Refusal(aws_message(error)) from error

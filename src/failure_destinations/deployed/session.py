@@ -108,9 +108,12 @@ class Aws:
             )
             # boto3's stubs have an overload for each service, none for any of them.
             session: Any = self.session
-            self._clients[service, connections] = session.client(
-                service, config=config, endpoint_url=self._endpoint_url
-            )
+            try:
+                client = session.client(service, config=config, endpoint_url=self._endpoint_url)
+            except ValueError as error:
+                # botocore's own check of an endpoint is stricter than ours.
+                raise CommandError(without_password(str(error))) from None
+            self._clients[service, connections] = client
         return self._clients[service, connections]
 
     def lambda_client(self, *, connections: int = 10) -> LambdaClient:
@@ -121,10 +124,7 @@ class Aws:
         """
         from failure_destinations.runtime import lambda_client  # noqa: PLC0415 - start-up time
 
-        client: LambdaClient = lambda_client(
-            self.session, connections=connections, endpoint_url=self._endpoint_url
-        )
-        return client
+        return lambda_client(self.session, connections=connections, endpoint_url=self._endpoint_url)
 
 
 def _check_endpoint(name: str, url: str | None) -> None:

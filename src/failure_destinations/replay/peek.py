@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -211,15 +211,26 @@ def peek(
     """
     held = HeldMessages(sqs, queue.url)
     progress.start("receiving", queue.visible if at_most is None else at_most)
-    messages = _receive_all(sqs, queue, held, warnings, at_most=at_most, progress=progress)
     try:
-        yield messages
+        # In a thread: an interrupt must not lose messages that SQS has handed out meanwhile.
+        with ThreadPoolExecutor(1) as pool:
+
+            def receive_held(hidden_seconds: int, count: int) -> list[ReceivedMessage]:
+                future = pool.submit(receive, sqs, queue.url, hidden_seconds, count)
+                try:
+                    return future.result()
+                finally:
+                    held.add(future.result())
+
+            yield _receive_all(
+                receive_held, queue, held, warnings, at_most=at_most, progress=progress
+            )
     finally:
         held.give_back(progress)
 
 
 def _receive_all(
-    sqs: SQSClient,
+    receive_held: Callable[[int, int], list[ReceivedMessage]],
     queue: Queue,
     held: HeldMessages,
     warnings: list[str],
@@ -242,8 +253,7 @@ def _receive_all(
     while not ends and (at_most is None or received < at_most):
         count = BATCH_SIZE if at_most is None else min(BATCH_SIZE, at_most - received)
         # SQS shows how often messages were received only with one more receive: begin with one.
-        batch = receive(sqs, queue.url, hidden, 1 if limit and not received else count)
-        held.add(batch)
+        batch = receive_held(hidden, 1 if limit and not received else count)
         received += len(batch)
         progress.advance(len(batch))
         most = max((message.receives for message in batch), default=0)

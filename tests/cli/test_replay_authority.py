@@ -1,0 +1,142 @@
+"""Which functions a replay invokes, with forged messages in a channel's queue on an engine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from uuid import uuid4
+
+import aws_cdk as cdk
+import pytest
+
+from failure_destinations import FailureChannel
+from failure_destinations.testing import LocalCloud
+
+from ..conftest import define_handler
+from .conftest import clean_environment, create_function, run_cli
+
+pytestmark = pytest.mark.integration
+STACK = "Authority"
+ADMIN = "grant-admin"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A channel with one handler, and a function that is not its handler."""
+
+    cloud: LocalCloud
+    queue: str
+    handler: str
+    admin: str
+
+    def send(self, *functions: str) -> None:
+        """Put a record into the channel's queue for each function ARN."""
+        for function in functions:
+            context = {
+                "requestId": str(uuid4()),
+                "functionArn": function,
+                "condition": "RetriesExhausted",
+            }
+            body = {"requestContext": context, "requestPayload": {"order": 1}}
+            self.cloud.client("sqs").send_message(QueueUrl=self.queue, MessageBody=json.dumps(body))
+
+    def replay(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command."""
+        return run_cli(["replay", *arguments], clean_environment(**self.cloud.environment))
+
+    def runs(self, function: str) -> int:
+        """Return how often a function ran so far."""
+        return sum(self.cloud.runs(function).values())
+
+
+@pytest.fixture(scope="module")
+def stack(ministack: LocalCloud) -> Deployed:
+    """Deploy the channel."""
+    app = cdk.App(context={"aws:cdk:enable-path-metadata": True})
+    stack = cdk.Stack(app, STACK)
+    handler = define_handler(stack)
+    channel = FailureChannel(stack, "Failures")
+    channel.notify_failures_of(handler)
+    cdk.CfnOutput(stack, "Queue", value=channel.queue.queue_url)
+    cdk.CfnOutput(stack, "HandlerArn", value=handler.function_arn)
+    outputs = ministack.deploy(app)[STACK]
+    admin = create_function(ministack, ADMIN)
+    return Deployed(ministack, outputs["Queue"], outputs["HandlerArn"], admin)
+
+
+@pytest.fixture
+def channel(stack: Deployed) -> Deployed:
+    """The deployed channel, with an empty queue."""
+    stack.cloud.client("sqs").purge_queue(QueueUrl=stack.queue)
+    return stack
+
+
+def forgeries(handler: str) -> list[str]:
+    """Return the handler's ARN in another account, Region and partition."""
+    _, partition, service, region, account, kind, name = handler.split(":")
+    elsewhere = [
+        (partition, region, "999999999999"),
+        (partition, "us-east-1" if region != "us-east-1" else "us-east-2", account),
+        ("aws-cn", region, account),
+    ]
+    return [f"arn:{p}:{service}:{r}:{a}:{kind}:{name}" for p, r, a in elsewhere]
+
+
+def test_invokes_only_handlers_of_the_channel(channel: Deployed) -> None:
+    """Whatever the messages say: forged ones stay, are counted, and fail the command."""
+    channel.send(*forgeries(channel.handler), channel.admin)
+    before = channel.runs(ADMIN)
+    replayed = channel.replay("--stack", STACK, "--yes", "--json")
+    tally = json.loads(replayed.stdout)
+    assert (tally["foreign"], tally["not_handlers"]) == (3, 1)
+    assert (tally["succeeded"], tally["failed"], replayed.returncode) == (0, 0, 1)
+    assert channel.runs(ADMIN) == before
+
+
+def test_plans_only_handlers_of_the_channel(channel: Deployed) -> None:
+    """Each forged function is named in full."""
+    channel.send(*forgeries(channel.handler), channel.admin, channel.handler)
+    planned = channel.replay("--stack", STACK)
+    assert "would replay 1 event; nothing was run or deleted" in planned.stdout
+    for forged in forgeries(channel.handler):
+        assert f"would leave 1: for {forged}, which is not in the queue's" in planned.stdout
+    assert f"would leave 1: for {channel.admin}, which is not a handler" in planned.stdout
+
+
+def test_a_name_does_not_choose_a_function_elsewhere(channel: Deployed) -> None:
+    """`--function NAME` means the function of the queue's account and Region."""
+    channel.send(*forgeries(channel.handler), channel.handler)
+    name = channel.handler.rpartition(":")[2]
+    planned = json.loads(channel.replay("--stack", STACK, "--function", name, "--json").stdout)
+    assert [each["function_arn"] for each in planned["would_replay"]] == [channel.handler]
+    assert planned["would_stay"] == {"not chosen": 3}
+
+
+def test_invokes_a_function_that_the_operator_allows(channel: Deployed) -> None:
+    """By its whole ARN, and nothing else beside the handlers."""
+    channel.send(channel.admin)
+    before = channel.runs(ADMIN)
+    replayed = channel.replay("--stack", STACK, "--yes", "--allow-function", channel.admin)
+    assert "1 succeeded, deleted from the queue\n" in replayed.stdout
+    assert (channel.runs(ADMIN) - before, replayed.returncode) == (1, 0)
+
+
+def test_never_allows_a_function_elsewhere(channel: Deployed) -> None:
+    """Not even if the operator names it."""
+    forged = forgeries(channel.handler)[0]
+    replayed = channel.replay("--stack", STACK, "--yes", "--allow-function", forged)
+    assert "--allow-function must be in the queue's account and Region" in replayed.stderr
+    assert replayed.returncode == 2
+
+
+def test_lists_functions_with_their_arns_for_a_queue(channel: Deployed) -> None:
+    """Where no channel says which functions are meant, the operator must see them."""
+    channel.send(*forgeries(channel.handler), channel.admin)
+    name = channel.queue.rpartition("/")[2]
+    planned = channel.replay("--queue", name)
+    assert f"     1  {channel.admin}  " in planned.stdout
+    assert "would replay 1 event;" in planned.stdout
+    replayed = channel.replay("--queue", name, "--yes", "--json")
+    tally = json.loads(replayed.stdout)
+    assert (tally["foreign"], tally["succeeded"], replayed.returncode) == (3, 1, 1)
