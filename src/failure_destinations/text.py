@@ -1,9 +1,10 @@
-"""Writes what people read: ages, sizes, tables, and payloads laid out."""
+"""Text for people: text from outside made fit to print, ages, sizes, payloads laid out."""
 
 from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
@@ -13,6 +14,35 @@ _GAP = 2
 _LEAST_WIDTH = 12
 _KIB = 1024
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def printable(text: str) -> str:
+    r"""Return text from outside as one line that a terminal or a log shows and does not obey.
+
+    Control characters, line ends of every kind, characters that are invisible or turn the
+    direction of writing, and lone surrogates are written as Python escapes them: `\n`, `\x1b`,
+    `\u202e`. Everything else, spaces and backslashes included, stays as it is.
+
+    Args:
+        text: Any text.
+    """
+    return text if text.isprintable() else "".join(map(_printable_character, text))
+
+
+def printable_lines(text: str) -> str:
+    r"""Return what `printable` does, but keep `\n` as the end of a line.
+
+    Args:
+        text: Any text, such as a payload.
+    """
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _printable_character(char: str) -> str:
+    # isprintable() refuses every space but the ASCII one.
+    if char.isprintable() or unicodedata.category(char) == "Zs":
+        return char
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def plain(text: str) -> str:
