@@ -1,4 +1,4 @@
-"""Asks AWS one thing at a time: what is not permitted is not known, and the rest goes on."""
+"""Reads one thing at a time: what is not permitted stays unknown, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -29,33 +29,31 @@ _MISSING = (
 )
 
 
-class Looks:
-    """Looks at AWS, and shows how many there were so far if it takes long.
+class AwsReader:
+    """Reads from AWS, and reports how many reads there were; may be used from several threads.
 
     Args:
-        progress: Shows it.
+        progress: Receives each read.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
-    def at(self, action: str, look: Callable[[], T]) -> T | Unknown | None:
-        """Return what a look shows; None if what is looked at is not there.
+    def read(self, action: str, call: Callable[[], T]) -> T | Unknown | None:
+        """Return what a call returns; None if what it asks for does not exist.
 
         Args:
             action: The IAM action that it takes, such as `sns:GetTopicAttributes`.
-            look: Calls boto3.
+            call: Calls boto3.
         """
-        from botocore.exceptions import ClientError  # noqa: PLC0415
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
         try:
-            return look()
+            return call()
         except ClientError as error:
             code = error.response["Error"].get("Code", "")
             if code in _MISSING:
                 return None
-            if code in _DENIED:
-                return Unknown(action, f"not known without permission for {action}")
-            return Unknown(action, f"not known: {aws_message(error)}")
+            return Unknown(action, None if code in _DENIED else aws_message(error))
         finally:
             self._progress.advance()

@@ -1,4 +1,4 @@
-"""A service of AWS that sends for a resource: does a policy let it, and what would?"""
+"""A service of AWS that sends on behalf of a resource: does a policy let it, and what would?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Service(NamedTuple):
     Attributes:
         name: As people call it.
         principal: As policies call it.
-        sources: The ARNs of what it sends for.
+        sources: The ARNs of what it sends on behalf of.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Service(NamedTuple):
     sources: Sequence[str]
 
     def may(self, policy: Mapping[str, Any], action: str, resource: str) -> bool | None:
-        """Tell whether a policy lets it do something for every source.
+        """Return whether a policy lets it do something on behalf of every source.
 
         Returns:
             None if it depends on a condition that is not known here.
@@ -44,24 +44,26 @@ class Service(NamedTuple):
             return False
         return None if None in answers else True
 
-    def let(
-        self, policy: Mapping[str, Any], action: str, resource: str, condition: Mapping[str, Any]
+    def statement(
+        self, action: str | Sequence[str], resource: str, condition: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return a policy with a statement more, that lets the service do something."""
-        statements = policy.get("Statement", [])
-        permission = {
+        """Return the statement that lets it do something on a condition."""
+        return {
             "Effect": "Allow",
             "Principal": {"Service": self.principal},
             "Action": action,
             "Resource": resource,
             "Condition": condition,
         }
-        before = [statements] if isinstance(statements, Mapping) else list(statements)
-        return {"Version": "2012-10-17", **policy, "Statement": [*before, permission]}
+
+    @property
+    def same_account(self) -> dict[str, Any]:
+        """The condition that it sends on behalf of something of the account."""
+        return {"StringEquals": {"aws:SourceAccount": self.sources[0].split(":")[4]}}
 
 
 def _request(source: str, action: str) -> dict[str, str]:
-    """Return what a service tells a policy when it sends."""
+    """Return the context of a service's request, which a policy's conditions are about."""
     account = source.split(":")[4]
     context = {
         "aws:SourceArn": source,
@@ -69,6 +71,6 @@ def _request(source: str, action: str) -> dict[str, str]:
         "aws:SecureTransport": "true",
         "aws:PrincipalIsAWSService": "true",
     }
-    # SNS tells it of who publishes; the policy that it gives every topic asks for it.
+    # SNS adds the publisher's account; the policy that it gives every topic asks for it.
     # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
     return {**context, "aws:SourceOwner": account} if action == "sns:Publish" else context
