@@ -10,8 +10,6 @@ from click.testing import CliRunner
 
 from failure_destinations.cli.group import cli
 from failure_destinations.deployed import session as aws
-from failure_destinations.doctor.facts import Queue
-from failure_destinations.doctor.gather import copies as comparing
 
 ARN = "arn:aws:sqs:eu-west-1:111122223333:failures"
 REFUSAL = (
@@ -82,15 +80,3 @@ def test_looks_where_receives_may_be_spent(queue: Counting, arguments: list[str]
     result = CliRunner().invoke(cli, [*arguments, "--queue", "https://sqs/failures"])
     assert result.exit_code == 0
     assert queue.received == 1
-
-
-def test_doctor_does_not_look_where_a_look_may_move_messages(
-    queue: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It only reads: what it does not compare is said."""
-    attributes = queue.get_queue_attributes()["Attributes"] | {"ApproximateNumberOfMessages": "1"}
-    monkeypatch.setattr(queue, "get_queue_attributes", lambda **_: {"Attributes": attributes})
-    look = comparing._Look(aws.Aws(), 10)
-    assert list(look._messages(Queue("queue", "https://sqs/failures", attributes))) == []
-    assert look._gaps == ["failures moves messages away after a number of looks"]
-    assert queue.received == 0

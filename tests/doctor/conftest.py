@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,24 +19,25 @@ from .fixing import Call, do
 
 
 class Examiner:
-    """Examines the channels of a stack on an engine.
+    """Examines a channel of a stack on an engine.
 
     Attributes:
         called: The IAM actions of all that was called, with how often.
     """
 
-    def __init__(self, cloud: LocalCloud, stack: str) -> None:
+    def __init__(self, cloud: LocalCloud, stack: str, channel: str) -> None:
         self.cloud = cloud
         self.called: Counter[str] = Counter()
         self._stack = stack
+        self._channel = channel
         self._denied: set[str] = set()
-        self._sender: Callable[[], str] | None = None
+        self._sender: str | None = None
 
     def deny(self, action: str) -> None:
         """Have AWS deny an IAM action."""
         self._denied.add(action)
 
-    def send_as(self, sender: Callable[[], str]) -> None:
+    def send_as(self, sender: str) -> None:
         """Have SQS name a sender, as it does: on the engine every sender is the account."""
         self._sender = sender
 
@@ -48,7 +48,7 @@ class Examiner:
             aws,
             self._stack,
             NoProgress(),
-            channel=channel,
+            channel=channel or self._channel,
             compare_at_most=None if quick else 5000,
         )
         return [finding for each in examined for finding in each.findings]
@@ -86,7 +86,7 @@ class Examiner:
     def _received(self, parsed: Any, **_given: Any) -> None:
         for message in parsed.get("Messages", ()):
             if self._sender is not None:
-                message["Attributes"]["SenderId"] = self._sender()
+                message["Attributes"]["SenderId"] = self._sender
 
 
 def kinds_of(findings: list[Finding]) -> list[tuple[str, str]]:
@@ -95,11 +95,10 @@ def kinds_of(findings: list[Finding]) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def credentials(ministack: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def credentials(ministack: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's credentials, and nobody's own configuration."""
     for name, value in ministack.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    yield
