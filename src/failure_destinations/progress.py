@@ -1,4 +1,4 @@
-"""What long operations report to; the command line shows it as a bar."""
+"""The progress of long operations; the command line shows it as a bar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives how far an operation is. May be called from several threads."""
+    """Is notified how far an operation is; `advance` and `say` from several threads."""
+
+    def start(self, what: str, total: int | None = None) -> None:
+        """Begin a step: `what` is what is done, such as `replaying`; `total` roughly how much."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Report that `count` more items are done; `note` is a remark such as `3 failed`."""
@@ -18,8 +21,15 @@ class Progress(Protocol):
 class NoProgress:
     """Shows nothing."""
 
+    def start(self, what: str, total: int | None = None) -> None:
+        """Ignore it."""
+
     def advance(self, count: int = 1, note: str = "") -> None:
         """Ignore it."""
 
     def say(self, line: str) -> None:
         """Ignore it."""
+
+
+NO_PROGRESS: Progress = NoProgress()
+"""The default of functions that report their progress."""

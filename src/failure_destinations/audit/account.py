@@ -10,6 +10,8 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from failure_destinations.deployed.aws_errors import is_access_denied, is_fatal, is_not_found
+
 from .actions import Action
 from .journal import Journal
 
@@ -21,32 +23,6 @@ WORKERS = 8
 _RETRIES = {"mode": "adaptive", "total_max_attempts": 12}
 # An action that is denied so often in a Region, and was never allowed, is not asked for again.
 _DENIALS = 20
-
-_GONE = frozenset(
-    {
-        "NoSuchBucket",
-        "NotFound",
-        "NotFoundException",
-        "PipelineNotFoundException",
-        "ResourceNotFoundException",
-        "StateMachineDoesNotExist",
-    }
-)
-# The rest would get the same answer.
-_FATAL = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "ProvisionedThroughputExceededException",
-        "RequestExpired",
-        "RequestLimitExceeded",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "Forbidden"})
 
 
 class RefusedError(Exception):
@@ -148,12 +124,12 @@ class Account:
         try:
             answer = getattr(self._client(action.service, region), action.operation)(**parameters)
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code in _FATAL:
+            if is_fatal(error):
                 raise
-            if code in _GONE or code.endswith(("NotFound", "NotFoundException")):
+            if is_not_found(error):
                 return None
-            self._refuse(place, "denied" if code in _DENIED else f"refused ({_brief(error)})")
+            denied = is_access_denied(error)
+            self._refuse(place, "denied" if denied else f"refused ({_brief(error)})")
         except EndpointConnectionError:
             # Where a service is not offered, there is nothing of it.
             if region in self._session.get_available_regions(action.service):

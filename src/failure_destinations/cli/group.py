@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,20 +16,23 @@ from failure_destinations import __version__
 from failure_destinations.errors import (
     FailureDestinationsError,
     aws_message,
-    is_of_aws,
+    is_aws_error,
     os_message,
 )
+from failure_destinations.text import printable_lines
 
 # Name: module, and what it does. The help of the group does not import them.
-_COMMANDS: dict[str, tuple[str, str]] = {
-    "list": (".commands.list", "Show the failed events that wait in a queue."),
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "list": (".commands.list", "Show the failed events in a queue."),
     "show": (".commands.show", "Show one failed event in full."),
     "replay": (".commands.replay", "Run failed events again, and delete what succeeds."),
-    "doctor": (".commands.doctor", "Look whether every failed event is kept and told."),
+    "doctor": (
+        ".commands.doctor",
+        "Check that failed events are kept and people are notified.",
+    ),
     "check": (".commands.check", "Find asynchronous functions whose failures would be lost."),
     "audit": (".commands.audit", "Find the same in an account, without changing anything."),
 }
-
 
 # As shells have it: 128 and the number of SIGINT.
 _INTERRUPTED = 130
@@ -39,61 +44,98 @@ class _Refusal(click.ClickException):
     exit_code = 2
 
 
-class _LazyGroup(click.Group):
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called.
+
+    Args:
+        lazy_commands: For each command its module, relative to this package, and its summary.
+        **arguments: For `click.Group`.
+    """
+
+    def __init__(self, *, lazy_commands: Mapping[str, tuple[str, str]], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._lazy_commands = lazy_commands
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_COMMANDS)
+        """Return the names of the commands."""
+        return list(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
+        """Return a command, which imports it; None if there is no such command."""
+        if cmd_name not in self._lazy_commands:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0], __package__)
+        module = importlib.import_module(self._lazy_commands[cmd_name][0], __package__)
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands' names and summaries, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in self._lazy_commands.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin with a text."""
         # click's own would import every command for the sake of its help.
         commands = [
             CompletionItem(name, help=text)
-            for name, (_, text) in _COMMANDS.items()
+            for name, (_, text) in self._lazy_commands.items()
             if name.startswith(incomplete)
         ]
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command, and exit with its status."""
         try:
             return super().main(*args, **kwargs)
         except OSError as error:
-            # Of a closed pipe click tells nobody, as programs do whose reader has gone.
-            _write_no_more(error)
+            # click exits silently on a closed pipe, as programs do whose reader has gone.
+            _discard_output(error)
             refusal = _Refusal(os_message(error))
             refusal.show()
             sys.exit(refusal.exit_code)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the arguments."""
+        with _printable_errors():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; turn its errors into one line on standard error."""
         try:
-            return super().invoke(ctx)
+            with _printable_errors():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(_INTERRUPTED)
-        except FailureDestinationsError as error:
-            raise _Refusal(str(error)) from error
-        except Exception as error:
-            if is_of_aws(error):
-                raise _Refusal(aws_message(error)) from error
-            raise
 
 
-def _write_no_more(error: OSError) -> None:
-    """Lose what standard output cannot take, or Python fails once more when it ends."""
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        # An argument may come from a script, and hold anything.
+        error.message = printable_lines(error.message)  # type: ignore[misc]
+        raise
+    except FailureDestinationsError as error:
+        raise _Refusal(printable_lines(str(error))) from error
+    except Exception as error:
+        if is_aws_error(error):
+            raise _Refusal(aws_message(error)) from error
+        raise
+
+
+def _discard_output(error: OSError) -> None:
+    """Discard what standard output cannot take, or Python fails once more when it ends."""
     if error.filename is None and sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    lazy_commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """See, replay and check what asynchronous Lambda functions failed at."""
+    """See, replay and check the failures of asynchronous Lambda functions."""

@@ -1,17 +1,16 @@
-"""The entry point of the command: works, and explains itself, without click."""
+"""The entry point of the command; without click it says how to install it."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from typing import Any, NoReturn
 
 
 def main() -> None:
     """Run the command, or say how to install what it needs."""
-    if sys.stdout is None:
-        # Somebody closed it. What is written is lost, as they wanted.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    _open_standard_streams()
     try:
         from .group import cli  # noqa: PLC0415 - click is an extra
     except ImportError as error:
@@ -19,6 +18,35 @@ def main() -> None:
             f"failure-destinations: {error.name} is missing: "
             "pip install 'failure-destinations[cli]'"
         )
-    # Whoever ends it gets the messages back that it looks at.
+    # Received messages are given back, however the command is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hangup = getattr(signal, "SIGHUP", None)
+    # nohup has it ignored.
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        signal.signal(hangup, _interrupt_once)
     cli(prog_name="failure-destinations")
+
+
+def _interrupt_once(number: int, _frame: Any) -> NoReturn:
+    # A terminal that is closed may send it twice; the second must not stop the giving back.
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _open_standard_streams() -> None:
+    """Open closed standard streams on the null device; what is written there is lost."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # It becomes the lowest free one, so that no file takes its place.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    # A terminal that is not of UTF-8 shows the rest escaped.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""What people type after an option, read or refused."""
+"""The types of what people type after an option."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 
 import click
 
+from failure_destinations.deployed.function_names import bare_name
+
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-FUNCTION = re.compile(
-    r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:function:)?(?P<name>[\w-]+)"
-    r"(?::(?:\$LATEST|[\w-]+))?"
-)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# What a table shows; two of 100,000 messages share it once in a million queues.
+# Ids in tables have so many characters; two of 100,000 messages share them once in a million
+# queues.
 MIN_ID = 8
 
 
@@ -39,8 +37,8 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]
             time = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", value.strip()))
         except (ValueError, OverflowError):
             self.fail(
-                f"{value!r} is no time: write 2026-11-02T03:00 (UTC), or 90m, 12h or 3d for so "
-                "long ago",
+                f"{value!r} is not a time: write 2026-11-02T03:00 (UTC), or 90m, 12h or 3d for "
+                "so long ago",
                 param,
                 ctx,
             )
@@ -48,12 +46,12 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]
 
 
 class IdType(click.ParamType):  # type: ignore[type-arg]
-    """The beginning of a message's or request's id."""
+    """The beginning of a message's or request's id, at least 8 characters."""
 
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it, unless it is too short to mean one."""
+        """Return the text, unless it is too short to name one message."""
         text = str(value).strip()
         if len(text) < MIN_ID:
             self.fail(f"{text!r} is too short: write at least {MIN_ID} characters", param, ctx)
@@ -61,12 +59,12 @@ class IdType(click.ParamType):  # type: ignore[type-arg]
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]
-    """A name, which a variable that the shell does not know is not."""
+    """A name that is not empty, as it is where the shell does not know a variable."""
 
     name = "name"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it, unless it is empty."""
+        """Return the name, unless it is empty."""
         text = str(value)
         if not text.strip():
             self.fail(
@@ -76,16 +74,16 @@ class NameType(click.ParamType):  # type: ignore[type-arg]
 
 
 class FunctionType(click.ParamType):  # type: ignore[type-arg]
-    """What Lambda invokes: a name, an ARN, and perhaps a qualifier."""
+    """A function: its name or ARN, with or without a qualifier."""
 
     name = "function"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it, unless Lambda would not know it as one."""
+        """Return the text, unless Lambda would not accept it as a function's name."""
         text = str(value)
-        if FUNCTION.fullmatch(text) is None:
+        if bare_name(text) is None:
             self.fail(
-                f"{text!r} is no function: write NAME, NAME:ALIAS or its ARN "
+                f"{text!r} is not a function: write NAME, NAME:ALIAS or its ARN "
                 "(arn:aws:lambda:REGION:ACCOUNT:function:NAME)",
                 param,
                 ctx,
@@ -94,20 +92,20 @@ class FunctionType(click.ParamType):  # type: ignore[type-arg]
 
 
 class RateType(click.ParamType):  # type: ignore[type-arg]
-    """How many a second."""
+    """A number of events a second, above 0."""
 
     name = "rate"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return it, unless it is none."""
+        """Return the number, unless it is not above 0 and finite."""
         try:
             rate = float(value)
         except ValueError:
             rate = math.nan
         if not 0 < rate < math.inf:
             self.fail(
-                f"{value!r} is no rate: write a number above 0, such as 50 or 0.2", param, ctx
+                f"{value!r} is not a rate: write a number above 0, such as 50 or 0.2", param, ctx
             )
         return rate

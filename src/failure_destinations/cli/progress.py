@@ -1,85 +1,106 @@
-"""How far it is: a bar on a terminal, a line now and then in a pipe."""
+"""A progress bar on a terminal; in a pipe, a line every few seconds."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from failure_destinations.text import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 _QUIET_SECONDS = 2.0
 _LINE_SECONDS = 5.0
 
 
-class Progress:
-    """Shown on stderr once something takes over two seconds; may be used from several threads.
+class ProgressBar:
+    """The `Progress` of a command, on standard error once a step takes over two seconds.
+
+    May be used from several threads. Where standard error cannot be written to, nothing is shown.
 
     Args:
-        what: What is done, such as `replaying`.
-        total: About how much there is; None if nobody knows.
-        at_once: Whether a bar is shown from the start.
+        what: What is done, such as `replaying`. Default: what `start` says.
+        total: Roughly how much there is; None if nobody knows.
+        at_once: Whether the first step's bar is shown from the start, and stays when it is done.
     """
 
-    def __init__(self, what: str, total: int | None, *, at_once: bool = False) -> None:
-        self._what = what
-        self._total = total or None
+    def __init__(self, what: str = "", total: int | None = None, *, at_once: bool = False) -> None:
         self._lock = threading.Lock()
-        self._done = 0
-        self._stays = at_once
-        self._started = time.monotonic()
-        self._next_line = self._started + _QUIET_SECONDS
-        self._bar: Any = None
-        self._task: Any = None
+        self._at_once = at_once
         self._terminal = sys.stderr.isatty()
-        if at_once and self._terminal:
-            self._show_bar()
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._next_line = 0.0
+        self._begin(what, total)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._hide_bar()
+
+    def start(self, what: str, total: int | None = None) -> None:
+        """Begin a step: `what` is what is done, `total` roughly how much there is."""
+        with self._lock:
+            self._hide_bar()
+            # Only the first step is shown at once.
+            self._at_once = self._at_once and not self._what
+            self._begin(what, total)
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Tell that more is done.
+        """Report that more is done.
 
         Args:
-            count: How much.
-            note: What is to be known of it all, such as `3 failed`.
+            count: How many more items.
+            note: A remark on all of them, such as `3 failed`.
         """
         now = time.monotonic()
         with self._lock:
             self._done += count
             if self._bar is None and self._terminal and now - self._started > _QUIET_SECONDS:
                 self._show_bar()
-            if self._bar is not None:
+            if self._bar is not None and self._task is not None:
                 self._bar.update(self._task, completed=self._done, note=note)
             elif not self._terminal and now >= self._next_line:
                 self._next_line = now + _LINE_SECONDS
-                self._print_line(note)
+                of = f" of about {self._total:,}" if self._total else ""
+                _print(f"{self._what}: {self._done:,}{of}{f', {note}' if note else ''}")
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         if self._bar is None:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201
+            _print(line)
         else:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
-    def _print_line(self, note: str) -> None:
-        of = f" of about {self._total:,}" if self._total else ""
-        more = f", {note}" if note else ""
-        print(f"{self._what}: {self._done:,}{of}{more}", file=sys.stderr, flush=True)  # noqa: T201
+    def _begin(self, what: str, total: int | None) -> None:
+        self._what = what
+        self._total = total or None
+        self._done = 0
+        self._started = time.monotonic()
+        self._next_line = self._started + _QUIET_SECONDS
+        if what and self._at_once and self._terminal:
+            self._show_bar()
+
+    def _hide_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = None
 
     def _show_bar(self) -> None:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import (  # noqa: PLC0415
+        from rich.console import Console  # noqa: PLC0415 - start-up time
+        from rich.progress import (  # noqa: PLC0415 - start-up time
             BarColumn,
             MofNCompleteColumn,
             TextColumn,
             TimeRemainingColumn,
         )
-        from rich.progress import Progress as Bar  # noqa: PLC0415
+        from rich.progress import Progress as Bar  # noqa: PLC0415 - start-up time
 
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -88,7 +109,13 @@ class Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=Console(stderr=True),
-            transient=not self._stays,
+            transient=not self._at_once,
         )
         self._task = self._bar.add_task(self._what, total=self._total, note="")
         self._bar.start()
+
+
+def _print(line: str) -> None:
+    # Whoever closed standard error does not want to see it.
+    with suppress(OSError):
+        print(printable(line), file=sys.stderr, flush=True)  # noqa: T201

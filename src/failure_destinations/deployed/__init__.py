@@ -1,1 +1,1 @@
-"""What is deployed in an account: stacks, channels and queues."""
+"""What is deployed in an account: stacks, channels, queues and handlers."""

@@ -1,17 +1,23 @@
-"""Finds the failure channels of a deployed stack, without tags or outputs."""
+"""The failure channels of a deployed stack, found without tags or outputs."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from failure_destinations.errors import CommandError
 
+from .aws_errors import is_access_denied
 from .session import Aws
 from .stacks import DeployedStack
 
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+# Construct ids below a FailureChannel.
 _SUBSCRIPTION = "QueueSubscription"
 _COPY_QUEUE = "CopyQueue"
 
@@ -20,60 +26,68 @@ _COPY_QUEUE = "CopyQueue"
 class Channel:
     """A deployed `FailureChannel`.
 
+    A queue is its URL where the stack defines it, its ARN where another stack does.
+
     Attributes:
         path: The construct's path below its stack, such as `Failures`.
-        subscription_arn: The subscription of its queue.
-        topic_arn: Its topic.
-        queue_url: Its queue.
-        dead_letter_queue_url: Where SNS puts what it cannot deliver to the queue; None if nowhere.
-        copy_queue_url: The queue that keeps a copy; None if there is none.
+        subscription_id: The logical id of its queue's subscription.
+        subscription_arn: The ARN of that subscription.
+        topic_arn: The ARN of its topic.
+        queue: Its queue; None if another stack defines it and SNS does not say which it is.
+        dead_letter_queue: The queue for what SNS cannot deliver; None if there is none.
+        copy_queue: The queue that keeps a copy of each event; None if there is none.
     """
 
     path: str
+    subscription_id: str
     subscription_arn: str
     topic_arn: str
-    queue_url: str
-    dead_letter_queue_url: str | None = None
-    copy_queue_url: str | None = None
+    queue: str | None
+    dead_letter_queue: str | None = None
+    copy_queue: str | None = None
 
 
-def find_channels(aws: Aws, stack: str) -> list[Channel]:
-    """Return the failure channels that a stack defines.
+def declared_channels(stack: DeployedStack) -> list[Channel]:
+    """Return the failure channels of a stack, as far as its template shows them.
 
-    Each has a subscription of its queue under a name of its own. The template says of what; where
-    that is in another stack, SNS does.
+    Each has a subscription of its queue under a fixed construct id.
 
     Args:
-        aws: Where the stack is.
-        stack: Its name or id.
-
-    Raises:
-        CommandError: There is no such stack.
+        stack: The stack.
     """
-    deployed = DeployedStack(aws, stack)
-    paths = {id: deployed.path(id) for id in deployed.physical_ids}
-    copies = {
-        _above(path, _COPY_QUEUE): deployed.physical_ids[id]
-        for id, path in paths.items()
-        if deployed.types[id] == "AWS::SQS::Queue" and path.endswith(_COPY_QUEUE)
-    }
     return [
-        _channel(aws, deployed, id, _above(path, _SUBSCRIPTION), copies)
-        for id, path in sorted(paths.items(), key=lambda item: item[1])
-        if deployed.types[id] == "AWS::SNS::Subscription" and path.endswith(_SUBSCRIPTION)
+        _declared(stack, id)
+        for id in stack.of_type("AWS::SNS::Subscription")
+        if stack.path(id).endswith(_SUBSCRIPTION)
+    ]
+
+
+def find_channels(aws: Aws, stack: DeployedStack) -> list[Channel]:
+    """Return the failure channels of a stack.
+
+    SNS is asked for the queues that another stack defines. A channel whose subscription the caller
+    may not read keeps `queue` None.
+
+    Args:
+        aws: The account and Region of the stack.
+        stack: The stack.
+    """
+    return [
+        _with_endpoints(aws.client("sns"), channel) if _lacks_endpoints(stack, channel) else channel
+        for channel in declared_channels(stack)
     ]
 
 
 def choose_channel(channels: Sequence[Channel], stack: str, path: str | None) -> Channel:
-    """Return the one channel that is meant.
+    """Return the channel that an operator names.
 
     Args:
-        channels: Those of the stack.
+        channels: The channels of the stack.
         stack: The stack's name, for the error.
-        path: The construct's path below the stack. Default: the only one.
+        path: The construct's path below the stack. Default: the only channel.
 
     Raises:
-        CommandError: There is none, or no such, or more than one to choose from.
+        CommandError: The stack has no channel, not this one, or several to choose from.
     """
     if not channels:
         raise CommandError(
@@ -88,67 +102,72 @@ def choose_channel(channels: Sequence[Channel], stack: str, path: str | None) ->
             )
         return channels[0]
     for channel in channels:
-        # Without the CLI's metadata, paths are known by their logical ids.
-        if channel.path in (path, path.replace("/", "")):
+        if is_path_of(channel, path):
             return channel
     raise CommandError(f"stack {stack!r} has no channel {path!r}: it has {names}")
 
 
-def queue_url(sqs: Any, arn: str) -> str:
-    """Return the URL of the queue with an ARN.
+def is_path_of(channel: Channel, path: str) -> bool:
+    """Return whether an operator means a channel by a construct path.
 
     Args:
-        sqs: A boto3 client.
-        arn: The ARN.
+        channel: The channel.
+        path: The construct's path below the stack, with slashes.
     """
-    account, name = arn.split(":")[4:6]
-    answer = sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-    return str(answer["QueueUrl"])
+    # Without the CDK CLI's metadata, the channel's own path has no slashes.
+    return channel.path in (path, path.replace("/", ""))
 
 
-def _channel(
-    aws: Aws, stack: DeployedStack, id: str, path: str, copies: Mapping[str, str]
-) -> Channel:
+def _declared(stack: DeployedStack, id: str) -> Channel:
+    path = stack.path(id).removesuffix(_SUBSCRIPTION).removesuffix("/")
     subscription = stack.physical_ids[id]
     properties = stack.properties(id)
-    topic = stack.resolve(properties.get("TopicArn"))
-    queue = stack.resolve(properties.get("Endpoint"))
     redrive = properties.get("RedrivePolicy") or {}
-    dead_letters = stack.resolve(redrive.get("deadLetterTargetArn"))
-    if topic is None or queue is None or (redrive and dead_letters is None):
-        topic, queue, dead_letters = _told_by_sns(aws.client("sns"), subscription)
     return Channel(
         path=path,
+        subscription_id=id,
         subscription_arn=subscription,
-        topic_arn=topic,
-        queue_url=_url(aws, queue),
-        dead_letter_queue_url=_url(aws, dead_letters) if dead_letters else None,
-        copy_queue_url=copies.get(path),
+        # A subscription's ARN begins with its topic's.
+        topic_arn=stack.resolve(properties.get("TopicArn")) or subscription.rpartition(":")[0],
+        queue=stack.resolve(properties.get("Endpoint")),
+        dead_letter_queue=stack.resolve(redrive.get("deadLetterTargetArn")),
+        copy_queue=stack.sibling(path, _COPY_QUEUE, "AWS::SQS::Queue"),
     )
 
 
-def _told_by_sns(sns: Any, subscription: str) -> tuple[str, str, str | None]:
-    """Return the ARNs of a subscription's topic, queue and dead-letter queue."""
-    topic = subscription.rpartition(":")[0]
-    attributes = sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
-    endpoint = attributes.get("Endpoint")
-    if endpoint is None:
-        # Not every emulator tells.
-        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-        endpoint = next(
-            known["Endpoint"]
-            for page in pages
-            for known in page["Subscriptions"]
-            if known["SubscriptionArn"] == subscription
-        )
+def _lacks_endpoints(stack: DeployedStack, channel: Channel) -> bool:
+    properties = stack.properties(channel.subscription_id)
+    has_dead_letters = bool(properties.get("RedrivePolicy"))
+    return channel.queue is None or (has_dead_letters and channel.dead_letter_queue is None)
+
+
+def _with_endpoints(sns: SNSClient, channel: Channel) -> Channel:
+    """Return a channel with the queues that its subscription names."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
+
+    arn = channel.subscription_arn
+    try:
+        attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        # Not every emulator returns the endpoint here.
+        endpoint = attributes.get("Endpoint") or _listed_endpoint(sns, channel)
+    except ClientError as error:
+        if not is_access_denied(error):
+            raise
+        return channel
     redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
-    return topic, endpoint, redrive.get("deadLetterTargetArn")
+    return dataclasses.replace(
+        channel,
+        queue=channel.queue or endpoint,
+        dead_letter_queue=channel.dead_letter_queue or redrive.get("deadLetterTargetArn"),
+    )
 
 
-def _url(aws: Aws, queue: str) -> str:
-    """Return a queue's URL, which is also its physical id in CloudFormation."""
-    return queue_url(aws.client("sqs"), queue) if queue.startswith("arn:") else queue
-
-
-def _above(path: str, name: str) -> str:
-    return path.removesuffix(name).removesuffix("/")
+def _listed_endpoint(sns: SNSClient, channel: Channel) -> str | None:
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=channel.topic_arn)
+    listed = (
+        subscription.get("Endpoint")
+        for page in pages
+        for subscription in page["Subscriptions"]
+        if subscription.get("SubscriptionArn") == channel.subscription_arn
+    )
+    return next(listed, None)

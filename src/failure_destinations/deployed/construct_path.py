@@ -1,4 +1,4 @@
-"""Where in its stack a deployed resource was defined, as the CDK CLI has it noted."""
+"""The construct path of a deployed resource, from the metadata that the CDK CLI adds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _HASH = re.compile(r"[0-9A-F]{8}$")
 def construct_path(logical_id: str, resource: Mapping[str, Any], stack: str) -> str:
     """Return the path of a resource's construct below its stack.
 
-    Only the CLI has CDK note paths: an app that was synthesised without it shows them as the
-    logical id before its hash, without slashes.
+    Only the CDK CLI has the CDK write paths into templates. For an app that was synthesised without
+    it, the path is the logical id before its hash, without slashes.
 
     Args:
         logical_id: Its logical id.
-        resource: What the template says of it.
+        resource: The resource in the template.
         stack: The stack's name, which begins with the names of the stages around it.
     """
     noted = str(resource.get("Metadata", {}).get("aws:cdk:path", ""))

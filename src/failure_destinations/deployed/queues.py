@@ -1,23 +1,29 @@
-"""Finds the queue that an operator means, and what is to be known before looking into it."""
+"""The queue that an operator names, and what must be known before receiving from it."""
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-import click
-
-from failure_destinations.cli.parameters import NameType
 from failure_destinations.errors import CommandError
 from failure_destinations.text import plural
 
-from .channels import Channel, choose_channel, find_channels, queue_url
+from .aws_errors import is_not_found
+from .channels import Channel, choose_channel, find_channels
 from .session import Aws
+from .stacks import DeployedStack
 
-_ATTRIBUTES = [
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeFilterType
+
+Part = Literal["main", "dead-letter", "copies"]
+"""A queue of a channel: `main` is the channel's own, `copies` the copy queue."""
+
+_ATTRIBUTES: Sequence[QueueAttributeFilterType] = [
     "QueueArn",
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
@@ -26,26 +32,26 @@ _ATTRIBUTES = [
 ]
 # arn:aws:sqs:region:account:name
 _ARN_PARTS = 6
-_ACTIVE = ("Creating", "Enabling", "Enabled", "Updating")
+_DRAINING_STATES = ("Creating", "Enabling", "Enabled", "Updating")
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue to look into.
+    """A queue to receive from.
 
     Attributes:
         url: Its URL.
         arn: Its ARN.
-        waiting: About how many messages can be received now.
-        hidden: About how many cannot: others have them, or they are delayed.
+        visible: Roughly how many messages can be received now.
+        hidden: Roughly how many cannot: other consumers have them, or they are delayed.
         max_receives: How often a message is received before SQS moves it to the queue's own
             dead-letter queue; None if there is none.
-        consumers: The functions that drain it.
+        consumers: The names of the functions that drain it.
     """
 
     url: str
     arn: str
-    waiting: int
+    visible: int
     hidden: int
     max_receives: int | None
     consumers: tuple[str, ...]
@@ -57,53 +63,77 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Choice:
+class QueueChoice:
     """The options with which an operator names a queue.
 
     Attributes:
         stack: Name of the channel's stack.
         channel: Path of the channel below the stack.
         queue: Name, URL or ARN of the queue, instead of a stack.
-        part: Which queue of the channel: `main`, `dead-letter` or `copies`.
-        spend_receives: Whether a queue that counts receives may be looked into.
+        part: Which queue of the channel.
+        spend_receives: Whether to receive from a queue that counts receives.
     """
 
     stack: str | None
     channel: str | None
     queue: str | None
-    part: str
+    part: Part = "main"
     spend_receives: bool = False
 
     @property
     def given(self) -> bool:
-        """Whether there is any."""
+        """Whether the operator named a queue."""
         return self.stack is not None or self.queue is not None
 
-    def find(self, aws: Aws) -> Queue:
-        """Return the queue.
+    def find_channel(self, aws: Aws) -> Channel | None:
+        """Return the channel that the options name; None if they name a queue alone.
 
         Raises:
-            CommandError: It is not named, or not there.
+            CommandError: The options contradict each other, or the channel does not exist.
         """
         self._check()
-        sqs = aws.client("sqs")
-        url = self._of_channel(aws) if self.queue is None else _named(sqs, self.queue)
-        return _described(aws, sqs, url)
+        if self.stack is None:
+            return None
+        channels = find_channels(aws, DeployedStack(aws, self.stack))
+        return choose_channel(channels, self.stack, self.channel)
 
-    def find_to_look(self, aws: Aws) -> Queue:
-        """Return the queue, unless it counts receives and nobody said that they may be spent.
+    def find(self, aws: Aws, channel: Channel | None = None) -> Queue:
+        """Return the queue.
 
-        How many a message has left shows only with one more, which may be one too many.
+        Args:
+            aws: The account and Region to work in.
+            channel: What `find_channel` returned, if that was called before.
 
         Raises:
-            CommandError: It is not named, not there, or moves messages away.
+            CommandError: No queue is named, or it does not exist.
         """
-        queue = self.find(aws)
+        self._check()
+        if self.queue is not None:
+            return describe_queue(aws, _url_of(aws.client("sqs"), self.queue))
+        channel = channel or self.find_channel(aws)
+        if channel is None:
+            raise CommandError("which queue? name it with --stack NAME or --queue NAME")
+        return describe_queue(aws, self._url_in(aws, channel))
+
+    def find_to_peek(self, aws: Aws, channel: Channel | None = None) -> Queue:
+        """Return the queue, unless it counts receives and the operator did not allow to spend them.
+
+        SQS shows how many receives a message has left only with one more, which may be one too
+        many.
+
+        Args:
+            aws: The account and Region to work in.
+            channel: What `find_channel` returned, if that was called before.
+
+        Raises:
+            CommandError: No queue is named, it does not exist, or it counts receives.
+        """
+        queue = self.find(aws, channel)
         if queue.max_receives is not None and not self.spend_receives:
             raise CommandError(
                 f"{queue.name} moves a message to its dead-letter queue after "
-                f"{plural(queue.max_receives, 'receive')}, and a look is one: to look all the "
-                "same, pass --spend-receives"
+                f"{plural(queue.max_receives, 'receive')}, and showing a message is one: to do it "
+                "all the same, pass --spend-receives"
             )
         return queue
 
@@ -116,83 +146,93 @@ class Choice:
         elif self.part != "main":
             raise CommandError("--from chooses a queue of a channel: leave it out with --queue")
 
-    def _of_channel(self, aws: Aws) -> str:
-        stack = self.stack or ""
-        channel = choose_channel(find_channels(aws, stack), stack, self.channel)
-        url = _part_of(channel, self.part)
-        if url is None:
+    def _url_in(self, aws: Aws, channel: Channel) -> str:
+        queue = {
+            "main": channel.queue,
+            "dead-letter": channel.dead_letter_queue,
+            "copies": channel.copy_queue,
+        }[self.part]
+        if queue is not None:
+            return queue_url(aws.client("sqs"), queue)
+        if self.part == "main":
             raise CommandError(
-                f"channel {channel.path!r} of stack {stack!r} has no such queue: --from {self.part}"
+                f"another stack defines the queue of channel {channel.path!r}: name it with "
+                "--queue, or allow sns:GetSubscriptionAttributes"
             )
-        return url
+        raise CommandError(
+            f"channel {channel.path!r} of stack {self.stack!r} has no such queue: "
+            f"--from {self.part}"
+        )
 
 
-def queue_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that name a queue, and pass it them as `choice`."""
+def queue_url(sqs: SQSClient, queue: str) -> str:
+    """Return the URL of a queue.
 
-    @click.option("--stack", type=NameType(), metavar="NAME", help="Stack of the failure channel.")
-    @click.option(
-        "--channel",
-        type=NameType(),
-        metavar="PATH",
-        help="The channel's construct path below the stack, if it has several.",
+    Args:
+        sqs: A boto3 client.
+        queue: Its URL or ARN.
+    """
+    if not queue.startswith("arn:"):
+        return queue
+    account, name = queue.split(":")[4:6]
+    return sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+
+
+def describe_queue(aws: Aws, url: str) -> Queue:
+    """Return what must be known of a queue before receiving from it.
+
+    Args:
+        aws: The account and Region of the queue.
+        url: The queue's URL.
+
+    Raises:
+        CommandError: The queue does not exist.
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
+
+    sqs = aws.client("sqs")
+    try:
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_ATTRIBUTES)
+    except ClientError as error:
+        if not is_not_found(error):
+            raise
+        raise _unknown_queue(sqs, url) from None
+    known = answer["Attributes"]
+    limit = json.loads(known.get("RedrivePolicy") or "{}").get("maxReceiveCount")
+    return Queue(
+        url=url,
+        arn=known["QueueArn"],
+        visible=int(known.get("ApproximateNumberOfMessages", 0)),
+        hidden=int(known.get("ApproximateNumberOfMessagesNotVisible", 0))
+        + int(known.get("ApproximateNumberOfMessagesDelayed", 0)),
+        max_receives=None if limit is None else int(limit),
+        consumers=_consumers(aws, known["QueueArn"]),
     )
-    @click.option(
-        "--queue",
-        type=NameType(),
-        metavar="QUEUE",
-        help="Name, URL or ARN of a queue, without a stack.",
-    )
-    @click.option(
-        "--from",
-        "part",
-        type=click.Choice(["main", "dead-letter", "copies"]),
-        default="main",
-        show_default=True,
-        help="Which queue of the channel.",
-    )
-    @click.option(
-        "--spend-receives",
-        is_flag=True,
-        help="Look also where the queue moves a message away after so many receives.",
-    )
-    @functools.wraps(command)
-    def with_choice(
-        *,
-        stack: str | None,
-        channel: str | None,
-        queue: str | None,
-        part: str,
-        spend_receives: bool,
-        **options: Any,
-    ) -> Any:
-        return command(choice=Choice(stack, channel, queue, part, spend_receives), **options)
-
-    return with_choice
 
 
-def _part_of(channel: Channel, part: str) -> str | None:
-    return {
-        "main": channel.queue_url,
-        "dead-letter": channel.dead_letter_queue_url,
-        "copies": channel.copy_queue_url,
-    }[part]
+def _url_of(sqs: SQSClient, queue: str) -> str:
+    """Return the URL of a queue that an operator named by its name, URL or ARN."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
-
-def _named(sqs: Any, queue: str) -> str:
     if queue.startswith(("https://", "http://")):
         return queue
+    if queue.startswith("arn:"):
+        _check_arn(sqs, queue)
     try:
         if queue.startswith("arn:"):
-            _check_arn(sqs, queue)
             return queue_url(sqs, queue)
-        return str(sqs.get_queue_url(QueueName=queue)["QueueUrl"])
-    except sqs.exceptions.QueueDoesNotExist:
-        raise _unknown(sqs, queue) from None
+        return sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    except ClientError as error:
+        if not is_not_found(error):
+            raise
+        raise _unknown_queue(sqs, queue) from None
 
 
-def _check_arn(sqs: Any, arn: str) -> None:
-    """Refuse what is no queue, or one of another Region, where the same name may be another's."""
+def _check_arn(sqs: SQSClient, arn: str) -> None:
+    """Raise CommandError unless an ARN names a queue in the client's Region.
+
+    In another Region, a queue of the same name may be somebody else's.
+    """
     parts = arn.split(":")
     if len(parts) != _ARN_PARTS or parts[2] != "sqs":
         raise CommandError(
@@ -206,44 +246,25 @@ def _check_arn(sqs: Any, arn: str) -> None:
         )
 
 
-def _unknown(sqs: Any, queue: str) -> CommandError:
+def _unknown_queue(sqs: SQSClient, queue: str) -> CommandError:
     return CommandError(
         f"there is no queue {queue!r} in {sqs.meta.region_name}: "
         "look at --queue, --region and --profile"
     )
 
 
-def _described(aws: Aws, sqs: Any, url: str) -> Queue:
-    try:
-        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_ATTRIBUTES)
-    except sqs.exceptions.QueueDoesNotExist:
-        raise _unknown(sqs, url) from None
-    known = answer["Attributes"]
-    redrive = json.loads(known.get("RedrivePolicy") or "{}")
-    limit = redrive.get("maxReceiveCount")
-    return Queue(
-        url=url,
-        arn=known["QueueArn"],
-        waiting=int(known.get("ApproximateNumberOfMessages", 0)),
-        hidden=int(known.get("ApproximateNumberOfMessagesNotVisible", 0))
-        + int(known.get("ApproximateNumberOfMessagesDelayed", 0)),
-        max_receives=None if limit is None else int(limit),
-        consumers=_consumers(aws, known["QueueArn"]),
-    )
-
-
 def _consumers(aws: Aws, arn: str) -> tuple[str, ...]:
-    from botocore.exceptions import ClientError  # noqa: PLC0415
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
     client = aws.client("lambda")
     try:
         pages = client.get_paginator("list_event_source_mappings").paginate(EventSourceArn=arn)
         mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
     except ClientError:
-        # It is only for a warning, and an operator may lack this permission.
+        # The names are only for a warning, and an operator may lack this permission.
         return ()
     return tuple(
-        mapping["FunctionArn"].partition(":function:")[2]
+        mapping.get("FunctionArn", "").partition(":function:")[2]
         for mapping in mappings
-        if mapping.get("State", "Enabled") in _ACTIVE
+        if mapping.get("State", "Enabled") in _DRAINING_STATES
     )

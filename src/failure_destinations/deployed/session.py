@@ -1,4 +1,4 @@
-"""Sessions and clients, found as every AWS tool finds them."""
+"""The session and clients of an account and Region, found as every AWS tool finds them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import functools
 import os
 import re
 import shlex
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
+from urllib.parse import urlsplit
 
-import click
+from failure_destinations.errors import CommandError, without_password
 
-from failure_destinations.errors import CommandError
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 _ENDPOINT = re.compile(r"https?://[^\s/]+[^\s]*")
 
@@ -22,7 +31,10 @@ class Aws:
     Args:
         profile: A profile of the AWS configuration. Default: `AWS_PROFILE`, else the default one.
         region: A Region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, else the profile's.
-        endpoint_url: Where every service is. Default: `AWS_ENDPOINT_URL`, else AWS.
+        endpoint_url: The address of every service. Default: `AWS_ENDPOINT_URL`, else AWS.
+
+    Raises:
+        CommandError: An endpoint is not an address, or the Region is empty.
     """
 
     def __init__(
@@ -38,9 +50,9 @@ class Aws:
         self._clients: dict[tuple[str, int], Any] = {}
 
     @functools.cached_property
-    def session(self) -> Any:
+    def session(self) -> boto3.Session:
         """The boto3 session."""
-        import boto3  # noqa: PLC0415 - it takes longer than all else
+        import boto3  # noqa: PLC0415 - start-up time
 
         # boto3 knows AWS_DEFAULT_REGION only.
         region = self._region or os.environ.get("AWS_REGION") or None
@@ -49,58 +61,83 @@ class Aws:
     @property
     def options(self) -> str:
         """The options that lead another command, also the AWS CLI's, to the same place."""
+        endpoint = self._endpoint_url
         options = {
             "--profile": self._profile,
             "--region": self.session.region_name,
-            "--endpoint-url": self._endpoint_url,
+            "--endpoint-url": None if endpoint is None else without_password(endpoint),
         }
         return shlex.join(word for pair in options.items() if pair[1] for word in pair if word)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def client(
+            self, service: Literal["cloudformation"], *, connections: int = ...
+        ) -> CloudFormationClient: ...
+        @overload
+        def client(
+            self, service: Literal["cloudwatch"], *, connections: int = ...
+        ) -> CloudWatchClient: ...
+        @overload
+        def client(self, service: Literal["iam"], *, connections: int = ...) -> IAMClient: ...
+        @overload
+        def client(self, service: Literal["kms"], *, connections: int = ...) -> KMSClient: ...
+        @overload
+        def client(self, service: Literal["lambda"], *, connections: int = ...) -> LambdaClient: ...
+        @overload
+        def client(self, service: Literal["sns"], *, connections: int = ...) -> SNSClient: ...
+        @overload
+        def client(self, service: Literal["sqs"], *, connections: int = ...) -> SQSClient: ...
+        @overload
+        def client(self, service: Literal["sts"], *, connections: int = ...) -> STSClient: ...
+
     def client(self, service: str, *, connections: int = 10) -> Any:
-        """Return the client of a service, always the same one.
+        """Return the client of a service, always the same one. Call it in one thread only.
 
         Args:
-            service: As boto3 calls it, such as `sqs`.
-            connections: How many threads use it at once.
+            service: boto3's name of the service, such as `sqs`.
+            connections: How many threads use the client at once.
         """
         if (service, connections) not in self._clients:
-            from botocore.config import Config  # noqa: PLC0415
+            from botocore.config import Config  # noqa: PLC0415 - start-up time
 
             config = Config(
                 retries={"mode": "standard", "total_max_attempts": 5},
                 max_pool_connections=connections,
             )
-            self._clients[service, connections] = self.session.client(
+            # boto3's stubs have an overload for each service, none for any of them.
+            session: Any = self.session
+            self._clients[service, connections] = session.client(
                 service, config=config, endpoint_url=self._endpoint_url
             )
         return self._clients[service, connections]
 
-    def lambda_client(self, *, connections: int = 10) -> Any:
+    def lambda_client(self, *, connections: int = 10) -> LambdaClient:
         """Return a Lambda client that starts a handler once for each call.
 
         Args:
             connections: How many threads use it at once.
         """
-        from failure_destinations.runtime import lambda_client  # noqa: PLC0415
+        from failure_destinations.runtime import lambda_client  # noqa: PLC0415 - start-up time
 
-        return lambda_client(self.session, connections=connections, endpoint_url=self._endpoint_url)
+        client: LambdaClient = lambda_client(
+            self.session, connections=connections, endpoint_url=self._endpoint_url
+        )
+        return client
 
 
 def _check_endpoint(name: str, url: str | None) -> None:
-    if url is not None and _ENDPOINT.fullmatch(url) is None:
-        raise CommandError(f"{name} must be like https://host:port, got {url!r}")
+    if url is not None and not _is_endpoint(url):
+        raise CommandError(f"{name} must be like https://host:port, got {without_password(url)!r}")
 
 
-def aws_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --profile, --region and --endpoint-url, and pass it them as `aws`."""
-
-    @click.option("--profile", metavar="NAME", help="Profile of the AWS configuration.")
-    @click.option("--region", metavar="NAME", help="AWS Region.")
-    @click.option("--endpoint-url", metavar="URL", help="Where AWS is, if it is elsewhere.")
-    @functools.wraps(command)
-    def with_aws(
-        *, profile: str | None, region: str | None, endpoint_url: str | None, **options: Any
-    ) -> Any:
-        return command(aws=Aws(profile, region, endpoint_url), **options)
-
-    return with_aws
+def _is_endpoint(url: str) -> bool:
+    if _ENDPOINT.fullmatch(url) is None:
+        return False
+    try:
+        parts = urlsplit(url)
+        # A port that is not a number is an error of its own.
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -8,6 +8,7 @@ from typing import Any
 
 from failure_destinations.errors import CommandError
 
+from .aws_errors import NO_SUCH_STACK, error_code
 from .construct_path import construct_path
 from .session import Aws
 
@@ -16,27 +17,27 @@ class DeployedStack:
     """The resources of a deployed stack by logical id.
 
     Args:
-        aws: Where it is.
+        aws: The account and Region of the stack.
         name: Its name or id.
 
     Attributes:
         name: Its name.
         physical_ids: Physical ids by logical id.
         types: Types by logical id.
-        template: The resources of its template by logical id; empty if that is YAML.
+        template: The resources of its template by logical id; empty if the template is YAML.
 
     Raises:
         CommandError: There is no such stack.
     """
 
     def __init__(self, aws: Aws, name: str) -> None:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
         client = aws.client("cloudformation")
         try:
             pages = list(client.get_paginator("list_stack_resources").paginate(StackName=name))
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":
+            if error_code(error) != NO_SUCH_STACK:
                 raise
             raise CommandError(
                 f"there is no stack {name!r} in {client.meta.region_name}: "
@@ -57,7 +58,7 @@ class DeployedStack:
         """Yield the logical ids of the resources of a type, in the order of their paths.
 
         Args:
-            type: As CloudFormation calls it, such as `AWS::SQS::Queue`.
+            type: CloudFormation's name of the type, such as `AWS::SQS::Queue`.
         """
         yield from sorted((id for id in self.types if self.types[id] == type), key=self.path)
 
@@ -67,13 +68,27 @@ class DeployedStack:
         return properties
 
     def path(self, id: str) -> str:
-        """Return the construct's path below the stack; without the CLI's note, about that."""
+        """Return the path of a resource's construct below the stack."""
         return construct_path(id, self.template.get(id, {}), self.name)
 
-    def resolve(self, value: Any) -> str | None:
-        """Return what a property refers to; None if it is not of this stack.
+    def sibling(self, path: str, name: str, type: str) -> str | None:
+        """Return the physical id of a resource that is defined in a construct; None if none is.
 
-        A resource is its physical id, whatever attribute of it is meant: a queue its URL.
+        Args:
+            path: The construct's path below the stack.
+            name: The construct id of the resource in it.
+            type: CloudFormation's name of the resource's type.
+        """
+        # Without the CDK CLI's metadata, paths have no slashes.
+        wanted = (f"{path}/{name}", f"{path}{name}")
+        found = (id for id in self.of_type(type) if self.path(id) in wanted)
+        return next((self.physical_ids[id] for id in found), None)
+
+    def resolve(self, value: Any) -> str | None:
+        """Return what a property refers to; None if that is not a resource of this stack.
+
+        A reference resolves to the resource's physical id, whatever attribute it names: to a
+        queue's URL, for example, not to its ARN.
         """
         if isinstance(value, str):
             return value
@@ -102,7 +117,7 @@ def _resources(template: Any) -> dict[str, Any]:
         try:
             template = json.loads(template)
         except ValueError:
-            # YAML, so not of the CDK; logical ids have to do.
+            # YAML, so not from the CDK: paths are then the logical ids.
             return {}
     resources: dict[str, Any] = template.get("Resources", {})
     return resources

@@ -1,42 +1,38 @@
-"""A file of failed events, and beside it one of those that are done."""
+"""A backup file of failed events, and beside it the keys of those that succeeded."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import stat
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
-
-import click
+from typing import Any
 
 from failure_destinations.errors import CommandError
 from failure_destinations.runtime.json_text import is_json
 
-from .received_message import Waiting
+from .private_files import open_to_append, open_to_read, write_all
+from .received_message import ReceivedMessage
 
 if sys.platform != "win32":
     import fcntl
 
 _DONE_SUFFIX = ".done"
-# Payloads may be confidential.
-_MODE = 0o600
 
 
 class Backup:
-    """Lines of JSON, each a message as SQS returned it; and in FILE.done keys of what succeeded.
+    """Lines of JSON, each a message as SQS returned it; and FILE.done, the keys of what succeeded.
 
     What is written is on the disk when the call returns. A run that is stopped half way leaves at
-    most a broken last line, which readers skip.
+    most a broken last line, which readers skip. Only the owner can read the files.
 
     Args:
-        path: The file. It is made, or added to.
-        write_messages: Whether messages are added too, not only keys of what is done.
+        path: The file. It is created, or added to.
+        write_messages: Whether messages are added too, not only keys of what succeeded.
 
     Raises:
         CommandError: It cannot be written, or another run is writing it.
@@ -44,23 +40,29 @@ class Backup:
 
     def __init__(self, path: Path, *, write_messages: bool) -> None:
         self._lock = threading.Lock()
-        self._done = _append_to(done_file(path))
-        if not _locked(self._done):
+        self._done = _File(done_file(path))
+        if not self._done.lock():
             self._done.close()
             raise CommandError(f"another run is replaying with {path}: wait until it has ended")
-        self._messages = _append_to(path) if write_messages else None
-        if self._messages is not None:
-            _warn_of_readers(path)
+        self._messages = _File(path) if write_messages else None
 
-    def add(self, messages: Sequence[Waiting]) -> None:
-        """Write messages, before anything happens to them."""
+    def add(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Write messages, before they are run.
+
+        Raises:
+            CommandError: They cannot be written.
+        """
         if self._messages is not None and messages:
-            _write(self._messages, [_line(waiting) for waiting in messages])
+            self._messages.write("".join(_line(message) for message in messages))
 
-    def note_done(self, waiting: Waiting) -> None:
-        """Write that one succeeded; may be called from several threads."""
+    def note_done(self, message: ReceivedMessage) -> None:
+        """Write that a message's event succeeded; may be called from several threads.
+
+        Raises:
+            CommandError: It cannot be written.
+        """
         with self._lock:
-            _write(self._done, [f"{waiting.key.hex()}\n"])
+            self._done.write(f"{message.key.hex()}\n")
 
     def close(self) -> None:
         """Close both files."""
@@ -70,18 +72,18 @@ class Backup:
 
 
 def check_backup(path: Path) -> None:
-    """Refuse to add to what is somebody's: no file, or one that begins as no backup does.
+    """Raise CommandError unless a path names a new file, or a backup to add to.
 
-    Raises:
-        CommandError: It is no new file, and no backup.
+    Args:
+        path: What the operator typed after `--backup`.
     """
     if not path.parent.is_dir():
-        raise CommandError(f"--backup must be in a folder that there is, got {str(path)!r}")
+        raise CommandError(f"--backup must be in a folder that exists, got {str(path)!r}")
     if path.exists() and not path.is_file():
         raise CommandError(f"--backup must name a file, got {str(path)!r}: name a new one")
     for file, is_ours in ((path, _begins_as_message), (done_file(path), _begins_as_key)):
         try:
-            with file.open(encoding="utf-8", errors="replace") as opened:
+            with open_to_read(file) as opened:
                 first = opened.readline()
         except FileNotFoundError:
             continue
@@ -94,17 +96,8 @@ def check_backup(path: Path) -> None:
             )
 
 
-def _begins_as_message(line: str) -> bool:
-    # A run that was killed may have left half a line.
-    return _waiting(line) is not None or (line.startswith('{"') and not is_json(line))
-
-
-def _begins_as_key(line: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]*\n?", line) is not None
-
-
 def done_file(path: Path) -> Path:
-    """Return where the keys of what succeeded are."""
+    """Return the file with the keys of what succeeded, beside a backup."""
     return path.with_name(path.name + _DONE_SUFFIX)
 
 
@@ -119,7 +112,7 @@ def read_done(path: Path) -> set[bytes]:
     """
     keys: set[bytes] = set()
     try:
-        with done_file(path).open(encoding="ascii", errors="replace") as file:
+        with open_to_read(done_file(path)) as file:
             for line in file:
                 with suppress(ValueError):
                     keys.add(bytes.fromhex(line.strip()))
@@ -130,50 +123,96 @@ def read_done(path: Path) -> set[bytes]:
     return keys
 
 
-def read_backup(path: Path, broken: list[int]) -> Iterator[Waiting]:
+def read_backup(path: Path, broken: list[int]) -> Iterator[ReceivedMessage]:
     """Yield the messages of a backup, one at a time.
 
     Args:
         path: The file.
-        broken: Gets the numbers of the lines that hold no message.
+        broken: Gets the numbers of the lines that do not hold a message.
 
     Raises:
         CommandError: It cannot be read.
     """
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with open_to_read(path, follow_links=True) as file:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue
-                waiting = _waiting(line)
-                if waiting is None:
+                message = _parse_line(line)
+                if message is None:
                     broken.append(number)
                 else:
-                    yield waiting
+                    yield message
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _line(waiting: Waiting) -> str:
-    kept = {key: value for key, value in waiting.message.items() if key != "ReceiptHandle"}
+class _File:
+    """A file to append lines to."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._descriptor = open_to_append(path)
+            # A run that was killed may have left half a line.
+            size = os.lseek(self._descriptor, 0, os.SEEK_END)
+            os.lseek(self._descriptor, max(0, size - 1), os.SEEK_SET)
+            if os.read(self._descriptor, 1) not in (b"", b"\n"):
+                self.write("\n")
+        except OSError as error:
+            raise CommandError(f"cannot write {path}: {error.strerror}") from None
+
+    def write(self, text: str) -> None:
+        try:
+            write_all(self._descriptor, text.encode(), self._path)
+        except OSError as error:
+            raise CommandError(f"cannot write {self._path}: {error.strerror}") from None
+
+    def lock(self) -> bool:
+        """Lock the file for this process as long as it is open; return False if another has it."""
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            except OSError:
+                # A file system without locks.
+                return True
+        return True
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _begins_as_message(line: str) -> bool:
+    # A run that was killed may have left half a line.
+    return _parse_line(line) is not None or (line.startswith('{"') and not is_json(line))
+
+
+def _begins_as_key(line: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]*\n?", line) is not None
+
+
+def _line(message: ReceivedMessage) -> str:
+    kept = {key: value for key, value in message.message.items() if key != "ReceiptHandle"}
     # Binary attributes, which none of AWS's messages has.
     return f"{json.dumps(kept, default=lambda value: value.hex())}\n"
 
 
-def _waiting(line: str) -> Waiting | None:
-    message = _message(line)
-    if message is None:
+def _parse_line(line: str) -> ReceivedMessage | None:
+    parsed = _parse_message(line)
+    if parsed is None:
         return None
-    waiting = Waiting.of(message)
+    message = ReceivedMessage.of(parsed)
     try:
-        # What SQS writes are numbers, and what a person changed may be anything.
-        _ = waiting.time, waiting.receives
+        # SQS writes numbers; a person who changed the file may have written anything.
+        _ = message.time, message.receives
     except (TypeError, ValueError, OverflowError, OSError):
         return None
-    return waiting
+    return message
 
 
-def _message(line: str) -> dict[str, Any] | None:
+def _parse_message(line: str) -> dict[str, Any] | None:
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
@@ -184,50 +223,3 @@ def _message(line: str) -> dict[str, Any] | None:
         if not isinstance(message.get(name, {}), dict):
             return None
     return message
-
-
-def _append_to(path: Path) -> TextIO:
-    try:
-        path.touch(_MODE)
-        file = path.open("a", encoding="utf-8")
-        # A run that was killed may have left half a line.
-        with path.open("rb") as written:
-            size = written.seek(0, os.SEEK_END)
-            written.seek(max(0, size - 1))
-            if written.read(1) not in (b"", b"\n"):
-                file.write("\n")
-    except OSError as error:
-        raise CommandError(f"cannot write {path}: {error.strerror}") from None
-    return file
-
-
-def _locked(file: TextIO) -> bool:
-    """Tell whether this process alone has the file, as long as it is open."""
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            # A file system without locks.
-            return True
-    return True
-
-
-def _warn_of_readers(path: Path) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if sys.platform != "win32" and mode & ~_MODE:
-        click.echo(
-            f"warning: others may read {path} (mode {mode:04o}), and payloads may be confidential: "
-            f"chmod 600 {path}",
-            err=True,
-        )
-
-
-def _write(file: TextIO, lines: Sequence[str]) -> None:
-    try:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    except OSError as error:
-        raise CommandError(f"cannot write {file.name}: {error.strerror}") from None

@@ -1,69 +1,89 @@
-"""Looks into a queue without taking anything out of it."""
+"""Receives the messages of a queue and gives them back."""
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
-from failure_destinations.cli.progress import Progress
 from failure_destinations.deployed.queues import Queue
 from failure_destinations.errors import aws_message
+from failure_destinations.progress import NO_PROGRESS, Progress
 
-from .received_message import Waiting
+from .received_message import ReceivedMessage
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-BATCH = 10
+BATCH_SIZE = 10
 _WAIT_SECONDS = 1
 _EMPTY_ANSWERS = 3
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 _MAX_HIDDEN_SECONDS = 12 * 3600 - 600
 _MIN_HIDDEN_SECONDS = 60
 _SLOWEST_PER_SECOND = 50
-_RELEASERS = 8
-# About 120,000 at once, SQS says; then it answers as if the queue were empty.
+_RELEASE_THREADS = 8
+# SQS hands out about 120,000 messages at once; after that it answers as if the queue were empty.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 _MANY_IN_FLIGHT = 110_000
 
 
-class Held:
-    """Messages that are hidden from everybody until they are given back.
+class HeldMessages:
+    """Messages that are hidden from other consumers until they are given back.
 
-    Their receipt handles are in a temporary file, so that memory does not grow with them.
+    Their receipt handles are in a temporary file, so that memory does not grow with them; in
+    memory, once that file cannot be written.
 
     Args:
         sqs: A boto3 client.
-        url: The queue.
+        url: The queue's URL.
     """
 
-    def __init__(self, sqs: Any, url: str) -> None:
+    def __init__(self, sqs: SQSClient, url: str) -> None:
         self._sqs = sqs
         self._url = url
-        # Without a name: it is gone with the process.
-        self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        # It has no name, and is gone with the process. Unbuffered: a failed write stays failed.
+        self._file = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115
+        self._file_size = 0
+        self._in_memory: list[str] = []
         self.count = 0
 
-    def add(self, messages: Sequence[Waiting]) -> None:
-        """Remember to give them back."""
-        self._file.writelines(f"{waiting.receipt}\n" for waiting in messages)
-        self.count += len(messages)
+    def add(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Remember to give messages back."""
+        receipts = [message.receipt_handle for message in messages]
+        self.count += len(receipts)
+        written = "".join(f"{receipt}\n" for receipt in receipts).encode()
+        try:
+            complete = self._file.write(written) == len(written)
+        except OSError:
+            complete = False
+        if complete:
+            self._file_size += len(written)
+        else:
+            self._in_memory += receipts
+            self._file.truncate(self._file_size)
+            self._file.seek(self._file_size)
 
-    def give_back(self) -> None:
-        """Make all of them visible again; what SQS does not answer to comes back by itself."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    def give_back(self, progress: Progress = NO_PROGRESS) -> None:
+        """Make all of them visible again.
 
-        self._file.seek(0)
-        lines = (line.rstrip("\n") for line in self._file)
-        with (
-            self._file,
-            Progress("giving back", self.count) as progress,
-            ThreadPoolExecutor(_RELEASERS) as pool,
-        ):
+        Messages that SQS does not release now become visible when their time is over.
+
+        Args:
+            progress: Is notified of how many are visible again.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - start-up time
+
+        progress.start("giving back", self.count)
+        with self._file, ThreadPoolExecutor(_RELEASE_THREADS) as pool:
+            receipts = self._receipts()
             try:
-                while chunks := list(islice(_chunks(lines), _RELEASERS)):
+                while chunks := list(islice(_chunks(receipts), _RELEASE_THREADS)):
                     for count in pool.map(self._release, chunks):
                         progress.advance(count)
             except (BotoCoreError, ClientError) as error:
@@ -71,26 +91,32 @@ class Held:
                     f"warning: messages stay hidden for some minutes or hours: {aws_message(error)}"
                 )
 
+    def _receipts(self) -> Iterator[str]:
+        self._file.seek(0)
+        for line in io.BufferedReader(self._file):
+            yield line.decode().rstrip("\n")
+        yield from self._in_memory
+
     def _release(self, receipts: list[str]) -> int:
         change_visibility(self._sqs, self._url, receipts, 0)
         return len(receipts)
 
 
 def _chunks(lines: Iterator[str]) -> Iterator[list[str]]:
-    while chunk := list(islice(lines, BATCH)):
+    while chunk := list(islice(lines, BATCH_SIZE)):
         yield chunk
 
 
-def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int) -> set[int]:
-    """Hide up to ten messages for so long; those that are gone are no error.
+def change_visibility(sqs: SQSClient, url: str, receipts: Sequence[str], seconds: int) -> set[int]:
+    """Hide up to ten messages, or show them again; those that are gone are not an error.
 
-    Returns the places of those that are hidden now.
+    Returns the positions of those whose visibility was changed.
 
     Args:
         sqs: A boto3 client.
-        url: The queue.
-        receipts: Their receipt handles.
-        seconds: How long, from now.
+        url: The queue's URL.
+        receipts: The messages' receipt handles.
+        seconds: How long they are hidden from now on, 0 to 43,200.
     """
     answer = sqs.change_message_visibility_batch(
         QueueUrl=url,
@@ -102,14 +128,16 @@ def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int)
     return {int(done["Id"]) for done in answer.get("Successful", ())}
 
 
-def receive(sqs: Any, url: str, hidden_seconds: int, count: int = BATCH) -> list[Waiting]:
+def receive(
+    sqs: SQSClient, url: str, hidden_seconds: int, count: int = BATCH_SIZE
+) -> list[ReceivedMessage]:
     """Receive messages, waiting up to a second for the first.
 
     Args:
         sqs: A boto3 client.
-        url: The queue.
-        hidden_seconds: How long nobody else gets them.
-        count: At most so many, 1 to 10.
+        url: The queue's URL.
+        hidden_seconds: How long other consumers do not get them.
+        count: No more than so many, 1 to 10.
     """
     answer = sqs.receive_message(
         QueueUrl=url,
@@ -119,107 +147,117 @@ def receive(sqs: Any, url: str, hidden_seconds: int, count: int = BATCH) -> list
         MessageSystemAttributeNames=["All"],
         MessageAttributeNames=["All"],
     )
-    return [Waiting.of(message) for message in answer.get("Messages", ())]
+    return [ReceivedMessage.of(message) for message in answer.get("Messages", ())]
 
 
-def may_hide_more(in_flight: int) -> str | None:
-    """Return why an empty answer does not mean an empty queue; None if it does.
+def in_flight_warning(in_flight: int) -> str | None:
+    """Return why an empty answer does not mean that the queue is empty; None if it does.
 
     Args:
-        in_flight: About how many messages are hidden, by whomever.
+        in_flight: Roughly how many messages are hidden, by any consumer.
     """
     if in_flight < _MANY_IN_FLIGHT:
         return None
     return (
-        f"about {in_flight:,} messages are in hand, and SQS hands out no more than about 120,000 "
+        f"about {in_flight:,} messages are in flight, and SQS hands out no more than about 120,000 "
         "at once: there may be more"
     )
 
 
-class Emptiness:
-    """Tells when a queue is empty: one answer without messages may come too early.
+class EmptyQueueDetector:
+    """Decides when a queue is empty: a single empty answer may come too early.
 
     Args:
-        expected: About how many messages there are.
+        expected: Roughly how many messages there are.
     """
 
     def __init__(self, expected: int) -> None:
         self._expected = expected
         self._received = 0
-        self._empty = 0
+        self._empty_answers = 0
 
-    def after(self, count: int) -> bool:
-        """Tell whether the queue is empty, after so many messages more."""
-        self._received += count
-        self._empty = 0 if count else self._empty + 1
-        return self._empty >= (1 if self._received >= self._expected else _EMPTY_ANSWERS)
+    def is_empty(self, received: int) -> bool:
+        """Return whether the queue is empty.
+
+        Args:
+            received: How many messages the latest answer held.
+        """
+        self._received += received
+        self._empty_answers = 0 if received else self._empty_answers + 1
+        return self._empty_answers >= (1 if self._received >= self._expected else _EMPTY_ANSWERS)
 
 
 @contextmanager
-def looking(
-    sqs: Any, queue: Queue, warn: list[str], *, at_most: int | None = None
-) -> Iterator[Iterator[Waiting]]:
-    """See each message of a queue once, and give all back at the end, whatever happens.
+def peek(
+    sqs: SQSClient,
+    queue: Queue,
+    warnings: list[str],
+    *,
+    at_most: int | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> Iterator[Iterator[ReceivedMessage]]:
+    """Yield each message of a queue once, and give all of them back at the end in any case.
 
-    Every look counts as a receive. Where SQS moves a message away after so many, the look ends
-    once it meets a message with one left; how many the others have left, SQS does not show.
+    Each message's receives go up by one. Where SQS moves a message away after a number of
+    receives, this stops once a message has one receive left; SQS does not show how many the others
+    have left.
 
     Args:
         sqs: A boto3 client.
         queue: The queue.
-        warn: Gets a line when the look ends early.
-        at_most: Receives no more than so many messages. Default: all.
+        warnings: Gets a line if this stops before the end.
+        at_most: Receive no more than so many messages. Default: all.
+        progress: Is notified of how many were received, and given back.
     """
-    held = Held(sqs, queue.url)
-    progress = Progress("looking", queue.waiting if at_most is None else at_most)
-    seen = _look(sqs, queue, held, warn, at_most=at_most, progress=progress)
+    held = HeldMessages(sqs, queue.url)
+    progress.start("receiving", queue.visible if at_most is None else at_most)
+    messages = _receive_all(sqs, queue, held, warnings, at_most=at_most, progress=progress)
     try:
-        with progress:
-            yield seen
+        yield messages
     finally:
-        held.give_back()
+        held.give_back(progress)
 
 
-def _look(
-    sqs: Any,
+def _receive_all(
+    sqs: SQSClient,
     queue: Queue,
-    held: Held,
-    warn: list[str],
+    held: HeldMessages,
+    warnings: list[str],
     *,
     at_most: int | None,
     progress: Progress,
-) -> Iterator[Waiting]:
+) -> Iterator[ReceivedMessage]:
     limit = queue.max_receives
     if limit == 1:
-        warn.append(
-            f"{queue.name} moves a message away after one receive: looking would be that one"
+        warnings.append(
+            f"{queue.name} moves a message away after one receive: nothing was received"
         )
         return
-    hidden = _MIN_HIDDEN_SECONDS + 2 * queue.waiting // _SLOWEST_PER_SECOND
+    hidden = _MIN_HIDDEN_SECONDS + 2 * queue.visible // _SLOWEST_PER_SECOND
     hidden = min(hidden, _MAX_HIDDEN_SECONDS)
-    emptiness = Emptiness(queue.waiting)
-    known: set[bytes] = set()
+    detector = EmptyQueueDetector(queue.visible)
+    seen: set[bytes] = set()
     received = 0
     ends = False
     while not ends and (at_most is None or received < at_most):
-        count = BATCH if at_most is None else min(BATCH, at_most - received)
-        # How often messages were received shows only by one more receive: so of one at first.
+        count = BATCH_SIZE if at_most is None else min(BATCH_SIZE, at_most - received)
+        # SQS shows how often messages were received only with one more receive: begin with one.
         batch = receive(sqs, queue.url, hidden, 1 if limit and not received else count)
         held.add(batch)
         received += len(batch)
         progress.advance(len(batch))
-        most = max((waiting.receives for waiting in batch), default=0)
-        ends = emptiness.after(len(batch))
-        if ends and (more := may_hide_more(held.count + queue.hidden)):
-            warn.append(more)
+        most = max((message.receives for message in batch), default=0)
+        ends = detector.is_empty(len(batch))
+        if ends and (warning := in_flight_warning(held.count + queue.hidden)):
+            warnings.append(warning)
         if limit is not None and most >= limit - 1:
             ends = True
-            warn.append(
-                f"stopped looking: a message was received {most} of {limit} times, after which "
+            warnings.append(
+                f"stopped early: a message was received {most} of {limit} times, after which "
                 f"{queue.name} moves it away"
             )
-        for waiting in batch:
-            identity = waiting.id.encode()
-            if identity not in known:
-                known.add(identity)
-                yield waiting
+        for message in batch:
+            identity = message.id.encode(errors="replace")
+            if identity not in seen:
+                seen.add(identity)
+                yield message

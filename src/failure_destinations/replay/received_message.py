@@ -1,4 +1,4 @@
-"""A message in hand: a failed event, or what else was in the queue."""
+"""A received message: a failed event, or something else that was in the queue."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from failure_destinations.runtime.json_text import is_json
 
 
 @dataclass(frozen=True)
-class Waiting:
+class ReceivedMessage:
     """A message of a queue or of a backup.
 
     Attributes:
-        message: As SQS returned it.
-        event: The failed event in it; None if it is none.
-        reason: What it is instead; None if it is a failed event.
+        message: The message as SQS returned it.
+        event: The failed event in it; None if it does not hold one.
+        reason: What it is instead of a failed event, in a few words; None if it is one.
     """
 
     message: Mapping[str, Any]
@@ -29,8 +29,8 @@ class Waiting:
     reason: str | None = None
 
     @classmethod
-    def of(cls, message: Mapping[str, Any]) -> Waiting:
-        """Read a message."""
+    def of(cls, message: Mapping[str, Any]) -> ReceivedMessage:
+        """Parse a message as SQS returned it."""
         try:
             return cls(message, parse(message))
         except NotAFailedEvent as error:
@@ -42,32 +42,45 @@ class Waiting:
         return str(self.message.get("MessageId", ""))
 
     @property
-    def receipt(self) -> str:
-        """What SQS wants to see to delete it; empty for one of a backup."""
+    def receipt_handle(self) -> str:
+        """What SQS needs to delete or hide the message; empty for a message of a backup."""
         return str(self.message.get("ReceiptHandle", ""))
 
     @property
+    def body(self) -> str:
+        """The message's body."""
+        return str(self.message.get("Body", ""))
+
+    @property
     def receives(self) -> int:
-        """How often it was received, this time included."""
+        """How often the message was received, this time included."""
         return int((self.message.get("Attributes") or {}).get("ApproximateReceiveCount", 1))
 
     @property
     def size(self) -> int:
-        """Bytes of the payload, or of a message that is no failed event."""
-        text = str(self.message.get("Body", "")) if self.event is None else self.event.payload
+        """Bytes of the payload; of the body if the message is not a failed event."""
+        text = self.body if self.event is None else self.event.payload
         return len(text.encode(errors="replace"))
 
     @property
-    def time(self) -> datetime | None:
-        """When it failed, else when the message was sent."""
-        if self.event is not None and self.event.timestamp is not None:
-            return self.event.timestamp
+    def sent(self) -> datetime | None:
+        """When the message was sent; None if the message does not say."""
         sent = (self.message.get("Attributes") or {}).get("SentTimestamp")
         return None if sent is None else datetime.fromtimestamp(int(sent) / 1000, timezone.utc)
 
     @property
+    def time(self) -> datetime | None:
+        """When the event failed; if that is not known, when the message was sent."""
+        if self.event is not None and self.event.timestamp is not None:
+            return self.event.timestamp
+        return self.sent
+
+    @property
     def key(self) -> bytes:
-        """The same for each delivery of one event: SNS and SQS may deliver it more than once."""
+        """A digest that is the same for each delivery of one event.
+
+        SNS and SQS may deliver an event more than once.
+        """
         event = self.event
         if event is None or event.request_id is None:
             parts = [self.id]
@@ -79,12 +92,12 @@ class Waiting:
         return digest.digest()
 
     def matches_id(self, start: str) -> bool:
-        """Tell whether the message's or the request's id begins so."""
+        """Return whether the message's id or the request's id begins with a text."""
         request = "" if self.event is None else self.event.request_id or ""
         return self.id.startswith(start) or request.startswith(start)
 
-    def json(self) -> str:
-        """Return all that is known as one line of JSON; the payload as it is written."""
+    def to_json(self) -> str:
+        """Return all that is known as one line of JSON, with the payload as it is written."""
         known: dict[str, Any] = {"id": self.id, "receives": self.receives, "size": self.size}
         known["time"] = None if self.time is None else self.time.isoformat()
         event = self.event
@@ -102,7 +115,7 @@ class Waiting:
             obstacle=event.obstacle,
             sender=event.sender,
         )
-        # A line end in JSON is never in a string, so that a space means the same.
+        # A line end in JSON is never in a string, so a space means the same.
         payload = re.sub(r"[\r\n]", " ", event.payload)
         written = payload if is_json(payload) else json.dumps(payload)
         return f'{json.dumps(known)[:-1]}, "payload": {written}}}'

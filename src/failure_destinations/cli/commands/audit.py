@@ -14,9 +14,9 @@ import click
 
 from failure_destinations.cache import cache_directory
 from failure_destinations.deployed.session import Aws
-from failure_destinations.errors import CommandError, aws_message, is_of_aws
+from failure_destinations.errors import CommandError, aws_message, is_aws_error
 
-from ..progress import Progress
+from ..progress import ProgressBar
 from ..report_formats import Report, Reported
 from ..reporting import Reporting, reporting_options
 
@@ -137,7 +137,7 @@ def _run(auditor: Auditor, journal: Journal) -> Audit:
         raise CommandError(str(error)) from None
     except Exception as error:
         bars.end()
-        if is_of_aws(error):
+        if is_aws_error(error):
             _stop(aws_message(error), journal, _BLIND)
         raise
     bars.end()
@@ -150,13 +150,13 @@ class _Bars:
 
     def __init__(self) -> None:
         self._what = ""
-        self._bar: Progress | None = None
+        self._bar: ProgressBar | None = None
 
     def show(self, what: str, done: int, total: int) -> None:
         """Show that more is done."""
         if what != self._what:
             self.end()
-            self._what, self._bar = what, Progress(what, total)
+            self._what, self._bar = what, ProgressBar(what, total)
         if self._bar is not None:
             self._bar.advance(done)
 

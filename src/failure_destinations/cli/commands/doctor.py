@@ -10,15 +10,16 @@ from collections.abc import Sequence
 
 import click
 
-from failure_destinations.deployed.session import Aws, aws_options
+from failure_destinations.deployed.session import Aws
 from failure_destinations.doctor import render
 from failure_destinations.doctor.commands import in_shell
 from failure_destinations.doctor.examine import Examination, examine
 from failure_destinations.doctor.findings import Finding
 from failure_destinations.text import plural, printable
 
+from ..options import aws_options
 from ..parameters import NameType
-from ..progress import Progress
+from ..progress import ProgressBar
 
 _TO_FIX = 1
 _NOT_KNOWN = 2
@@ -98,7 +99,7 @@ def command(
     Exit status: 0 if there is nothing to fix, 1 if there is, 2 if something is not known and there
     is nothing else to fix.
     """
-    with Progress("reading from AWS", None) as progress:
+    with ProgressBar("reading from AWS", None) as progress:
         examined = examine(
             aws,
             stack,

@@ -1,25 +1,30 @@
-"""`failure-destinations list`: what waits in a queue."""
+"""`failure-destinations list`: the failed events in a queue."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 import click
 
-from failure_destinations.deployed.queues import Choice, Queue, queue_options
-from failure_destinations.deployed.session import Aws, aws_options
-from failure_destinations.errors import CommandError
-from failure_destinations.replay.filters import Filter, filter_options
-from failure_destinations.replay.peek import looking
-from failure_destinations.replay.received_message import Waiting
-from failure_destinations.text import age, cut, plural, print_table, size
+from failure_destinations.deployed.queues import Queue, QueueChoice
+from failure_destinations.deployed.session import Aws
+from failure_destinations.replay.filters import Filter
+from failure_destinations.replay.peek import peek
+from failure_destinations.replay.received_message import ReceivedMessage
+from failure_destinations.text import age, cut, plural, size
 
+from ..options import aws_options, filter_options, queue_options
+from ..output import note, warn
 from ..parameters import MIN_ID
+from ..progress import ProgressBar
+from ..tables import print_table
 
 _MESSAGE_LENGTH = 60
-
+_HEADINGS = ("ID", "AGE", "FUNCTION", "ERROR", "ATTEMPTS", "SIZE")
 
 _EXAMPLES = """\b
 Examples:
@@ -28,6 +33,17 @@ Examples:
   failure-destinations list --queue my-queue --function 'orders*' --since 12h
   failure-destinations list --stack Reports --json | jq .payload
 """
+
+
+class _Row(NamedTuple):
+    """A line of the table; it holds no payload, so that many fit into memory."""
+
+    id: str
+    time: datetime | None
+    function: str
+    error: str
+    attempts: str
+    size: str
 
 
 @click.command("list", epilog=_EXAMPLES)
@@ -40,101 +56,88 @@ Examples:
     default=1000,
     show_default=True,
     metavar="N",
-    help="Show no more.",
+    help="Show no more than N.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with the payload.")
 @aws_options
-def command(*, aws: Aws, choice: Choice, chosen: Filter, at_most: int, as_json: bool) -> None:
-    """Show the failed events that wait in a queue.
+def command(*, aws: Aws, choice: QueueChoice, chosen: Filter, at_most: int, as_json: bool) -> None:
+    """Show the failed events in a queue.
 
-    Nothing is deleted, and each message is given back at the end. What is no failed event is shown
-    as what it is.
+    Nothing is deleted, and each message is given back at the end. A message that is not a failed
+    event is shown with what it is instead.
 
-    A look counts as a receive. Where the queue moves a message away after a number of them, it
-    needs --spend-receives: SQS shows how many are left only with one more, so that some messages
-    may be moved. The look ends once one is seen that has a single receive left.
+    Listing counts as a receive of each message. Where the queue moves a message away after a
+    number of receives, it needs --spend-receives: SQS shows how many are left only with one more,
+    so that some messages may be moved. Listing ends once it sees a message with a single receive
+    left.
     """
-    queue = choice.find_to_look(aws)
-    warn_of(queue)
+    queue = choice.find_to_peek(aws)
+    warn_of_consumers(queue)
     warnings: list[str] = []
-    with looking(aws.client("sqs"), queue, warnings) as seen:
-        found = islice((waiting for waiting in seen if chosen.matches(waiting)), at_most)
-        count = _print_json(found) if as_json else _print_rows(list(found))
-    for line in warnings:
-        click.echo(f"warning: {line}", err=True)
+    sqs = aws.client("sqs")
+    with ProgressBar() as progress, peek(sqs, queue, warnings, progress=progress) as messages:
+        found = islice((message for message in messages if chosen.matches(message)), at_most)
+        count = _print_json(found) if as_json else _print_rows([_row(message) for message in found])
+    warn(warnings)
     if not as_json:
-        _print_end(queue, count, at_most, chosen)
+        _print_summary(queue, count, at_most, chosen)
 
 
-def warn_of(queue: Queue) -> None:
-    """Warn of what a look into the queue may do."""
+def warn_of_consumers(queue: Queue) -> None:
+    """Warn of the functions that drain a queue which the command receives from."""
     if queue.consumers:
-        click.echo(
-            f"warning: {', '.join(queue.consumers)} drains this queue: a look counts as one of "
-            "its attempts, and it does not get what is looked at meanwhile",
-            err=True,
+        names = ", ".join(queue.consumers)
+        note(
+            f"warning: {names} drains this queue: each receive counts as one of its attempts, and "
+            "it does not get the messages that are received here meanwhile"
         )
 
 
-def find_one(aws: Aws, queue: Queue, id: str) -> Waiting:
-    """Return the message whose id or request id begins so.
-
-    Raises:
-        CommandError: It is not in the queue.
-    """
-    warnings: list[str] = []
-    with looking(aws.client("sqs"), queue, warnings) as seen:
-        found = next((waiting for waiting in seen if waiting.matches_id(id)), None)
-    for line in warnings:
-        click.echo(f"warning: {line}", err=True)
-    if found is None:
-        hidden = f"; {plural(queue.hidden, 'message')} cannot be seen now" if queue.hidden else ""
-        raise CommandError(f"{queue.name} holds no message {id!r}{hidden}")
-    return found
-
-
-def _print_json(found: Iterator[Waiting]) -> int:
+def _print_json(found: Iterable[ReceivedMessage]) -> int:
     count = 0
-    for count, waiting in enumerate(found, 1):  # noqa: B007 - the last is the count
-        click.echo(waiting.json())
+    for count, message in enumerate(found, 1):  # noqa: B007 - the last is the count
+        click.echo(message.to_json())
     return count
 
 
-def _print_rows(found: Sequence[Waiting]) -> int:
-    if not found:
+def _print_rows(rows: Sequence[_Row]) -> int:
+    if not rows:
         return 0
-    length = _unambiguous(found)
-    oldest_first = sorted(found, key=lambda waiting: (waiting.time is None, waiting.time))
-    rows = [(waiting.id[:length], age(waiting.time), *_told(waiting)) for waiting in oldest_first]
-    headings = ("ID", "AGE", "FUNCTION", "ERROR", "ATTEMPTS", "SIZE")
-    print_table(headings, rows, right=("AGE", "ATTEMPTS", "SIZE"))
-    return len(found)
+    length = _unambiguous_length({row.id for row in rows})
+    oldest_first = sorted(rows, key=lambda row: (row.time is None, row.time))
+    cells = [(row.id[:length], age(row.time), *row[2:]) for row in oldest_first]
+    print_table(_HEADINGS, cells, right=("AGE", "ATTEMPTS", "SIZE"))
+    return len(rows)
 
 
-def _told(waiting: Waiting) -> tuple[str, str, str, str]:
-    event = waiting.event
+def _row(message: ReceivedMessage) -> _Row:
+    event = message.event
+    bytes_ = size(message.size)
     if event is None:
-        return "-", f"no failed event: {waiting.reason}", "-", size(waiting.size)
+        reason = cut(f"not a failed event: {message.reason}", _MESSAGE_LENGTH)
+        return _Row(message.id, message.time, "-", reason, "-", bytes_)
     function = event.called or (f"? {event.sender}" if event.sender else "?")
     error = ": ".join(filter(None, (event.error_type, event.error_message))) or "?"
     attempts = "?" if event.attempts is None else str(event.attempts)
-    return function, cut(error, _MESSAGE_LENGTH), attempts, size(waiting.size)
+    return _Row(message.id, message.time, function, cut(error, _MESSAGE_LENGTH), attempts, bytes_)
 
 
-def _print_end(queue: Queue, count: int, at_most: int, chosen: Filter) -> None:
+def _print_summary(queue: Queue, count: int, at_most: int, chosen: Filter) -> None:
     sys.stdout.flush()
-    kind = "message" if not chosen.any else "matching failed event"
+    kind = "matching failed event" if chosen.excludes_any else "message"
     line = f"{plural(count, kind)} in {queue.name}"
     if count == at_most:
         line += f"; there may be more than --max {at_most}"
     if queue.hidden:
-        line += f"; {queue.hidden:,} more cannot be seen now: others have them, or they are delayed"
-    click.echo(line, err=True)
+        line += (
+            f"; {queue.hidden:,} more cannot be received now: other consumers have them, or they "
+            "are delayed"
+        )
+    note(line)
 
 
-def _unambiguous(found: Sequence[Waiting]) -> int:
-    """Return how many characters tell the ids apart."""
-    ids = {waiting.id for waiting in found}
+def _unambiguous_length(ids: set[str]) -> int:
+    """Return how many characters distinguish the ids."""
     longest = max(map(len, ids))
     lengths = (n for n in range(MIN_ID, longest) if len({id[:n] for id in ids}) == len(ids))
     return next(lengths, longest)

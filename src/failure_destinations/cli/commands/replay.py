@@ -11,24 +11,30 @@ from pathlib import Path
 
 import click
 
-from failure_destinations.deployed.queues import Choice, queue_options
-from failure_destinations.deployed.session import Aws, aws_options
+from failure_destinations.deployed.queues import QueueChoice
+from failure_destinations.deployed.session import Aws
 from failure_destinations.errors import CommandError
 from failure_destinations.replay.backup import Backup, check_backup, read_backup, read_done
-from failure_destinations.replay.filters import Filter, filter_options
-from failure_destinations.replay.peek import looking
-from failure_destinations.replay.received_message import Waiting
-from failure_destinations.replay.run import Replaying, Tally
+from failure_destinations.replay.filters import Filter
+from failure_destinations.replay.peek import peek
+from failure_destinations.replay.plan import Plan, make_plan
+from failure_destinations.replay.received_message import ReceivedMessage
+from failure_destinations.replay.run import ReplayRun
+from failure_destinations.replay.selection import Selection
 from failure_destinations.replay.sources import FileSource, QueueSource, Source
+from failure_destinations.replay.tally import Tally
 from failure_destinations.runtime import FailedEvent, Outcome, replay
-from failure_destinations.text import cut, plain, plural, print_table
+from failure_destinations.text import plural, printable
 
+from ..options import aws_options, filter_options, queue_options
+from ..output import note, warn
 from ..parameters import FunctionType, RateType
-from .list import warn_of
+from ..progress import ProgressBar
+from ..tables import print_table
+from .list import warn_of_consumers
 
 _MAX_CONCURRENCY = 256
-_MESSAGE_LENGTH = 80
-
+_MAX_BROKEN_LINES = 10
 
 _EXAMPLES = """\b
 Examples:
@@ -65,7 +71,7 @@ Examples:
     "--backup",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.jsonl",
-    help="Write each event there, on the disk, before anything is deleted.",
+    help="Write each event to this file, on the disk, before anything is deleted.",
 )
 @click.option(
     "--from-backup",
@@ -77,12 +83,13 @@ Examples:
     "--function-name",
     type=FunctionType(),
     metavar="NAME",
-    help="What to invoke for events from a function's dead-letter queue, which do not name it.",
+    help="The function to invoke for events from a function's dead-letter queue, which do not name "
+    "it.",
 )
 @click.option(
     "--any-sender",
     is_flag=True,
-    help="Give --function-name also what SQS says another function sent.",
+    help="Invoke --function-name also for events that SQS says another function sent.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
 @aws_options
@@ -91,7 +98,7 @@ def command(
     context: click.Context,
     *,
     aws: Aws,
-    choice: Choice,
+    choice: QueueChoice,
     chosen: Filter,
     at_most: int | None,
     yes: bool,
@@ -109,30 +116,29 @@ def command(
     Without --yes nothing is run: it counts what would be. Each event goes to the function, alias
     or version that failed, with its payload byte for byte, synchronously: a second failure does
     not go through the failure destination again. A message is deleted only after its handler
-    succeeded. What fails stays in the queue, and so does what is no failed event.
+    succeeded. What fails stays in the queue, and so does a message that is not a failed event.
 
     An event that was delivered twice is run once. After a lost answer nobody knows whether the
     handler ran: that counts as failed, and stays hidden for 15 minutes, while it may still run;
-    handlers should be idempotent anyway. A replay runs no on_success destination: Lambda calls
-    those of asynchronous invocations alone.
+    handlers should be idempotent anyway. A replay runs no on_success destination: Lambda invokes
+    those for asynchronous invocations only.
 
     Where the queue moves a message away after a number of receives, counting and choosing need
     --spend-receives: both receive messages that are not replayed, and may have some moved. SQS
     hands out about 120,000 messages at once: where so many stay, a run ends early, says so, and
-    can be repeated once they are less.
+    can be repeated once there are fewer.
 
-    The channel's
-    copies (--from copies) stay when their events are replayed from the main queue: choose among
-    them by id or time, and name the function, which they do not. What SQS says another function
-    sent is left, unless --any-sender is given.
+    The channel's copies (--from copies) stay when their events are replayed from the main queue:
+    choose among them by id or time, and name the function, which they do not. Copies that SQS says
+    another function sent are left, unless --any-sender is given.
 
-    Ctrl-C takes no new events, waits for those that run, and says what was done; a second one
-    gives up at once.
+    Ctrl-C takes no new events, waits for the handlers that run, and prints what was done; a second
+    one ends at once.
 
     --backup FILE.jsonl also writes FILE.jsonl.done, the events that succeeded, which a later
     --from-backup FILE.jsonl leaves out: delete it to replay them all.
 
-    Exit status: 0 if all that was meant succeeded, 1 if some failed or stay, 2 for a mistake.
+    Exit status: 0 if all that was chosen succeeded, 1 if some failed or stay, 2 for a mistake.
     """
     if dry_run and yes:
         raise CommandError("--dry-run and --yes exclude each other: leave one out")
@@ -147,12 +153,13 @@ def command(
             "a copy stays when its event is replayed from the main queue: to run nothing twice, "
             "choose those that never arrived there with --id, --since or --until"
         )
-    chosen = dataclasses.replace(chosen, default_function=function_name, any_sender=any_sender)
+    selection = Selection(chosen, function_name, any_sender)
     if not yes:
-        unreadable: list[int] = []
-        with _seen(aws, choice, from_backup, unreadable) as seen:
-            _print_dry_run(seen, chosen, at_most, as_json=as_json)
-        context.exit(1 if unreadable else 0)
+        broken: list[int] = []
+        with _messages(aws, choice, from_backup, broken) as messages:
+            plan = make_plan(messages, selection, at_most)
+        _print_plan(plan, as_json=as_json)
+        context.exit(1 if broken else 0)
     client = aws.lambda_client(connections=concurrency)
 
     def invoke(event: FailedEvent) -> Outcome:
@@ -161,18 +168,20 @@ def command(
     source = _source(aws, choice, chosen, from_backup, concurrency)
     path = from_backup or backup
     notes = None if path is None else Backup(path, write_messages=from_backup is None)
-    run = Replaying(
-        source,
-        invoke,
-        chosen=chosen,
-        concurrency=concurrency,
-        rate=rate,
-        at_most=at_most,
-        backup=notes,
-        done=None if path is None else read_done(path),
-    )
     try:
-        tally = run.run()
+        with ProgressBar(at_once=True) as progress:
+            run = ReplayRun(
+                source,
+                invoke,
+                selection=selection,
+                concurrency=concurrency,
+                rate=rate,
+                at_most=at_most,
+                backup=notes,
+                done_before=None if path is None else read_done(path),
+                progress=progress,
+            )
+            tally = run.run()
     finally:
         if notes is not None:
             notes.close()
@@ -182,92 +191,73 @@ def command(
 
 
 def _source(
-    aws: Aws, choice: Choice, chosen: Filter, from_backup: Path | None, concurrency: int
+    aws: Aws, choice: QueueChoice, chosen: Filter, from_backup: Path | None, concurrency: int
 ) -> Source:
     if from_backup is not None:
         return FileSource(from_backup)
-    # Receiving is what a replay is for, but not of what was not chosen.
-    queue = choice.find_to_look(aws) if chosen.any else choice.find(aws)
+    # All that is received is replayed, so that no receive is wasted, unless a filter leaves some.
+    queue = choice.find_to_peek(aws) if chosen.excludes_any else choice.find(aws)
     if queue.consumers:
-        click.echo(
-            f"warning: {', '.join(queue.consumers)} drains this queue too: each event goes to "
-            "one of you",
-            err=True,
-        )
+        warn([f"{', '.join(queue.consumers)} drains this queue too: each event goes to one of you"])
     return QueueSource(aws.client("sqs", connections=concurrency + 10), queue)
 
 
 @contextmanager
-def _seen(
-    aws: Aws, choice: Choice, from_backup: Path | None, broken: list[int]
-) -> Iterator[Iterator[Waiting]]:
-    """See what would be replayed, and leave it as it is; `broken` gets lines of a backup."""
-    warnings: list[str] = []
+def _messages(
+    aws: Aws, choice: QueueChoice, from_backup: Path | None, broken: list[int]
+) -> Iterator[Iterator[ReceivedMessage]]:
+    """Yield the messages that a run would get, and leave them as they are."""
     if from_backup is not None:
         done = read_done(from_backup)
         yield (one for one in read_backup(from_backup, broken) if one.key not in done)
-        warnings += _broken(broken)
-    else:
-        queue = choice.find_to_look(aws)
-        warn_of(queue)
-        with looking(aws.client("sqs"), queue, warnings) as seen:
-            yield seen
-    for line in warnings:
-        click.echo(f"warning: {line}", err=True)
+        warn(_broken_lines(broken))
+        return
+    warnings: list[str] = []
+    queue = choice.find_to_peek(aws)
+    warn_of_consumers(queue)
+    sqs = aws.client("sqs")
+    with ProgressBar() as progress, peek(sqs, queue, warnings, progress=progress) as messages:
+        yield messages
+    warn(warnings)
 
 
-def _broken(lines: list[int]) -> list[str]:
+def _broken_lines(lines: list[int]) -> list[str]:
     if not lines:
         return []
-    shown = ", ".join(map(str, lines[:10])) + (", …" if len(lines) > 10 else "")  # noqa: PLR2004
-    return [f"{plural(len(lines), 'line')} of the backup cannot be read: {shown}"]
+    shown = ", ".join(map(str, lines[:_MAX_BROKEN_LINES]))
+    more = ", …" if len(lines) > _MAX_BROKEN_LINES else ""
+    return [f"{plural(len(lines), 'line')} of the backup cannot be read: {shown}{more}"]
 
 
-def _print_dry_run(
-    seen: Iterator[Waiting], chosen: Filter, at_most: int | None, *, as_json: bool
-) -> None:
-    counts: Counter[tuple[str, str, str]] = Counter()
-    stay: Counter[str] = Counter()
-    for waiting in seen:
-        event = waiting.event
-        sent_by = _sent_by(event.sender if event else None)
-        if event is None:
-            stay["no failed event"] += 1
-        elif not chosen.matches(waiting):
-            stay["not chosen"] += 1
-        elif event.function is None and chosen.default_function is None:
-            stay[f"of a function's dead-letter queue{sent_by}, without --function-name"] += 1
-        elif chosen.is_of_another(event):
-            stay[f"for another function{sent_by}, without --any-sender"] += 1
-        elif event.obstacle is not None:
-            stay[event.obstacle] += 1
-        else:
-            function = event.called or chosen.default_function or "?"
-            counts[function, event.error_type or "?", event.sender or ""] += 1
-        if at_most is not None and counts.total() >= at_most:
-            break
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
+    groups = plan.would_replay.most_common()
     if as_json:
         events = [
-            {"function": function, "error_type": error, "sender": sender or None, "count": count}
-            for (function, error, sender), count in counts.most_common()
+            {
+                "function": group.function,
+                "error_type": group.error_type,
+                "sender": group.sender or None,
+                "count": count,
+            }
+            for group, count in groups
         ]
-        click.echo(json.dumps({"would_replay": events, "would_stay": dict(stay)}))
+        click.echo(json.dumps({"would_replay": events, "would_stay": dict(plan.would_stay)}))
         return
-    if counts:
+    if groups:
         rows = [
-            (f"{count:,}", function + _sent_by(sender), error)
-            for (function, error, sender), count in counts.most_common()
+            (f"{count:,}", group.function + _sent_by(group.sender), group.error_type)
+            for group, count in groups
         ]
         print_table(("EVENTS", "FUNCTION", "ERROR"), rows, right=("EVENTS",))
-    click.echo(f"would replay {plural(counts.total(), 'event')}; nothing was run or deleted")
-    for reason, count in stay.items():
-        click.echo(f"would leave {count:,}: {reason}")
-    if counts:
+    click.echo(f"would replay {plural(plan.total, 'event')}; nothing was run or deleted")
+    for reason, count in plan.would_stay.items():
+        click.echo(f"would leave {count:,}: {printable(reason)}")
+    if groups:
         click.echo("to replay them: the same command with --yes")
 
 
-def _sent_by(sender: str | None) -> str:
-    return f", sent by {plain(sender)}" if sender else ""
+def _sent_by(sender: str) -> str:
+    return f", sent by {sender}" if sender else ""
 
 
 def _print_tally(tally: Tally, broken: list[int], *, as_json: bool, from_file: bool) -> None:
@@ -282,31 +272,41 @@ def _print_tally(tally: Tally, broken: list[int], *, as_json: bool, from_file: b
         return
     if tally.errors:
         rows = [
-            (f"{count:,}", function, cut(error, _MESSAGE_LENGTH))
+            (f"{count:,}", function, error)
             for (function, error), count in tally.errors.most_common()
         ]
         print_table(("FAILED", "FUNCTION", "ERROR"), rows, right=("FAILED",))
+    for line in _tally_lines(tally, from_file=from_file):
+        click.echo(line)
+    warn(f"succeeded, but is not deleted: {line}" for line in tally.not_deleted)
+    warn(_broken_lines(broken))
+    if tally.stopped:
+        note(f"stopped: {tally.stopped}")
+    if tally.interrupted:
+        note("interrupted: the rest is in the queue as before")
+
+
+def _tally_lines(tally: Tally, *, from_file: bool) -> Iterator[str]:
     deleted = ", deleted from the queue" if tally.succeeded and not from_file else ""
-    click.echo(f"{tally.succeeded:,} succeeded{deleted}")
-    stay = "" if from_file else ", still in the queue"
+    yield f"{tally.succeeded:,} succeeded{deleted}"
+    left = "" if from_file else " (left in the queue)"
+    one = tally.no_events == 1
     lines = [
-        (tally.failed, f"failed{stay}"),
-        (tally.without_function, f"of a function's dead-letter queue{stay}: pass --function-name"),
-        (tally.no_events, f"no failed event{stay}"),
-        (tally.not_meant, f"not chosen{stay}"),
-        (tally.of_others, f"sent by another function{stay}: --any-sender replays them too"),
+        (tally.failed, f"failed{left}"),
+        (
+            tally.without_function,
+            f"from a function's dead-letter queue{left}: pass --function-name",
+        ),
+        (
+            tally.no_events,
+            f"{'message is not a failed event' if one else 'messages are not failed events'}{left}",
+        ),
+        (tally.not_meant, f"not chosen{left}"),
+        (tally.of_others, f"sent by another function{left}: --any-sender replays them too"),
         (tally.duplicates, "delivered twice, not run twice"),
         (tally.done_before, "not run, having succeeded in an earlier run"),
         (tally.at_limit, "to be moved to the queue's own dead-letter queue by the next receive"),
     ]
     for count, text in lines:
         if count:
-            click.echo(f"{count:,} {text}")
-    for line in tally.not_deleted:
-        click.echo(f"warning: succeeded, but is not deleted: {line}", err=True)
-    for line in _broken(broken):
-        click.echo(f"warning: {line}", err=True)
-    if tally.stopped:
-        click.echo(f"stopped: {tally.stopped}", err=True)
-    if tally.interrupted:
-        click.echo("interrupted: the rest waits as before", err=True)
+            yield f"{count:,} {text}"

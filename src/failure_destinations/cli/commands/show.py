@@ -6,13 +6,18 @@ import sys
 
 import click
 
-from failure_destinations.deployed.queues import Choice, queue_options
-from failure_destinations.deployed.session import Aws, aws_options
-from failure_destinations.replay.received_message import Waiting
-from failure_destinations.text import age, laid_out, plain, size
+from failure_destinations.deployed.queues import QueueChoice
+from failure_destinations.deployed.session import Aws
+from failure_destinations.replay.find import find_message
+from failure_destinations.replay.received_message import ReceivedMessage
+from failure_destinations.runtime.json_text import is_json
+from failure_destinations.text import age, indented, printable, printable_lines, size
 
+from ..options import aws_options, queue_options
+from ..output import warn
 from ..parameters import IdType
-from .list import find_one, warn_of
+from ..progress import ProgressBar
+from .list import warn_of_consumers
 
 _EXAMPLES = """\b
 Examples:
@@ -27,37 +32,41 @@ Examples:
 @click.option("--raw", is_flag=True, help="Only the payload, byte for byte.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @aws_options
-def command(*, aws: Aws, choice: Choice, id: str, raw: bool, as_json: bool) -> None:
-    """Show one failed event in full.
+def command(*, aws: Aws, choice: QueueChoice, id: str, raw: bool, as_json: bool) -> None:
+    r"""Show one failed event in full.
 
     ID is the id of its message or request, or the first 8 characters, as `list` shows them. The
-    message stays in the queue; looking for it counts as a receive.
+    message stays in the queue; finding it counts as a receive.
+
+    Characters that a terminal would obey are shown escaped, such as \x1b; --raw and --json give
+    the payload as it is.
     """
-    queue = choice.find_to_look(aws)
-    warn_of(queue)
-    waiting = find_one(aws, queue, id)
-    event = waiting.event
+    queue = choice.find_to_peek(aws)
+    warn_of_consumers(queue)
+    warnings: list[str] = []
+    with ProgressBar() as progress:
+        message = find_message(aws.client("sqs"), queue, id, warnings, progress=progress)
+    warn(warnings)
     if raw:
-        text = str(waiting.message.get("Body", "")) if event is None else event.payload
+        text = message.body if message.event is None else message.event.payload
         sys.stdout.buffer.write(text.encode(errors="replace"))
     elif as_json:
-        click.echo(waiting.json())
+        click.echo(message.to_json())
     else:
-        click.echo(_described(waiting))
+        click.echo(_described(message))
 
 
-def _described(waiting: Waiting) -> str:
-    event = waiting.event
-    when = "?" if waiting.time is None else f"{waiting.time:%Y-%m-%d %H:%M:%S} UTC"
+def _described(message: ReceivedMessage) -> str:
+    event = message.event
+    when = "?" if message.time is None else f"{message.time:%Y-%m-%d %H:%M:%S} UTC"
     known: list[tuple[str, object]] = [
-        ("message", waiting.id),
-        ("failed" if event else "sent", f"{when}, {age(waiting.time)} ago"),
-        ("received", f"{waiting.receives} times, this look included"),
+        ("message", message.id),
+        ("failed" if event else "sent", f"{when}, {age(message.time)} ago"),
+        ("received", f"{message.receives} times, this one included"),
     ]
     if event is None:
-        known.insert(1, ("is", f"no failed event: {waiting.reason}"))
-        text = str(waiting.message.get("Body", ""))
-        return f"{_lines(known)}\n\nbody, {size(waiting.size)}:\n{text}"
+        known.insert(1, ("is", f"not a failed event: {message.reason}"))
+        return _with_text(known, f"body, {size(message.size)}", message.body)
     known += [
         ("function", event.function_arn or "not named by a function's dead-letter queue"),
         ("sender", event.sender),
@@ -69,8 +78,10 @@ def _described(waiting: Waiting) -> str:
         ("attempts", event.attempts),
         ("obstacle", event.obstacle),
     ]
-    return f"{_lines(known)}\n\npayload, {size(waiting.size)}:\n{laid_out(event.payload)}"
+    payload = indented(event.payload) if is_json(event.payload) else event.payload
+    return _with_text(known, f"payload, {size(message.size)}", payload)
 
 
-def _lines(known: list[tuple[str, object]]) -> str:
-    return "\n".join(f"{name:10} {plain(str(value))}" for name, value in known if value is not None)
+def _with_text(known: list[tuple[str, object]], heading: str, text: str) -> str:
+    lines = [f"{name:10} {printable(str(value))}" for name, value in known if value is not None]
+    return "\n".join([*lines, "", f"{heading}:", printable_lines(text)])

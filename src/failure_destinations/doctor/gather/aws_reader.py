@@ -5,28 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from failure_destinations.deployed.aws_errors import is_access_denied, is_not_found
 from failure_destinations.errors import aws_message
 from failure_destinations.progress import Progress
 
 from ..facts import Unknown
 
 T = TypeVar("T")
-
-_DENIED = (
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthorizationError",
-    "UnauthorizedOperation",
-    "KMS.AccessDeniedException",
-)
-_MISSING = (
-    "NotFound",
-    "NotFoundException",
-    "ResourceNotFoundException",
-    "NoSuchEntity",
-    "QueueDoesNotExist",
-    "AWS.SimpleQueueService.NonExistentQueue",
-)
 
 
 class AwsReader:
@@ -51,9 +36,8 @@ class AwsReader:
         try:
             return call()
         except ClientError as error:
-            code = error.response["Error"].get("Code", "")
-            if code in _MISSING:
+            if is_not_found(error):
                 return None
-            return Unknown(action, None if code in _DENIED else aws_message(error))
+            return Unknown(action, None if is_access_denied(error) else aws_message(error))
         finally:
             self._progress.advance()

@@ -5,18 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
-from failure_destinations.deployed.queues import Choice
+from failure_destinations.deployed.queues import describe_queue
 from failure_destinations.deployed.session import Aws
-from failure_destinations.replay.peek import looking
-from failure_destinations.replay.received_message import Waiting
+from failure_destinations.replay.peek import peek
+from failure_destinations.replay.received_message import ReceivedMessage
 
 from ..facts import Channel, Copies, Copy, Queue, Unknown
 from .aws_reader import AwsReader
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
 
 
 def compare_copies(aws: Aws, channel: Channel, reader: AwsReader, at_most: int) -> Channel:
@@ -89,40 +85,40 @@ class _Comparison:
         age = (datetime.now(timezone.utc) - oldest).total_seconds()
         return dataclasses.replace(queue, seen_seconds=max(0.0, age))
 
-    def _messages(self, queue: Queue | None) -> Iterator[Waiting]:
+    def _messages(self, queue: Queue | None) -> Iterator[ReceivedMessage]:
         if queue is None or not queue.known:
             return
-        found = Choice(None, None, queue.url, "main").find(self._aws)
+        found = describe_queue(self._aws, queue.url)
         if found.consumers:
             self._drained_by = found.consumers[0]
             return
         if found.hidden:
             self._gaps.append(f"{found.hidden:,} messages of {found.name} are hidden now")
-        if not found.waiting:
+        if not found.visible:
             return
         if found.max_receives is not None:
             self._gaps.append(f"{found.name} moves messages away after a number of receives")
             return
-        sqs: SQSClient = self._aws.client("sqs")
+        sqs = self._aws.client("sqs")
         count = 0
-        with looking(sqs, found, self._gaps, at_most=self._at_most) as messages:
+        with peek(sqs, found, self._gaps, at_most=self._at_most) as messages:
             for count, message in enumerate(messages, 1):  # noqa: B007 - the last is the count
                 self._note_age(queue, message)
                 yield message
         if count >= self._at_most:
             self._gaps.append(f"{found.name} may hold more than --max {self._at_most}")
 
-    def _note_age(self, queue: Queue, message: Waiting) -> None:
-        sent = _sent(message)
-        if sent is not None:
-            self._oldest[queue.url] = min(sent, self._oldest.get(queue.url, sent))
+    def _note_age(self, queue: Queue, message: ReceivedMessage) -> None:
+        if message.sent is not None:
+            oldest = self._oldest.get(queue.url, message.sent)
+            self._oldest[queue.url] = min(message.sent, oldest)
 
 
-def _request_id(message: Waiting) -> str | None:
+def _request_id(message: ReceivedMessage) -> str | None:
     return None if message.event is None else message.event.request_id
 
 
-def _copy(id: str, message: Waiting) -> Copy:
+def _copy(id: str, message: ReceivedMessage) -> Copy:
     # A role's session is `AROAEXAMPLEID:session`; a user, or an account, has no colon.
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     sender = str((message.message.get("Attributes") or {}).get("SenderId", ""))
@@ -130,12 +126,7 @@ def _copy(id: str, message: Waiting) -> Copy:
     return Copy(
         request_id=id,
         size=message.size,
-        time=_sent(message),
+        time=message.sent,
         sender_role=role if session else None,
         session=session or None,
     )
-
-
-def _sent(message: Waiting) -> datetime | None:
-    sent = (message.message.get("Attributes") or {}).get("SentTimestamp")
-    return None if sent is None else datetime.fromtimestamp(int(sent) / 1000, timezone.utc)

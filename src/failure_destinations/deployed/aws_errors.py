@@ -1,0 +1,81 @@
+"""The error codes of AWS's answers: the one place that knows how each service spells them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+ACCESS_DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        # SNS.
+        "AuthorizationError",
+        # S3, for HEAD requests, which have no body.
+        "Forbidden",
+        "403",
+        # SQS, for the key of a queue.
+        "KMS.AccessDeniedException",
+        # EC2.
+        "UnauthorizedOperation",
+    }
+)
+NOT_FOUND = frozenset(
+    {
+        # SQS's query protocol.
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        "NoSuchBucket",
+        # IAM.
+        "NoSuchEntity",
+        "NotFound",
+        "NotFoundException",
+        "PipelineNotFoundException",
+        "ResourceNotFoundException",
+        "StateMachineDoesNotExist",
+    }
+)
+THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        # S3.
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+# CloudFormation's answer for a stack that does not exist; its other uses are malformed requests.
+NO_SUCH_STACK = "ValidationError"
+
+_NOT_FOUND_SUFFIXES = ("NotFound", "NotFoundException")
+
+
+def error_code(error: ClientError) -> str:
+    """Return the code of AWS's answer, such as `AccessDenied`; empty if there is none."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_access_denied(error: ClientError) -> bool:
+    """Return whether the caller lacks a permission."""
+    return error_code(error) in ACCESS_DENIED
+
+
+def is_not_found(error: ClientError) -> bool:
+    """Return whether the resource does not exist."""
+    code = error_code(error)
+    return code in NOT_FOUND or code.endswith(_NOT_FOUND_SUFFIXES)
+
+
+def is_throttled(error: ClientError) -> bool:
+    """Return whether AWS asks for fewer requests."""
+    return error_code(error) in THROTTLED
+
+
+def is_fatal(error: ClientError) -> bool:
+    """Return whether every other request would get the same answer: throttled or expired."""
+    return is_throttled(error) or error_code(error) in EXPIRED

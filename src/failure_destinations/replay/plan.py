@@ -1,0 +1,87 @@
+"""What a run would do, counted without running anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from failure_destinations.text import printable
+
+from .received_message import ReceivedMessage
+from .selection import Selection
+
+
+class Group(NamedTuple):
+    """Events that a run would replay, as a plan counts them.
+
+    Attributes:
+        function: What would be invoked.
+        error_type: The error's class; `?` if the message does not say.
+        sender: The function that sent a copy, as SQS says; empty for other events.
+    """
+
+    function: str
+    error_type: str
+    sender: str
+
+
+@dataclass
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        would_replay: How many events would be replayed, by function, error and sender.
+        would_stay: How many messages would stay, by reason.
+    """
+
+    would_replay: Counter[Group] = field(default_factory=Counter)
+    would_stay: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """How many events would be replayed."""
+        return self.would_replay.total()
+
+
+def make_plan(
+    messages: Iterable[ReceivedMessage], selection: Selection, at_most: int | None = None
+) -> Plan:
+    """Return what a run would do with messages.
+
+    Args:
+        messages: The messages.
+        selection: Decides which of them would be replayed.
+        at_most: Stops at so many events. Default: counts all.
+    """
+    plan = Plan()
+    for message in messages:
+        _count(plan, message, selection)
+        if at_most is not None and plan.total >= at_most:
+            break
+    return plan
+
+
+def _count(plan: Plan, message: ReceivedMessage, selection: Selection) -> None:
+    event = message.event
+    verdict = selection.verdict(message)
+    if event is None or verdict != "replay":
+        plan.would_stay[_reason(message, verdict)] += 1
+    elif event.obstacle is not None:
+        plan.would_stay[event.obstacle] += 1
+    else:
+        function = selection.target(event)
+        plan.would_replay[Group(function, event.error_type or "?", event.sender or "")] += 1
+
+
+def _reason(message: ReceivedMessage, verdict: str) -> str:
+    sender = message.event.sender if message.event else None
+    sent_by = f", sent by {printable(sender)}" if sender else ""
+    return {
+        "not-an-event": "not a failed event",
+        "not-chosen": "not chosen",
+        "without-function": f"from a function's dead-letter queue{sent_by}, without "
+        "--function-name",
+        "other-sender": f"for another function{sent_by}, without --any-sender",
+    }[verdict]

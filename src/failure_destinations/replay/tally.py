@@ -1,0 +1,47 @@
+"""What became of the messages of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Tally:
+    """What became of the messages of a run.
+
+    Attributes:
+        succeeded: Events whose handler succeeded.
+        failed: Events whose handler failed, was not started or gave no answer; they stay.
+        errors: The failed ones by function and error.
+        duplicates: Second deliveries of an event, which were not run.
+        not_deleted: Ids of messages that succeeded and are still in the queue, with the reason.
+        no_events: Messages that are not failed events; they stay.
+        without_function: Events that do not name their function; they stay.
+        not_meant: Events that the filters exclude; they stay.
+        of_others: Events that another function sent than the one they would go to; they stay.
+        done_before: Events that succeeded in an earlier run, as noted beside its backup.
+        at_limit: Messages that stay and that SQS moves away with the next receive.
+        interrupted: Whether somebody stopped the run.
+        stopped: Why the run stopped by itself before the end; None if it did not.
+    """
+
+    succeeded: int = 0
+    failed: int = 0
+    errors: Counter[tuple[str, str]] = field(default_factory=Counter)
+    duplicates: int = 0
+    not_deleted: list[str] = field(default_factory=list)
+    no_events: int = 0
+    without_function: int = 0
+    not_meant: int = 0
+    of_others: int = 0
+    done_before: int = 0
+    at_limit: int = 0
+    interrupted: bool = False
+    stopped: str | None = None
+
+    @property
+    def all_succeeded(self) -> bool:
+        """Whether every event that was to be replayed succeeded and is out of the queue."""
+        stays = self.failed or self.without_function or self.not_deleted
+        return not (stays or self.interrupted or self.stopped)
