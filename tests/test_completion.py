@@ -1,4 +1,4 @@
-"""Shells complete the command's names, and import nothing for it."""
+"""Shells complete the command's names without importing the commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from failure_destinations.cli import group
+from failure_destinations.cli.group import LazyGroup
 
 COMMAND = "failure-destinations"
 VARIABLE = "_FAILURE_DESTINATIONS_COMPLETE"
@@ -27,23 +27,23 @@ def run(environment: Mapping[str, str]) -> str:
 
 
 @pytest.fixture
-def completion(monkeypatch: pytest.MonkeyPatch) -> ShellComplete:
-    """Complete a command whose modules cannot be imported."""
+def completion() -> ShellComplete:
+    """The completion of a group whose modules cannot be imported."""
     commands = {"list": ("no_module", "Show."), "replay": ("no_module", "Run again.")}
-    monkeypatch.setattr(group, "_COMMANDS", commands)
-    return ShellComplete(group.cli, {}, COMMAND, VARIABLE)
+    group = LazyGroup(name=COMMAND, lazy_commands=commands)
+    return ShellComplete(group, {}, COMMAND, VARIABLE)
 
 
 def test_completes_names_without_importing_commands(completion: ShellComplete) -> None:
-    """Names and their help are known before their modules are."""
+    """Their names and summaries are known without their modules."""
     found = {item.value: item.help for item in completion.get_completions([], "")}
     assert found == {"list": "Show.", "replay": "Run again."}
 
 
-def test_completes_what_has_begun(completion: ShellComplete) -> None:
-    """Only names that begin so, or options."""
+def test_completes_a_word_that_was_begun(completion: ShellComplete) -> None:
+    """Only names that begin like it, or options."""
     assert [item.value for item in completion.get_completions([], "re")] == ["replay"]
-    assert "--version" in [item.value for item in completion.get_completions([], "--")]
+    assert "--help" in [item.value for item in completion.get_completions([], "--")]
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_completes_what_has_begun(completion: ShellComplete) -> None:
         ("fish", "complete --no-files --command failure-destinations"),
     ],
 )
-def test_tells_shells_how_to_complete(shell: str, begins: str) -> None:
-    """Each shell gets a script of its own."""
+def test_prints_a_completion_script_for_each_shell(shell: str, begins: str) -> None:
+    """Each shell has a script of its own."""
     assert begins in run({VARIABLE: f"{shell}_source"})
 
 
 def test_completes_in_bash(tmp_path: Path) -> None:
-    """What bash sources completes in bash."""
+    """Bash completes a word after sourcing the script."""
     source = tmp_path / "source"
     source.write_text(run({VARIABLE: "bash_source"}))
     program = tmp_path / COMMAND

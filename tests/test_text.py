@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failure_destinations.text import printable, printable_lines
+from failure_destinations.text import age, cut, indented, printable, printable_lines, size
+
+from .runtime import messages
 
 ANY_TEXT = st.text(st.characters())
 HARMLESS = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]))
@@ -62,3 +66,47 @@ def test_keeps_the_lines_of_a_payload(text: str) -> None:
     """As many lines as there were, each of them printable."""
     lines = printable_lines(text).split("\n")
     assert lines == [printable(line) for line in text.split("\n")]
+
+
+@messages.patient
+@given(messages.payloads)
+def test_indents_json_without_changing_it(payload: str) -> None:
+    """Only white space between values changes."""
+
+    def without_space(text: str) -> list[str]:
+        return re.findall(r'"(?:[^"\\]|\\.)*"|[^\s"]', text)
+
+    assert without_space(indented(payload)) == without_space(payload)
+
+
+def test_indents_json() -> None:
+    """Each member has a line, indented by its depth."""
+    assert indented('{"a":[1, {}],"b":[]}') == ('{\n  "a": [\n    1,\n    {}\n  ],\n  "b": []\n}')
+
+
+def test_cuts_text_from_outside_to_one_line() -> None:
+    """Control characters are escaped, and the end is marked."""
+    assert cut("a\x1b[31m\nb" + "c" * 100, 15) == r"a\x1b[31m\nbcc…"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"), [(5, "5s"), (119, "119s"), (600, "10m"), (7200, "2h"), (200_000, "2d")]
+)
+def test_writes_ages(seconds: int, written: str) -> None:
+    """In the largest unit that makes at least two."""
+    assert age(datetime.now(timezone.utc) - timedelta(seconds=seconds)) == written
+
+
+@pytest.mark.parametrize(
+    ("count", "written"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KB"), (1 << 20, "1.0 MB")]
+)
+def test_writes_sizes(count: int, written: str) -> None:
+    """In bytes, kilobytes or megabytes."""
+    assert size(count) == written
+
+
+@pytest.mark.parametrize("depth", [100, 20_000])
+def test_indents_deep_nesting_within_bounds(depth: int) -> None:
+    """The output grows with the text, not with its depth times its length."""
+    nested = "[" * depth + "1" + "]" * depth
+    assert len(indented(nested)) < len(nested) + 2 * 20 * 2 * 21

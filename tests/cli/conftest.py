@@ -1,4 +1,4 @@
-"""Queues with failed events in them, functions to replay them with, and the command."""
+"""Queues of failed events, functions to replay them with, and the command."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from botocore.model import OperationModel
 
+from failure_destinations.deployed.session import Aws
 from failure_destinations.testing import LocalCloud
 
 HANDLER = """
@@ -32,7 +33,7 @@ CLI = [sys.executable, "-m", "failure_destinations"]
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """Return an environment in which nobody's AWS configuration is found."""
+    """Return an environment without any AWS configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     nowhere = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
     return {**kept, **nowhere, "AWS_EC2_METADATA_DISABLED": "true", **more}
@@ -67,7 +68,7 @@ class Orders:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads the command to the engine."""
+        """The environment that leads the command to the engine."""
         return clean_environment(**self.cloud.environment)
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -106,7 +107,7 @@ class Orders:
         )
 
     def bodies(self) -> list[str]:
-        """Return what anybody could receive now."""
+        """Return the bodies of the visible messages."""
         return [message.body for message in self.cloud.messages(self.url, count=0)]
 
     def runs(self) -> int:
@@ -151,36 +152,43 @@ def limit_receives(orders: Orders, count: int) -> None:
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count the IAM actions of what is called."""
+    """Count the IAM actions of the requests to AWS."""
     counted: Counter[str] = Counter()
 
-    def note(client: Any, operation: str) -> None:
-        service = client.meta.service_model.signing_name
+    def count(model: OperationModel) -> None:
+        service = model.service_model.signing_name
         service = {"monitoring": "cloudwatch"}.get(service, service)
-        counted[f"{service}:{operation.removesuffix('Batch')}"] += 1
+        counted[f"{service}:{model.name.removesuffix('Batch')}"] += 1
 
-    _before_calls(monkeypatch, note)
+    _before_requests(monkeypatch, count)
     return counted
 
 
 @pytest.fixture
 def denied(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Have AWS deny operations."""
+    """Have AWS deny operations that the test names."""
     operations: set[str] = set()
 
-    def deny(_client: Any, operation: str) -> None:
-        if operation in operations:
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+    def deny(model: OperationModel) -> None:
+        if model.name in operations:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, model.name)
 
-    _before_calls(monkeypatch, deny)
+    _before_requests(monkeypatch, deny)
     return operations.add
 
 
-def _before_calls(monkeypatch: pytest.MonkeyPatch, before: Callable[[Any, str], None]) -> None:
-    original: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+def _before_requests(
+    monkeypatch: pytest.MonkeyPatch, notify: Callable[[OperationModel], None]
+) -> None:
+    """Have botocore call a function before each request of a client of `Aws`."""
+    make_client: Any = Aws.client
 
-    def call(client: Any, operation: str, parameters: Any) -> Any:
-        before(client, operation)
-        return original(client, operation, parameters)
+    def client(aws: Aws, service: str, **options: Any) -> Any:
+        made = make_client(aws, service, **options)
+        # One client may be handed out several times.
+        made.meta.events.register(
+            "before-parameter-build", lambda model, **_: notify(model), unique_id=id(notify)
+        )
+        return made
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    monkeypatch.setattr(Aws, "client", client)

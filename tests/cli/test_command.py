@@ -1,4 +1,4 @@
-"""The command as a whole: how it starts, and what it says when it cannot go on."""
+"""The command as a whole: how it starts, and its errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAVY = ("boto3", "botocore", "rich", "jsii", "aws_cdk", "yaml")
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list", "--help"], ["replay", "--help"]])
 def test_starts_without_what_help_does_not_need(arguments: list[str]) -> None:
-    """Neither boto3 nor rich nor the CDK is imported for help."""
+    """Help imports neither boto3 nor rich nor the CDK."""
     code = (
         "import sys\n"
         "from failure_destinations.cli.group import cli\n"
@@ -35,7 +35,7 @@ def test_starts_without_what_help_does_not_need(arguments: list[str]) -> None:
 
 
 def test_reference_is_fresh() -> None:
-    """docs/cli.md is what --help says; `make reference` writes it anew."""
+    """docs/cli.md equals --help; `make reference` writes it."""
     script = ROOT / "scripts" / "write_cli_reference.py"
     subprocess.run([sys.executable, script, "--check"], check=True)
 
@@ -56,12 +56,12 @@ class _Denying(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
-        """Keep it to itself."""
+        """Do not log."""
 
 
 @pytest.fixture
 def denying() -> Iterator[str]:
-    """An AWS that permits nothing."""
+    """An AWS endpoint that denies every request."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Denying) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -70,8 +70,8 @@ def denying() -> Iterator[str]:
         thread.join()
 
 
-def test_says_in_a_line_that_access_is_denied(denying: str) -> None:
-    """Whoever lacks a permission reads which."""
+def test_reports_a_missing_permission_in_one_line(denying: str) -> None:
+    """The line names the permission."""
     environment = clean_environment(
         AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", AWS_REGION="eu-west-1"
     )
@@ -89,17 +89,20 @@ def test_says_in_a_line_that_access_is_denied(denying: str) -> None:
         (["list", "--queue", "q", "--profile", "nobody"], "The config profile (nobody)"),
         (["list"], "which queue? name it with --stack NAME or --queue NAME"),
         (["list", "--queue", "q", "--stack", "s", "--region", "r"], "leave out --stack"),
-        (["list", "--queue", "q", "--since", "gestern"], "'gestern' is no time"),
+        (["list", "--queue", "q", "--since", "gestern"], "'gestern' is not a time"),
         (["show", "abc", "--queue", "q"], "'abc' is too short"),
         (["replay", "--queue", "q", "--yes", "--dry-run"], "exclude each other"),
         (["replay", "--stack", "s", "--from", "copies", "--yes"], "choose those that never"),
         (["replay", "--queue", "q", "--from-backup", __file__], "leave out --stack, --queue"),
-        (["replay", "--queue", "q", "--rate", "nan"], "'nan' is no rate"),
-        (["replay", "--queue", "q", "--rate", "inf"], "'inf' is no rate"),
-        (["replay", "--queue", "q", "--rate", "fast"], "'fast' is no rate"),
-        (["replay", "--queue", "q", "--rate", "0"], "'0' is no rate"),
-        (["replay", "--queue", "q", "--function-name", "arn:aws:sqs:eu-west-1:1:f"], "no function"),
-        (["replay", "--queue", "q", "--function-name", "a b"], "'a b' is no function"),
+        (["replay", "--queue", "q", "--rate", "nan"], "'nan' is not a rate"),
+        (["replay", "--queue", "q", "--rate", "inf"], "'inf' is not a rate"),
+        (["replay", "--queue", "q", "--rate", "fast"], "'fast' is not a rate"),
+        (["replay", "--queue", "q", "--rate", "0"], "'0' is not a rate"),
+        (
+            ["replay", "--queue", "q", "--function-name", "arn:aws:sqs:eu-west-1:1:f"],
+            "not a function",
+        ),
+        (["replay", "--queue", "q", "--function-name", "a b"], "'a b' is not a function"),
         (["replay", "--queue", "q", "--backup", "/dev/null"], "--backup must name a file"),
         (["list", "--stack", ""], "'--stack': is empty"),
         (["doctor", "--stack", " "], "'--stack': is empty"),
@@ -107,8 +110,8 @@ def test_says_in_a_line_that_access_is_denied(denying: str) -> None:
         (["list", "--queue", "q", "--since", "1h", "--until", "2h"], "must be before --until"),
     ],
 )
-def test_says_in_a_line_what_is_missing(arguments: list[str], said: str) -> None:
-    """No credentials, no Region, a wrong option: the way out, and never a traceback."""
+def test_reports_a_mistake_in_one_line(arguments: list[str], said: str) -> None:
+    """Missing credentials or Region, a wrong option: the way out, and never a traceback."""
     answer = run_cli(arguments)
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -123,8 +126,8 @@ def test_says_in_a_line_what_is_missing(arguments: list[str], said: str) -> None
         ("arn:aws:sqs:eu-west-2:111122223333:queue", "pass --region eu-west-2"),
     ],
 )
-def test_rejects_an_arn_of_no_queue_here(arn: str, said: str) -> None:
-    """Before AWS is asked: in this Region another queue may have the same name."""
+def test_rejects_an_arn_that_is_not_a_queue_in_the_region(arn: str, said: str) -> None:
+    """Before any request: in this Region another queue may have the same name."""
     environment = clean_environment(AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
     answer = run_cli(["list", "--queue", arn, "--region", "eu-west-1"], environment)
     assert said in answer.stderr
@@ -134,8 +137,8 @@ def test_rejects_an_arn_of_no_queue_here(arn: str, said: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["check", str(OWN)], ["--version"], ["list", "--help"]])
 @pytest.mark.parametrize("device", list(Path("/dev").glob("full")), ids=str)
-def test_says_that_the_disk_is_full(device: Path, arguments: list[str]) -> None:
-    """What cannot be written is one line on stderr, and no success."""
+def test_reports_a_full_disk(device: Path, arguments: list[str]) -> None:
+    """Output that cannot be written is one line on stderr, and exit status 2."""
     with device.open("w") as full:
         said = subprocess.run(
             [sys.executable, "-m", "failure_destinations", *arguments],
@@ -148,8 +151,8 @@ def test_says_that_the_disk_is_full(device: Path, arguments: list[str]) -> None:
     assert said.stderr == "Error: standard output: No space left on device\n"
 
 
-def test_says_of_a_dry_run_that_a_backup_cannot_be_read(tmp_path: Path) -> None:
-    """A file of something else is no backup of which all is well."""
+def test_reports_a_backup_that_a_dry_run_cannot_read(tmp_path: Path) -> None:
+    """A file of something else is not a backup."""
     path = tmp_path / "notes.jsonl"
     path.write_text("buy milk\n")
     said = run_cli(["replay", "--from-backup", str(path)])
@@ -158,14 +161,14 @@ def test_says_of_a_dry_run_that_a_backup_cannot_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "", "ftp://host", "https://"])
-def test_rejects_an_endpoint_that_is_none(url: str) -> None:
-    """A mistyped address is one line, and no traceback of botocore's."""
+def test_rejects_an_endpoint_that_is_not_an_address(url: str) -> None:
+    """A mistyped address is one line, not a traceback of botocore."""
     said = run_cli(["list", "--queue", "failures", "--endpoint-url", url])
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr == f"Error: --endpoint-url must be like https://host:port, got {url!r}\n"
 
 
 def test_rejects_a_region_without_a_name() -> None:
-    """An empty variable of a script is a mistake."""
+    """An empty variable in a script is a mistake."""
     said = run_cli(["list", "--queue", "failures", "--region", ""])
     assert (said.returncode, said.stderr[:34]) == (2, "Error: --region must name a Region")

@@ -1,4 +1,4 @@
-"""Looking at failed events, as a process on an engine."""
+"""Listing and showing failed events, as a process on an engine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from failure_destinations.deployed.queues import Choice
+from failure_destinations.deployed.queues import QueueChoice
 from failure_destinations.deployed.session import Aws
-from failure_destinations.replay.peek import looking
+from failure_destinations.replay.peek import peek
 
 from .conftest import Orders, limit_receives, run_cli
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.integration
 ODD = '{"n": 1.0, "tiny": 1e-7, "big": 12345678901234567890123, "n": 2, "\\u00fc": "ü"}'
 
 
-def test_lists_what_waits_and_leaves_it_there(orders: Orders) -> None:
-    """A line an event, what is none as what it is, and all can be received afterwards."""
+def test_lists_messages_and_leaves_them_in_the_queue(orders: Orders) -> None:
+    """One line for each message, and all of them can be received afterwards."""
     orders.send('{"order": 1}', error="KeyError")
     orders.send('{"order": 2}')
     orders.send_text("hello")
@@ -27,15 +27,15 @@ def test_lists_what_waits_and_leaves_it_there(orders: Orders) -> None:
     heading, *lines = listed.stdout.splitlines()
     assert heading.split() == ["ID", "AGE", "FUNCTION", "ERROR", "ATTEMPTS", "SIZE"]
     assert len(lines) == 3
-    assert "KeyError: [red]no data[/red] [31m" in listed.stdout
-    assert "no failed event: text that is no JSON" in listed.stdout
+    assert r"KeyError: [red]no data[/red]\x1b[31m" in listed.stdout
+    assert "not a failed event: text that is not JSON" in listed.stdout
     assert "3 messages in" in listed.stderr
     assert listed.returncode == 0
     assert sorted(orders.bodies()) == before
 
 
 def test_lists_json_for_programs(orders: Orders) -> None:
-    """One object a line, filtered, with the payload as it is written."""
+    """One filtered object a line, with the payload as it is written."""
     orders.send(ODD, error="KeyError")
     orders.send("1")
     orders.send_text("hello")
@@ -49,7 +49,7 @@ def test_lists_json_for_programs(orders: Orders) -> None:
 
 
 def test_shows_one_in_full(orders: Orders) -> None:
-    """By its id's beginning: what is known, and the payload laid out, numbers as they are."""
+    """By the beginning of its id: all that is known, and the payload indented."""
     orders.send(ODD, request_id="6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
     orders.send("1")
     shown = orders.cli("show", "6f1d0c0e")
@@ -58,36 +58,36 @@ def test_shows_one_in_full(orders: Orders) -> None:
     assert shown.returncode == 0
 
 
-def test_shows_the_payload_alone(orders: Orders) -> None:
-    """Byte for byte, to save it into a file."""
+def test_prints_the_payload_alone(orders: Orders) -> None:
+    """Byte for byte, to save it to a file."""
     orders.send(ODD, request_id="6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
     assert orders.cli("show", "6f1d0c0e", "--raw").stdout == ODD
 
 
-def test_says_when_there_is_no_such_event(orders: Orders) -> None:
-    """One line, and the exit status of a mistake."""
+def test_reports_an_unknown_event(orders: Orders) -> None:
+    """One line, and exit status 2."""
     shown = orders.cli("show", "6f1d0c0e")
-    assert shown.stderr == f"Error: {orders.name} holds no message '6f1d0c0e'\n"
+    assert shown.stderr == f"Error: {orders.name} does not hold a message '6f1d0c0e'\n"
     assert shown.returncode == 2
 
 
-def test_stops_looking_before_a_message_is_moved_away(orders: Orders) -> None:
-    """Once a message has one receive left, that is not spent on the others as well."""
+def test_stops_receiving_before_a_message_is_moved_away(orders: Orders) -> None:
+    """Once a message has one receive left, the others keep theirs."""
     limit_receives(orders, 2)
     orders.send(*["1"] * 12)
     listed = orders.cli("list", "--json", "--spend-receives")
-    assert "stopped looking: a message was received 1 of 2 times" in listed.stderr
+    assert "stopped early: a message was received 1 of 2 times" in listed.stderr
     messages = orders.cloud.messages(orders.url, count=12)
     counts = [int(m.attributes.get("ApproximateReceiveCount", 0)) for m in messages]
     assert sum(counts) == len(listed.stdout.splitlines()) == 1
 
 
-def test_does_not_look_where_one_look_is_the_limit(orders: Orders) -> None:
-    """With one receive allowed it receives nothing, and says why."""
+def test_receives_nothing_where_one_receive_is_the_limit(orders: Orders) -> None:
+    """The command says why."""
     limit_receives(orders, 1)
     orders.send("1")
     listed = orders.cli("list", "--spend-receives")
-    assert "looking would be that one" in listed.stderr
+    assert "after one receive: nothing was received" in listed.stderr
     (message,) = orders.cloud.messages(orders.url)
     assert message.attributes.get("ApproximateReceiveCount", "0") == "0"
 
@@ -95,12 +95,12 @@ def test_does_not_look_where_one_look_is_the_limit(orders: Orders) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--queue", "nope"], "Error: there is no queue 'nope' in eu-west-1"),
-        (["--stack", "nope"], "Error: there is no stack 'nope' in eu-west-1"),
+        (["--queue", "nope"], "Error: queue 'nope' does not exist in eu-west-1"),
+        (["--stack", "nope"], "Error: stack 'nope' does not exist in eu-west-1"),
     ],
 )
-def test_says_what_is_not_there(orders: Orders, arguments: list[str], said: str) -> None:
-    """An unknown queue or stack is one line."""
+def test_reports_an_unknown_queue_or_stack(orders: Orders, arguments: list[str], said: str) -> None:
+    """In one line."""
     listed = run_cli(["list", *arguments], orders.environment)
     assert listed.stderr.startswith(said)
     assert listed.stderr.count("\n") == 1
@@ -108,7 +108,7 @@ def test_says_what_is_not_there(orders: Orders, arguments: list[str], said: str)
 
 
 def test_warns_of_a_function_that_drains_the_queue(orders: Orders) -> None:
-    """A look counts as an attempt of it."""
+    """A receive counts as one of its attempts."""
     client = orders.cloud.client("lambda")
     arn = f"arn:aws:sqs:eu-west-1:{orders.cloud.account}:{orders.name}"
     mapping = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="jobs")
@@ -122,16 +122,16 @@ def test_warns_of_a_function_that_drains_the_queue(orders: Orders) -> None:
 def test_gives_messages_back_when_interrupted(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C in the middle of a look hides nothing from others."""
+    """Ctrl-C hides no message from other consumers."""
     orders.send("1", "2", "3")
     for name, value in orders.cloud.environment.items():
         monkeypatch.setenv(name, value)
     aws = Aws()
-    queue = Choice(None, None, orders.name, "main").find(aws)
+    queue = QueueChoice(None, None, orders.name).find(aws)
     hidden: list[str] = []
 
     def interrupted() -> None:
-        with looking(aws.client("sqs"), queue, []) as seen:
+        with peek(aws.client("sqs"), queue, []) as seen:
             next(seen)
             hidden.extend(orders.bodies())
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Replaying failed events, as a process on an engine, in a pipe and in a terminal."""
+"""Replays, as a process on an engine, in a pipe and in a terminal."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ pytestmark = pytest.mark.integration
 
 
 def test_only_counts_without_yes(orders: Orders) -> None:
-    """By function and error; nothing runs, and all stays."""
+    """By function and error; nothing runs, and everything stays."""
     orders.send("{}", "{}", error="KeyError")
     orders.send_text("hello")
     before = orders.runs()
     counted = orders.cli("replay")
     assert "     2  jobs      KeyError" in counted.stdout
     assert "would replay 2 events; nothing was run or deleted" in counted.stdout
-    assert "would leave 1: no failed event" in counted.stdout
+    assert "would leave 1: not a failed event" in counted.stdout
     assert counted.returncode == 0
     assert orders.runs() == before
     assert len(orders.bodies()) == 3
 
 
-def test_deletes_what_succeeds_and_nothing_else(orders: Orders, tmp_path: Path) -> None:
-    """Failures are counted by error and stay; so does what is no failed event."""
+def test_deletes_only_events_that_succeed(orders: Orders, tmp_path: Path) -> None:
+    """Failures are counted by error and stay; so do messages that are not failed events."""
     orders.send(*(f'{{"order": {n}}}' for n in range(12)))
     orders.send('{"fail": true}', '{"fail": true }')
     orders.send_text("hello")
@@ -42,8 +42,8 @@ def test_deletes_what_succeeds_and_nothing_else(orders: Orders, tmp_path: Path) 
     backup = tmp_path / "orders.jsonl"
     replayed = orders.cli("replay", "--yes", "--concurrency", "4", "--backup", str(backup))
     assert "12 succeeded, deleted from the queue\n" in replayed.stdout
-    assert "2 failed, still in the queue\n" in replayed.stdout
-    assert "1 no failed event, still in the queue\n" in replayed.stdout
+    assert "2 failed (left in the queue)\n" in replayed.stdout
+    assert "1 message is not a failed event (left in the queue)\n" in replayed.stdout
     assert "     2  jobs      Runtime.HandlerError: no such order" in replayed.stdout
     assert replayed.returncode == 1
     assert orders.runs() - before == 14
@@ -59,7 +59,7 @@ def test_deletes_what_succeeds_and_nothing_else(orders: Orders, tmp_path: Path) 
 
 
 def test_replays_from_a_backup_once(orders: Orders, tmp_path: Path) -> None:
-    """Broken lines are told and left out; a second run has nothing to do."""
+    """Broken lines are reported and skipped; a second run has nothing to do."""
     backup = tmp_path / "orders.jsonl"
     lines = [json.dumps({"MessageId": str(n), "Body": orders.record("{}", f"request-{n}")})
              for n in range(3)]  # fmt: skip
@@ -74,8 +74,8 @@ def test_replays_from_a_backup_once(orders: Orders, tmp_path: Path) -> None:
     assert orders.runs() - before == 3
 
 
-def test_runs_what_was_delivered_twice_once(orders: Orders) -> None:
-    """SNS and SQS may deliver twice: the second delivery is deleted after the first's success."""
+def test_runs_a_duplicate_delivery_once(orders: Orders) -> None:
+    """SNS and SQS may deliver twice: the second delivery is deleted with the first."""
     orders.send("{}", "{}", "{}", request_id="6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
     before = orders.runs()
     replayed = orders.cli("replay", "--yes")
@@ -86,8 +86,8 @@ def test_runs_what_was_delivered_twice_once(orders: Orders) -> None:
     assert orders.bodies() == []
 
 
-def test_replays_the_right_part(orders: Orders) -> None:
-    """Only what the filters choose, and no more than --max."""
+def test_replays_only_chosen_events(orders: Orders) -> None:
+    """Those that match the filters, and no more than --max."""
     orders.send(*["{}"] * 6, error="KeyError")
     orders.send("{}")
     before = orders.runs()
@@ -100,19 +100,19 @@ def test_replays_the_right_part(orders: Orders) -> None:
     assert len(orders.bodies()) == 2
 
 
-def test_replays_dead_letters_of_a_function_where_told(orders: Orders) -> None:
-    """They do not name their function: they are left, or go to --function-name."""
+def test_replays_dead_letters_with_the_function_that_is_named(orders: Orders) -> None:
+    """They do not name their function: they stay, or go to --function-name."""
     attributes = {"RequestID": "1", "ErrorCode": "200", "ErrorMessage": "no data"}
     orders.send_text("{}", attributes)
     left = orders.cli("replay", "--yes")
-    assert "1 of a function's dead-letter queue, still in the queue" in left.stdout
+    assert "1 from a function's dead-letter queue (left in the queue)" in left.stdout
     assert left.returncode == 1
     assert "1 succeeded" in orders.cli("replay", "--yes", "--function-name", "jobs").stdout
     assert orders.bodies() == []
 
 
-def test_finishes_what_runs_when_interrupted(orders: Orders) -> None:
-    """Ctrl-C: nothing new is started, what runs is finished, and the rest waits as before."""
+def test_finishes_running_handlers_when_interrupted(orders: Orders) -> None:
+    """After Ctrl-C nothing new starts, running handlers finish, and the rest stays."""
     orders.send(*(f'{{"seconds": 0.3, "order": {n}}}' for n in range(30)))
     before = orders.runs()
     process = subprocess.Popen(
@@ -135,8 +135,8 @@ def test_finishes_what_runs_when_interrupted(orders: Orders) -> None:
 
 
 @pytest.mark.soak
-def test_loses_nothing_when_killed(orders: Orders, tmp_path: Path) -> None:
-    """After a SIGKILL each event is in the queue or noted as done, and none that ran is both."""
+def test_loses_no_event_when_killed(orders: Orders, tmp_path: Path) -> None:
+    """After a SIGKILL each event is in the queue or noted as done."""
     orders.send(*(f'{{"seconds": 0.2, "order": {n}}}' for n in range(40)))
     before = orders.runs()
     backup = tmp_path / "orders.jsonl"
@@ -167,7 +167,7 @@ def test_loses_nothing_when_killed(orders: Orders, tmp_path: Path) -> None:
 
 
 def test_shows_a_bar_in_a_terminal(orders: Orders) -> None:
-    """On a terminal there is a progress bar, and the summary below it."""
+    """The bar, and the summary below it."""
     orders.send(*["{}"] * 3)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -196,8 +196,8 @@ def test_shows_a_bar_in_a_terminal(orders: Orders) -> None:
 
 
 @pytest.mark.soak
-def test_says_how_far_it_is_in_a_pipe(orders: Orders) -> None:
-    """No bar, but a line now and then once it takes over two seconds."""
+def test_prints_progress_lines_in_a_pipe(orders: Orders) -> None:
+    """Instead of a bar, a line every few seconds once the run takes over two seconds."""
     orders.send(*['{"seconds": 1.2}', '{"seconds": 1.3}', '{"seconds": 1.4}'])
     replayed = orders.cli("replay", "--yes", "--concurrency", "1")
     assert "replaying: " in replayed.stderr

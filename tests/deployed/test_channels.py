@@ -12,12 +12,14 @@ from constructs import Construct
 
 from failure_destinations import FailureChannel
 from failure_destinations.deployed.channels import Channel, choose_channel, find_channels
+from failure_destinations.deployed.queues import queue_url
 from failure_destinations.deployed.session import Aws
+from failure_destinations.deployed.stacks import DeployedStack
 from failure_destinations.errors import CommandError
 from failure_destinations.testing import LocalCloud
 
+from ..cli.conftest import clean_environment, run_cli
 from ..templates import without_hash
-from .conftest import clean_environment, run_cli
 
 STACK = "Prod-Reports"
 
@@ -36,13 +38,13 @@ def define_app() -> cdk.App:
 
 @pytest.fixture(scope="module")
 def deployed(ministack: LocalCloud) -> Mapping[str, Mapping[str, str]]:
-    """Deploy it, and return the outputs."""
+    """Deploy the app, and return its outputs."""
     return ministack.deploy(define_app(), stacks=["**"])
 
 
 @pytest.fixture
 def aws(ministack: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Aws:
-    """What the command sees of the engine."""
+    """The engine, as the command finds it."""
     for name, value in ministack.environment.items():
         monkeypatch.setenv(name, value)
     return Aws()
@@ -56,32 +58,34 @@ def physical_ids(cloud: LocalCloud) -> dict[str, str]:
 @pytest.mark.integration
 @pytest.mark.usefixtures("deployed")
 def test_finds_the_channels_of_a_stack(aws: Aws, ministack: LocalCloud) -> None:
-    """By their construct paths, with all their queues."""
-    own, other = find_channels(aws, STACK)
+    """They have their construct paths and all their queues."""
+    own, other = find_channels(aws, DeployedStack(aws, STACK))
     ids = physical_ids(ministack)
     assert own == Channel(
         path="Failures",
+        subscription_id=next(id for id in ministack.resources(STACK) if "QueueSubscription" in id),
         subscription_arn=ids["FailuresQueueSubscription"],
         topic_arn=ids["FailuresTopic"],
-        queue_url=ids["FailuresQueue"],
-        dead_letter_queue_url=ids["FailuresDeadLetterQueue"],
-        copy_queue_url=ids["FailuresCopyQueue"],
+        queue=ids["FailuresQueue"],
+        dead_letter_queue=ids["FailuresDeadLetterQueue"],
+        copy_queue=ids["FailuresCopyQueue"],
     )
-    assert (other.path, other.copy_queue_url) == ("Inner/Other", None)
+    assert (other.path, other.copy_queue) == ("Inner/Other", None)
 
 
 @pytest.mark.integration
 def test_finds_a_queue_of_another_stack(
     aws: Aws, deployed: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """What the template does not say, SNS does."""
-    _, other = find_channels(aws, STACK)
-    assert other.queue_url in deployed["Prod-Queues"].values()
+    """SNS names the queue that the template does not."""
+    _, other = find_channels(aws, DeployedStack(aws, STACK))
+    assert other.queue is not None
+    assert queue_url(aws.client("sqs"), other.queue) in deployed["Prod-Queues"].values()
 
 
 @pytest.mark.integration
 @pytest.mark.usefixtures("deployed")
-def test_looks_into_the_part_that_is_chosen(ministack: LocalCloud) -> None:
+def test_lists_the_queue_that_is_chosen(ministack: LocalCloud) -> None:
     """A stack, a channel and which of its queues lead to the messages in it."""
     url = physical_ids(ministack)["FailuresDeadLetterQueue"]
     ministack.client("sqs").send_message(QueueUrl=url, MessageBody="hello")
@@ -89,11 +93,13 @@ def test_looks_into_the_part_that_is_chosen(ministack: LocalCloud) -> None:
     listed: subprocess.CompletedProcess[str] = run_cli(
         arguments, clean_environment(**ministack.environment)
     )
-    assert "no failed event: text that is no JSON" in listed.stdout
+    assert "not a failed event: text that is not JSON" in listed.stdout
     assert listed.returncode == 0
 
 
-CHANNELS = [Channel(path, "subscription", "topic", "queue") for path in ("Failures", "Inner/Other")]
+CHANNELS = [
+    Channel(path, "id", "subscription", "topic", "queue") for path in ("Failures", "Inner/Other")
+]
 
 
 @pytest.mark.parametrize(
@@ -104,14 +110,14 @@ CHANNELS = [Channel(path, "subscription", "topic", "queue") for path in ("Failur
         (CHANNELS, "X", "stack 'S' has no channel 'X': it has Failures, Inner/Other"),
     ],
 )
-def test_rejects_what_names_no_channel(
+def test_rejects_a_path_that_does_not_name_a_channel(
     channels: list[Channel], path: str | None, said: str
 ) -> None:
-    """The line says what there is to choose from."""
+    """The error lists the channels to choose from."""
     with pytest.raises(CommandError, match=said):
         choose_channel(channels, "S", path)
 
 
-def test_needs_no_path_for_the_only_channel() -> None:
-    """One channel is the one that is meant."""
+def test_chooses_the_only_channel_without_a_path() -> None:
+    """The operator need not name it."""
     assert choose_channel(CHANNELS[:1], "S", None) is CHANNELS[0]

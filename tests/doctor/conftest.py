@@ -12,7 +12,7 @@ from failure_destinations.deployed.session import Aws
 from failure_destinations.doctor.examine import examine
 from failure_destinations.doctor.findings import Finding
 from failure_destinations.doctor.render import commands
-from failure_destinations.progress import NoProgress
+from failure_destinations.progress import NO_PROGRESS
 from failure_destinations.testing import LocalCloud
 
 from .fixing import Call, do
@@ -47,7 +47,7 @@ class Examiner:
         examined = examine(
             aws,
             self._stack,
-            NoProgress(),
+            NO_PROGRESS,
             channel=channel or self._channel,
             compare_at_most=None if quick else 5000,
         )
@@ -68,7 +68,7 @@ class Examiner:
 
     def _aws(self) -> Aws:
         aws = Aws(None, self.cloud.region, self.cloud.url)
-        events = aws.session.events
+        events: Any = aws.session.events
         events.register("before-call", self._before_call)
         events.register("after-call.sqs.ReceiveMessage", self._received)
         return aws

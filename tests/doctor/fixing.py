@@ -71,7 +71,7 @@ def parsed(command: Sequence[str]) -> Call:
 
 def faults(call: Call) -> str:
     """Return what the service's model has against a call's parameters."""
-    shape = operations(call.service)[call.operation].input_shape
+    shape: Any = operations(call.service)[call.operation].input_shape
     return str(ParamValidator().validate(call.parameters, shape).generate_report())
 
 

@@ -40,7 +40,7 @@ UUID = "14e0db71-5d35-4eb5-b481-8945cf9d10c2"
 MAILBOX = "developer@example.com"
 NOW = datetime(2026, 11, 2, 3, 3, tzinfo=timezone.utc)
 DENIED = Unknown("kms:GetKeyPolicy")
-SAME_ACCOUNT = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+SAME_ACCOUNT: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 FIFO = f"{TOPIC}.fifo"
 DAY = 86_400
 
@@ -187,6 +187,7 @@ HANDLER = Handler(
     declares_copies=True,
     role_id=ROLE,
 )
+OF_ALARMS = Topic("alarm topic", ALARM_TOPIC, topic_policy(), of_alarms())
 CHANNEL = Channel(
     stack="Reports",
     path="Failures",
@@ -196,9 +197,7 @@ CHANNEL = Channel(
     copy_queue=COPIES,
     handlers=[HANDLER],
     replayers=[Replayer("Replayer", {"UUID": UUID, "State": "Enabled"}, True, PARKED)],
-    monitoring=Monitoring(
-        "Monitoring", Topic("alarm topic", ALARM_TOPIC, topic_policy(), of_alarms()), [ALARM]
-    ),
+    monitoring=Monitoring("Monitoring", OF_ALARMS, [ALARM]),
     copies=Copies((), 0),
 )
 
@@ -234,9 +233,7 @@ def alarm(**live: Any) -> Facts:
 
 def alarm_topic(**changed: Any) -> Facts:
     """Return the monitoring's topic with other facts."""
-    assert CHANNEL.monitoring is not None
-    assert CHANNEL.monitoring.topic is not None
-    return monitoring(topic=dataclasses.replace(CHANNEL.monitoring.topic, **changed))
+    return monitoring(topic=dataclasses.replace(OF_ALARMS, **changed))
 
 
 def keyed(policy: Any, state: str = "Enabled") -> Facts:
@@ -421,9 +418,7 @@ CASES = [
     Case(
         "info",
         "nobody-subscribed",
-        monitoring(
-            alarms=[], topic=dataclasses.replace(CHANNEL.monitoring.topic, subscriptions=[])
-        ),
+        monitoring(alarms=[], topic=dataclasses.replace(OF_ALARMS, subscriptions=[])),
     ),
     Case("unknown", "nobody-subscribed", alarm_topic(subscriptions=[], unlisted=DENIED)),
     Case(

@@ -66,7 +66,7 @@ BROKEN = dataclasses.replace(
             )
         ],
         topic=dataclasses.replace(
-            paper.alarm_topic()["monitoring"].topic,
+            paper.OF_ALARMS,
             attributes=paper.topic_policy(Principal={"Service": "x"}),
             key=paper.key(paper.OWNERS_POLICY),
         ),

@@ -1,4 +1,4 @@
-"""How a run decides, with what no engine does when asked: throttles, lost answers, refusals."""
+"""How a run settles each event, with answers that no engine gives on request."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from botocore.exceptions import ClientError
 
-from failure_destinations.replay import run as replaying
+from failure_destinations.progress import NO_PROGRESS, Progress
 from failure_destinations.replay.filters import Filter
-from failure_destinations.replay.received_message import Waiting
-from failure_destinations.replay.run import Replaying, Tally
+from failure_destinations.replay.received_message import ReceivedMessage
+from failure_destinations.replay.run import ReplayRun
+from failure_destinations.replay.selection import Selection
+from failure_destinations.replay.tally import Tally
 from failure_destinations.runtime import FailedEvent, Outcome
 
 from ..runtime import messages
@@ -23,86 +25,91 @@ DENIED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, 
 
 
 class Memory:
-    """Batches that somebody else received, and what became of each message."""
+    """A source in memory: its batches, and what became of each message."""
 
-    def __init__(self, *batches: list[Waiting], limit: int | None = None) -> None:
+    def __init__(self, *batches: list[ReceivedMessage], limit: int | None = None) -> None:
         self.total: int | None = sum(map(len, batches))
-        self.limit = limit
-        self.deleted: list[Waiting] = []
-        self.kept: list[Waiting] = []
-        self.may_run: list[Waiting] = []
+        self.max_receives = limit
+        self.deleted: list[ReceivedMessage] = []
+        self.kept: list[ReceivedMessage] = []
+        self.may_run: list[ReceivedMessage] = []
         self.ended_early: str | None = None
         self.ours = True
         self.closed = False
         self._batches = batches
 
-    def batches(self) -> Iterator[list[Waiting]]:
-        """Yield them."""
+    def batches(self) -> Iterator[list[ReceivedMessage]]:
+        """Yield the batches."""
         yield from self._batches
 
-    def delete(self, _waiting: Waiting) -> None:
-        """Remember it."""
-        self.deleted.append(_waiting)
+    def delete(self, _message: ReceivedMessage) -> None:
+        """Remember a message."""
+        self.deleted.append(_message)
 
-    def holds(self, _waiting: Waiting) -> bool:
-        """Tell what was set."""
+    def holds(self, _message: ReceivedMessage) -> bool:
+        """Return what the test set."""
         return self.ours
 
-    def keep(self, messages: Sequence[Waiting], *, may_run: bool = False) -> None:
-        """Remember them."""
+    def keep(self, messages: Sequence[ReceivedMessage], *, may_run: bool = False) -> None:
+        """Remember messages."""
         self.kept += messages
         self.may_run += messages if may_run else []
 
-    def close(self) -> None:
-        """Remember that."""
+    def close(self, _progress: Progress = NO_PROGRESS) -> None:
+        """Remember that it was closed."""
         self.closed = True
 
 
-def waiting(request_id: str = "1", payload: str = "{}", receives: str = "1") -> Waiting:
-    """Return a message in hand."""
+def received(request_id: str = "1", payload: str = "{}", receives: str = "1") -> ReceivedMessage:
+    """Return a received message."""
     body = messages.record(payload).replace(messages.REQUEST_ID, request_id)
-    return Waiting.of(messages.message(body, ApproximateReceiveCount=receives))
+    return ReceivedMessage.of(messages.message(body, ApproximateReceiveCount=receives))
 
 
-def copy(sender: str) -> Waiting:
-    """Return what a function's dead-letter queue got of one of its events."""
+def copy(sender: str) -> ReceivedMessage:
+    """Return what a function's dead-letter queue gets of one of its events."""
     message = messages.message(
         "{}",
         {**messages.FUNCTION_DLQ, "RequestID": sender},
         SenderId=f"AROAEXAMPLEROLEIDXYZ1:{sender}",
     )
-    return Waiting.of(message)
+    return ReceivedMessage.of(message)
 
 
 def run(
     source: Memory,
     invoke: Callable[[FailedEvent], Outcome],
     *,
-    chosen: Filter | None = None,
+    selection: Selection | None = None,
     concurrency: int = 2,
     at_most: int | None = None,
+    max_errors: int = 200,
 ) -> Tally:
     """Replay to the end."""
-    replaying = Replaying(
-        source, invoke, chosen=chosen or Filter(), concurrency=concurrency, at_most=at_most
-    )
-    tally = replaying.run()
+    tally = ReplayRun(
+        source,
+        invoke,
+        selection=selection or Selection(),
+        concurrency=concurrency,
+        at_most=at_most,
+        first_wait_seconds=0,
+        max_errors=max_errors,
+    ).run()
     assert source.closed
     return tally
 
 
-def test_tries_again_what_was_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing ran, so that it may be started again at once."""
-    monkeypatch.setattr(replaying, "_FIRST_WAIT_SECONDS", 0)
+def test_tries_a_throttled_event_again() -> None:
+    """Nothing ran, so it may be started again."""
     outcomes = iter([Outcome("not-started", "throttled", "TooManyRequestsException"), OK])
-    tally = run(Memory([waiting()]), lambda _: next(outcomes))
+    tally = run(Memory([received()]), lambda _: next(outcomes))
     assert (tally.succeeded, tally.failed) == (1, 0)
 
 
-def test_does_not_try_again_what_may_have_run() -> None:
-    """After a lost answer it is left for a person to decide, and said so."""
+def test_does_not_retry_an_event_whose_handler_may_have_run() -> None:
+    """After a lost answer a person has to decide, and the tally says so."""
     outcomes = iter([Outcome("unknown", None, "ReadTimeoutError")])
-    source = Memory([waiting()], [waiting()])
+    source = Memory([received()], [received()])
     tally = run(source, lambda _: next(outcomes))
     assert list(tally.errors) == [
         ("nightly-report", "no answer, it may have run: ReadTimeoutError")
@@ -112,8 +119,8 @@ def test_does_not_try_again_what_may_have_run() -> None:
 
 
 def test_stops_where_invoking_is_denied() -> None:
-    """What is denied for one is denied for all: the rest is not touched."""
-    source = Memory([waiting("1")], [waiting("2")])
+    """One denied invocation means that all are: the rest stays untouched."""
+    source = Memory([received("1")], [received("2")])
     started = threading.Event()
 
     def deny(_event: FailedEvent) -> Outcome:
@@ -128,9 +135,9 @@ def test_stops_where_invoking_is_denied() -> None:
 
 
 @pytest.mark.parametrize(("outcome", "settled"), [(OK, "deleted"), (Outcome("failed"), "kept")])
-def test_a_second_delivery_waits_for_the_first(outcome: Outcome, settled: str) -> None:
-    """It comes while the first runs: one run decides of both."""
-    first, second, later = waiting(), waiting(), waiting()
+def test_settles_a_second_delivery_like_the_first(outcome: Outcome, settled: str) -> None:
+    """It arrives while the first one runs: the handler runs once."""
+    first, second, later = received(), received(), received()
     source = Memory([first, second], [later])
     release = threading.Event()
     runs = []
@@ -142,7 +149,7 @@ def test_a_second_delivery_waits_for_the_first(outcome: Outcome, settled: str) -
 
     batches = source.batches
 
-    def all_batches() -> Iterator[list[Waiting]]:
+    def all_batches() -> Iterator[list[ReceivedMessage]]:
         yield from batches()
         release.set()
 
@@ -153,23 +160,23 @@ def test_a_second_delivery_waits_for_the_first(outcome: Outcome, settled: str) -
     assert len(getattr(source, settled)) == 3
 
 
-def test_events_of_one_request_id_with_other_payloads_are_two() -> None:
-    """Only what is the same to the last character is a second delivery."""
-    tally = run(Memory([waiting("1", "1.0"), waiting("1", "1.00")]), lambda _: OK)
+def test_runs_events_that_share_only_a_request_id() -> None:
+    """Only a payload that is equal to the last character makes a second delivery."""
+    tally = run(Memory([received("1", "1.0"), received("1", "1.00")]), lambda _: OK)
     assert (tally.succeeded, tally.duplicates) == (2, 0)
 
 
-def test_starts_no_more_than_was_asked_for() -> None:
+def test_starts_no_more_events_than_asked_for() -> None:
     """The rest of the batch is given back at the end."""
-    source = Memory([waiting(str(n)) for n in range(5)], [waiting("x")])
+    source = Memory([received(str(n)) for n in range(5)], [received("x")])
     tally = run(source, lambda _: OK, at_most=3)
     assert tally.succeeded == len(source.deleted) == 3
 
 
-def test_spares_what_was_not_chosen() -> None:
-    """A message with one receive left is not spent on a filter."""
-    source = Memory([waiting(receives="2")], [waiting("2")], limit=3)
-    tally = run(source, lambda _: OK, chosen=Filter(functions=("other",)))
+def test_stops_before_a_message_that_was_not_chosen_is_moved() -> None:
+    """A message with one receive left does not lose it to a filter."""
+    source = Memory([received(receives="2")], [received("2")], limit=3)
+    tally = run(source, lambda _: OK, selection=Selection(Filter(functions=("other",))))
     assert tally.stopped is not None
     assert "received 2 of 3 times" in tally.stopped
     assert tally.not_meant == 1
@@ -177,31 +184,31 @@ def test_spares_what_was_not_chosen() -> None:
 
 @pytest.mark.parametrize(("any_sender", "runs"), [(False, 1), (True, 2)])
 def test_gives_a_function_its_own_copies(any_sender: bool, runs: int) -> None:
-    """The copies of a channel's other functions stay, unless somebody says otherwise."""
+    """Copies of the channel's other functions stay, unless the operator asks for them."""
     copies = [copy("orders"), copy("invoices")]
-    chosen = Filter(default_function="orders:live", any_sender=any_sender)
-    tally = run(Memory(copies), lambda _: OK, chosen=chosen)
+    selection = Selection(default_function="orders:live", any_sender=any_sender)
+    tally = run(Memory(copies), lambda _: OK, selection=selection)
     assert (tally.succeeded, tally.of_others) == (runs, 2 - runs)
 
 
-def test_tells_what_was_done_when_the_queue_is_lost() -> None:
-    """Credentials that expire half way end the run, and not in silence."""
+def test_returns_the_tally_when_receiving_fails() -> None:
+    """Credentials that expire half way end the run with its tally and the cause."""
 
     class Expiring(Memory):
-        def batches(self) -> Iterator[list[Waiting]]:
+        def batches(self) -> Iterator[list[ReceivedMessage]]:
             yield from super().batches()
             raise DENIED
 
-    tally = run(Expiring([waiting()]), lambda _: OK)
+    tally = run(Expiring([received()]), lambda _: OK)
     assert tally.succeeded == 1
     assert tally.stopped is not None
     assert "expired" in tally.stopped
     assert not tally.all_succeeded
 
 
-def test_runs_nothing_that_others_may_have() -> None:
-    """After a sleep, say, what waited in hand is in the queue again: the run ends."""
-    source = Memory([waiting()])
+def test_runs_no_event_that_another_consumer_may_have() -> None:
+    """When the machine was asleep, messages are visible again: the run ends."""
+    source = Memory([received()])
     source.ours = False
     tally = run(source, lambda _: OK)
     assert (tally.succeeded, source.deleted) == (0, [])
@@ -209,18 +216,18 @@ def test_runs_nothing_that_others_may_have() -> None:
     assert "was the machine asleep" in tally.stopped
 
 
-def test_says_that_there_may_be_more() -> None:
-    """What is in hand is run all the same, and the run has not succeeded."""
-    source = Memory([waiting()])
+def test_reports_that_there_may_be_more() -> None:
+    """What was received is run all the same, and the run did not succeed."""
+    source = Memory([received()])
     source.ended_early = "there may be more"
     tally = run(source, lambda _: OK)
     assert (tally.succeeded, tally.stopped) == (1, "there may be more")
     assert not tally.all_succeeded
 
 
-def test_finishes_what_runs_when_the_terminal_is_closed() -> None:
-    """Also where the signal comes twice, as from a shell and the terminal."""
-    source = Memory([waiting("1")], [waiting("2")])
+def test_finishes_running_handlers_when_the_terminal_is_closed() -> None:
+    """Also if SIGHUP comes twice, from the shell and from the terminal."""
+    source = Memory([received("1")], [received("2")])
 
     def hang_up(_event: FailedEvent) -> Outcome:
         os.kill(os.getpid(), signal.SIGHUP)
@@ -233,23 +240,23 @@ def test_finishes_what_runs_when_the_terminal_is_closed() -> None:
     assert not tally.failed
 
 
-def test_says_what_succeeded_and_could_not_be_deleted() -> None:
-    """Its message is still there: whoever reads this deletes it, and does not run it again."""
+def test_reports_an_event_that_succeeded_and_was_not_deleted() -> None:
+    """Its message is still in the queue, where it must not be run again."""
 
     class Sticky(Memory):
-        def delete(self, _waiting: Waiting) -> None:
+        def delete(self, _message: ReceivedMessage) -> None:
             raise DENIED
 
-    tally = run(Sticky([waiting()]), lambda _: OK)
+    tally = run(Sticky([received()]), lambda _: OK)
     assert tally.succeeded == 1
     assert len(tally.not_deleted) == 1
     assert not tally.all_succeeded
 
 
-def test_counts_kinds_of_errors_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_kinds_of_errors_within_bounds() -> None:
     """A different text in every error does not fill the memory."""
-    monkeypatch.setattr(replaying, "_KINDS_OF_ERRORS", 3)
-    source = Memory([waiting(str(n), str(n)) for n in range(9)])
-    tally = run(source, lambda event: Outcome("failed", None, "Error", event.payload))
+    source = Memory([received(str(n), str(n)) for n in range(9)])
+    tally = run(source, lambda event: Outcome("failed", None, "Error", event.payload),
+                max_errors=3)  # fmt: skip
     assert len(tally.errors) == 4
     assert tally.errors["nightly-report", "other errors"] == 6

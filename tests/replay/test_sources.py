@@ -1,4 +1,4 @@
-"""What a queue's messages in hand are to it, with answers that no engine gives when asked."""
+"""Messages in flight, with answers that no engine gives on request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from failure_destinations.deployed.queues import Queue
-from failure_destinations.replay import peek as looking
+from failure_destinations.replay.peek import peek
 from failure_destinations.replay.sources import QueueSource
 
 from ..runtime import messages
@@ -21,7 +21,7 @@ DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Chan
 
 
 class Sqs:
-    """One message, and what is asked to be hidden for how long."""
+    """A client of a queue with one message, which remembers for how long it was hidden."""
 
     def __init__(self) -> None:
         self.messages = [messages.message(messages.record("{}"))]
@@ -29,12 +29,12 @@ class Sqs:
         self.denies = False
 
     def receive_message(self, **_options: Any) -> dict[str, Any]:
-        """Return it once."""
+        """Return the message once."""
         given, self.messages = self.messages, []
         return {"Messages": given}
 
     def change_message_visibility_batch(self, **options: Any) -> dict[str, Any]:
-        """Note for how long."""
+        """Remember for how long."""
         if self.denies:
             raise DENIED
         entries = options["Entries"]
@@ -43,40 +43,39 @@ class Sqs:
 
 
 @pytest.fixture
-def sqs() -> Sqs:
-    """A queue of one message."""
+def sqs() -> Any:
+    """A client of a queue with one message."""
     return Sqs()
 
 
 @pytest.fixture
-def source(sqs: Sqs) -> Iterator[QueueSource]:
-    """What it is replayed from."""
+def source(sqs: Any) -> Iterator[QueueSource]:
+    """The source that replays from that queue."""
     source = QueueSource(sqs, QUEUE)
     yield source
-    if not source._closed.is_set():
-        source.close()
+    source.close()
 
 
-def test_leaves_hidden_what_may_run(sqs: Sqs, source: QueueSource) -> None:
-    """After a lost answer: for longer than Lambda lets a handler run, also at the end."""
+def test_keeps_a_message_hidden_whose_handler_may_run(sqs: Any, source: QueueSource) -> None:
+    """For longer than Lambda lets a handler run, also after the end of the run."""
     ((message,),) = source.batches()
     source.keep([message], may_run=True)
     source.close()
     assert sqs.hidden == [910]
 
 
-def test_gives_back_what_is_kept(sqs: Sqs, source: QueueSource) -> None:
-    """Hidden until the end, then visible."""
+def test_gives_kept_messages_back(sqs: Any, source: QueueSource) -> None:
+    """They are hidden until the end of the run, then visible."""
     ((message,),) = source.batches()
     source.keep([message])
     source.close()
     assert sqs.hidden == [300, 0]
 
 
-def test_holds_nothing_that_was_hidden_too_long_ago(
-    sqs: Sqs, source: QueueSource, monkeypatch: pytest.MonkeyPatch
+def test_does_not_hold_a_message_whose_time_is_over(
+    sqs: Any, source: QueueSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Others may have it by now, so that it is not given back either."""
+    """Another consumer may have it, so it is not given back either."""
     ((message,),) = source.batches()
     assert source.holds(message)
     now = time.time()
@@ -86,29 +85,31 @@ def test_holds_nothing_that_was_hidden_too_long_ago(
     assert sqs.hidden == []
 
 
-def test_holds_on_by_the_heartbeat(source: QueueSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each beat hides it for two minutes more."""
+def test_the_heartbeat_extends_the_hiding(
+    source: QueueSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one hides the message for two minutes from then on."""
     ((message,),) = source.batches()
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 60)
-    source._hide_in_hand()
+    source.extend_hiding()
     monkeypatch.setattr(time, "time", lambda: now + 150)
     assert source.holds(message)
 
 
-def test_holds_nothing_after_some_missed_beats(sqs: Sqs, source: QueueSource) -> None:
+def test_holds_no_message_after_three_missed_heartbeats(sqs: Any, source: QueueSource) -> None:
     """One may be missed; without the permission nothing more is started."""
     ((message,),) = source.batches()
     sqs.denies = True
-    source._hide_in_hand()
+    source.extend_hiding()
     assert source.holds(message)
-    source._hide_in_hand()
-    source._hide_in_hand()
+    source.extend_hiding()
+    source.extend_hiding()
     assert not source.holds(message)
     sqs.denies = False
 
 
-def test_says_where_sqs_hands_out_no_more(sqs: Sqs) -> None:
+def test_reports_where_sqs_hands_out_no_more(sqs: Any) -> None:
     """With very many in flight, an empty answer does not mean an empty queue."""
     source = QueueSource(sqs, dataclasses.replace(QUEUE, hidden=119_999))
     list(source.batches())
@@ -117,16 +118,16 @@ def test_says_where_sqs_hands_out_no_more(sqs: Sqs) -> None:
     assert "no more than about 120,000 at once" in source.ended_early
 
 
-def test_warns_of_a_look_at_too_many(sqs: Sqs) -> None:
-    """What is not seen is said."""
+def test_warns_that_a_full_queue_may_hold_more(sqs: Any) -> None:
+    """Messages that SQS does not hand out are reported."""
     warnings: list[str] = []
     full = dataclasses.replace(QUEUE, hidden=119_999)
-    with looking.looking(sqs, full, warnings) as seen:
+    with peek(sqs, full, warnings) as seen:
         assert len(list(seen)) == 1
     assert "there may be more" in warnings[0]
 
 
-def test_says_nothing_of_a_small_queue(source: QueueSource) -> None:
-    """An empty answer is the end."""
+def test_takes_an_empty_answer_of_a_small_queue_as_its_end(source: QueueSource) -> None:
+    """Nothing is reported."""
     list(source.batches())
     assert source.ended_early is None

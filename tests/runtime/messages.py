@@ -32,7 +32,7 @@ def record(payload: str, *, condition: str = "RetriesExhausted", qualifier: str 
 
 
 def of_event_bridge(text: str) -> str:
-    """Put a record into an event of EventBridge."""
+    """Put a record into an EventBridge event."""
     return (
         '{"version": "0", "detail-type": "Lambda Function Invocation Result - Failure", '
         f'"source": "lambda", "resources": [], "detail": {text}}}'
@@ -40,7 +40,7 @@ def of_event_bridge(text: str) -> str:
 
 
 def envelope(text: str, attributes: dict[str, str] | None = None) -> str:
-    """Put a text into an envelope of SNS."""
+    """Put a text into an SNS envelope."""
     content: dict[str, Any] = {"Type": "Notification", "MessageId": "0b4f", "Message": text}
     if attributes:
         content["MessageAttributes"] = {
@@ -50,7 +50,7 @@ def envelope(text: str, attributes: dict[str, str] | None = None) -> str:
 
 
 def message(body: str, attributes: dict[str, str] | None = None, **noted: str) -> dict[str, Any]:
-    """Return a message as SQS does."""
+    """Return a message as SQS returns it."""
     return {
         "MessageId": "d3b07384-d9a0-4c1b-9f5e-2f6b3c1a0e55",
         "ReceiptHandle": "AQEBexample",
@@ -125,4 +125,4 @@ payloads: st.SearchStrategy[str] = st.recursive(_LEAVES, _containers, max_leaves
 """JSON texts, written in every way that JSON allows."""
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For properties on a busy machine: no test here is about time."""
+"""Settings for properties on a busy machine: these tests do not measure time."""

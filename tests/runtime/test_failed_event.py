@@ -1,4 +1,4 @@
-"""Failed events in every message shape, and what is none."""
+"""Failed events in every message shape, and messages that are not failed events."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DESTINATION = {
 @given(messages.payloads)
 @example("[" * 20_000 + "]" * 20_000)
 def test_keeps_the_payload_to_the_last_character(shape: Any, payload: str) -> None:
-    """Whatever JSON a handler got, in whatever shape it comes: that text is what it gets again."""
+    """A handler gets exactly the JSON text that it got before, in whatever shape it comes."""
     event = parse(shape(payload))
     assert event.payload == payload
     assert event.payload_bytes == payload.encode()
@@ -114,33 +114,33 @@ def test_reads_what_aws_documents(name: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (messages.stored("not-json"), "text that is no JSON"),
+        (messages.stored("not-json"), "text that is not JSON"),
         (messages.stored("not-a-failure-alarm"), "a CloudWatch alarm, x"),
         (messages.message(messages.record("1", condition="Success")), "successful invocation"),
         (messages.message('{"order": 1}'), "JSON with order"),
-        (messages.message("[1, 2]"), "JSON that is no record"),
-        (messages.message('{"requestContext": {}}'), "names no function"),
-        (messages.message(messages.record("1")[:-1]), "text that is no JSON"),
-        (messages.message(messages.record("1") + "]"), "text that is no JSON"),
-        (messages.message(messages.envelope("hello")), "text that is no JSON"),
+        (messages.message("[1, 2]"), "JSON that is not a record"),
+        (messages.message('{"requestContext": {}}'), "does not name a function"),
+        (messages.message(messages.record("1")[:-1]), "text that is not JSON"),
+        (messages.message(messages.record("1") + "]"), "text that is not JSON"),
+        (messages.message(messages.envelope("hello")), "text that is not JSON"),
         (messages.message('{"Type": "Notification", "Message": 1}'), "JSON with Type, Message"),
         (messages.message(messages.record('"\ud83d"')), "surrogate"),
         (
             messages.message("{}", {**messages.RULE_DLQ, "TARGET_ARN": "arn:aws:sqs:eu:1:q"}),
-            "no Lambda function",
+            "not a Lambda function",
         ),
-        ({}, "text that is no JSON"),
+        ({}, "text that is not JSON"),
     ],
 )
-def test_rejects_what_is_no_failed_event(message: dict[str, Any], reason: str) -> None:
-    """The reason says what was found."""
+def test_rejects_a_message_that_is_not_a_failed_event(message: dict[str, Any], reason: str) -> None:
+    """The reason says what it is instead."""
     with pytest.raises(NotAFailedEvent, match=reason):
         parse(message)
 
 
 @pytest.mark.parametrize("shape", messages.SHAPES.values(), ids=messages.SHAPES)
-def test_reads_what_lambda_hands_to_the_handler_of_a_queue(shape: Any) -> None:
-    """A record of Lambda's SQS event is the same event as the message it was."""
+def test_reads_the_records_of_an_sqs_event(shape: Any) -> None:
+    """A record of Lambda's SQS event gives the same failed event as its message."""
     message = shape('{"a": 1.0}')
     record = {
         "messageId": message["MessageId"],
@@ -163,26 +163,26 @@ def test_reads_what_lambda_hands_to_the_handler_of_a_queue(shape: Any) -> None:
 
 
 def test_reads_a_function_dlq_whose_event_is_itself_a_record() -> None:
-    """A function that handles records failed at one: that record is the payload."""
+    """A function that handles records failed with one: that record is the payload."""
     record = messages.record('{"inner": 1}')
     event = parse(messages.message(record, messages.FUNCTION_DLQ, SenderId="AROAEX:triage"))
     assert (event.source, event.payload, event.sender) == ("function-dlq", record, "triage")
 
 
 def test_reads_a_rule_dlq_whose_event_is_itself_a_record() -> None:
-    """A rule could not hand a record to its function: the whole event is the payload."""
+    """A rule could not deliver a record to its function: the whole event is the payload."""
     body = messages.of_event_bridge(messages.record("1"))
     assert parse(messages.message(body, messages.RULE_DLQ)).payload == body
 
 
-def test_tolerates_what_it_does_not_know() -> None:
-    """New conditions and members are no error."""
+def test_ignores_unknown_conditions_and_members() -> None:
+    """Lambda may add some."""
     record = messages.record("1", condition="Cosmic").replace("{", '{"new": [{}], ', 1)
     assert parse(messages.message(record)).condition == "Cosmic"
 
 
-def test_reads_a_record_with_little_in_it() -> None:
-    """Only function and payload are needed; the queue knows when the message was sent."""
+def test_reads_a_record_with_only_function_and_payload() -> None:
+    """The rest is optional; the queue knows when the message was sent."""
     body = json.dumps({"requestContext": {"functionArn": messages.FUNCTION}, "requestPayload": 1})
     event = parse(messages.message(body))
     assert event == FailedEvent("1", messages.FUNCTION, None, "destination", timestamp=SENT)
@@ -197,18 +197,18 @@ def test_reads_a_record_with_little_in_it() -> None:
         ('{"errorType": 7, "errorMessage": {"a": 1}}', "7", '{"a": 1}'),
     ],
 )
-def test_reads_whatever_a_runtime_answered(
+def test_reads_every_answer_of_a_runtime(
     response: str, error_type: str, error_message: str | None
 ) -> None:
-    """Runtimes answer an object with errorType, or something else."""
+    """Runtimes answer with an object that has an errorType, or with something else."""
     record = messages.record("1")
     body = record[: record.index('"responsePayload"')] + f'"responsePayload": {response}}}'
     event = parse(messages.message(body))
     assert (event.error_type, event.error_message) == (error_type, error_message)
 
 
-def test_says_what_cannot_be_replayed() -> None:
-    """A payload that Scheduler cut, or that is not there, is an obstacle."""
+def test_names_the_obstacle_to_a_replay() -> None:
+    """A payload that Scheduler cut, or that is missing, cannot be replayed."""
     cut = {**messages.SCHEDULE_DLQ, "IS_PAYLOAD_TRUNCATED": "true"}
     assert parse(messages.message('{"a', cut)).obstacle == "EventBridge Scheduler cut its payload"
     body = json.dumps({"requestContext": {"functionArn": messages.FUNCTION}})
@@ -223,15 +223,15 @@ def test_says_what_cannot_be_replayed() -> None:
         ("7", f"{messages.FUNCTION}:7", "nightly-report:7"),
     ],
 )
-def test_names_what_was_called(qualifier: str, arn: str, called: str) -> None:
-    """Function and qualifier are told apart, and $LATEST is none."""
+def test_names_function_and_qualifier(qualifier: str, arn: str, called: str) -> None:
+    """They are separate, and $LATEST is not a qualifier."""
     event = parse(messages.message(messages.record("1", qualifier=qualifier)))
     assert (event.function, event.function_arn, event.called) == (messages.FUNCTION, arn, called)
     assert event.function_name == "nightly-report"
 
 
 def test_runs_by_itself_under_another_name(tmp_path: Path) -> None:
-    """In Lambda it is the package `runtime`, alone, and imports nothing but boto3 when it calls."""
+    """In Lambda it is the package `runtime`, which imports only boto3, and only to invoke."""
     assert failure_destinations.runtime.__file__ is not None
     (tmp_path / "runtime").symlink_to(Path(failure_destinations.runtime.__file__).parent)
     code = (

@@ -1,4 +1,4 @@
-"""What becomes of a replay, with answers of Lambda's as botocore reads them off the wire."""
+"""The outcome of a replay, with Lambda's answers as botocore reads them off the wire."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAYLOAD = '{"n": 1.0, "n": 1e-7, "big": 12345678901234567890123, "\\u00fc": "ü"
 
 
 class Lambda(ThreadingHTTPServer):
-    """Answers one thing, and remembers what it was asked."""
+    """A Lambda endpoint with a fixed answer, which remembers its requests."""
 
     daemon_threads = True
 
@@ -31,7 +31,7 @@ class Lambda(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its address."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -53,12 +53,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *arguments: Any) -> None:
-        """Keep it to itself."""
+        """Do not log."""
 
 
 @pytest.fixture
 def service() -> Iterator[Lambda]:
-    """A Lambda that answers what the test says."""
+    """A Lambda endpoint whose answer the test sets."""
     with Lambda() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -85,7 +85,7 @@ def event(qualifier: str = "$LATEST") -> FailedEvent:
 
 
 def test_sends_the_payload_byte_for_byte(client: Any, service: Lambda) -> None:
-    """Lambda gets the very bytes, synchronously."""
+    """Lambda gets the same bytes, in a synchronous invocation."""
     assert replay(event(), client) == Outcome("succeeded")
     ((_, body, headers),) = service.requests
     assert body == PAYLOAD.encode()
@@ -93,15 +93,17 @@ def test_sends_the_payload_byte_for_byte(client: Any, service: Lambda) -> None:
 
 
 @pytest.mark.parametrize(("qualifier", "query"), [("live", "?Qualifier=live"), ("$LATEST", "")])
-def test_invokes_what_failed(client: Any, service: Lambda, qualifier: str, query: str) -> None:
-    """The alias that was called is called, and of $LATEST the function."""
+def test_invokes_the_function_and_qualifier_that_failed(
+    client: Any, service: Lambda, qualifier: str, query: str
+) -> None:
+    """The alias that was invoked; for $LATEST, the function."""
     replay(event(qualifier), client)
     ((path, _, _),) = service.requests
     assert path.endswith(f"nightly-report/invocations{query}")
 
 
-def test_invokes_another_function_when_told(client: Any, service: Lambda) -> None:
-    """A dead letter of a function does not name it; the caller does."""
+def test_invokes_another_function_if_the_caller_names_one(client: Any, service: Lambda) -> None:
+    """A dead letter of a function does not name the function."""
     letter = parse(messages.message(PAYLOAD, messages.FUNCTION_DLQ))
     assert replay(letter, client).reason == "refused"
     assert replay(letter, client, function="other").succeeded
@@ -111,7 +113,7 @@ def test_invokes_another_function_when_told(client: Any, service: Lambda) -> Non
 
 
 def test_does_not_send_a_payload_that_was_cut(client: Any, service: Lambda) -> None:
-    """What is known to be broken is refused before Lambda is asked."""
+    """It is refused before Lambda is asked."""
     cut = {**messages.SCHEDULE_DLQ, "IS_PAYLOAD_TRUNCATED": "true"}
     outcome = replay(parse(messages.message('{"a', cut)), client)
     assert (outcome.status, outcome.reason) == ("not-started", "refused")
@@ -126,10 +128,10 @@ def test_does_not_send_a_payload_that_was_cut(client: Any, service: Lambda) -> N
         ("broken", "Unhandled", '"broken"'),
     ],
 )
-def test_tells_of_a_second_failure(
+def test_returns_a_second_failure(
     client: Any, service: Lambda, response: Any, error_type: str, error_message: str
 ) -> None:
-    """A handler that fails again is no success, with its error."""
+    """A handler that fails again gives its error."""
     service.answer = (
         200,
         {"X-Amz-Function-Error": "Unhandled"},
@@ -150,10 +152,10 @@ def test_tells_of_a_second_failure(
         (400, "InvalidRequestContentException", "refused"),
     ],
 )
-def test_tells_why_a_handler_was_not_started(
+def test_returns_why_a_handler_was_not_started(
     client: Any, service: Lambda, status: int, code: str, reason: str
 ) -> None:
-    """Each of Lambda's refusals has a reason, asked for once."""
+    """Each of Lambda's refusals has a reason, and is not retried."""
     service.answer = (status, {"x-amzn-ErrorType": code}, b'{"Message": "because"}')
     outcome = replay(event(), client)
     assert (outcome.status, outcome.reason, outcome.error_type) == ("not-started", reason, code)
@@ -165,16 +167,18 @@ def test_tells_why_a_handler_was_not_started(
 @pytest.mark.parametrize(
     "answer", [(500, {"x-amzn-ErrorType": "ServiceException"}, b"{}"), (502, {}, b""), None]
 )
-def test_never_repeats_what_may_have_run(client: Any, service: Lambda, answer: Any) -> None:
-    """After a server's error or a lost answer nobody knows: it is asked once, and is no success."""
+def test_never_retries_an_invocation_that_may_have_run(
+    client: Any, service: Lambda, answer: Any
+) -> None:
+    """After a server error or a lost answer nobody knows: the outcome is not a success."""
     service.answer = answer
     outcome = replay(event(), client)
     assert (outcome.status, outcome.may_try_again) == ("unknown", False)
     assert len(service.requests) == 1
 
 
-def test_tells_when_nobody_listens(session: boto3.Session) -> None:
-    """Without a connection nothing ran, and it may be tried again."""
+def test_returns_that_there_was_no_connection(session: boto3.Session) -> None:
+    """Without a connection nothing ran, and a retry is safe."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
@@ -183,8 +187,10 @@ def test_tells_when_nobody_listens(session: boto3.Session) -> None:
     assert outcome.may_try_again
 
 
-def test_tells_of_missing_credentials(service: Lambda, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is sent, and the reason is that."""
+def test_returns_that_credentials_are_missing(
+    service: Lambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent."""
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, "/dev/null")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
@@ -196,7 +202,7 @@ def test_tells_of_missing_credentials(service: Lambda, monkeypatch: pytest.Monke
 
 
 def test_waits_longer_than_any_function_runs(client: Any) -> None:
-    """The read timeout is over 900 seconds, and botocore repeats nothing by itself."""
+    """The read timeout is over 900 seconds, and botocore does not retry by itself."""
     config = client.meta.config
     assert config.read_timeout > 900
     assert config.tcp_keepalive

@@ -1,4 +1,4 @@
-"""What the replayer's handler does with each message, with botocore's own clients."""
+"""How the replayer's handler settles each message, with botocore's own clients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAYLOAD = '{"n": 1.0, "secret": "of a customer"}'
 
 
 class Aws:
-    """Lambda and SQS as the handler sees them: what it asks for, in order, and the answers."""
+    """Lambda and SQS as the handler sees them: its requests in order, and the answers."""
 
     def __init__(self, invoker: Any, sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.functions, self.sqs = Stubber(invoker), Stubber(sqs)
@@ -63,7 +63,7 @@ class Aws:
 
     def hides(self, seconds: int) -> None:
         """Expect a message to be hidden."""
-        self.tells_retention()
+        self.returns_retention()
         self.sqs.add_response("change_message_visibility", {}, self._visibility(seconds))
 
     def cannot_hide(self) -> None:
@@ -86,8 +86,8 @@ class Aws:
         self.sqs.add_client_error("send_message", "QueueDoesNotExist", "", 400)
         self.sqs.add_response("change_message_visibility", {}, self._visibility(240))
 
-    def tells_retention(self, seconds: int = TWO_WEEKS) -> None:
-        """Expect the one question for how long the queue keeps a message."""
+    def returns_retention(self, seconds: int = TWO_WEEKS) -> None:
+        """Expect the one request for how long the queue keeps a message."""
         if not self._retention_known:
             self._retention_known = True
             self.sqs.add_response(
@@ -147,7 +147,7 @@ def record_of(
     sent: float | None = None,
     attributes: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Return a message as Lambda hands it to the handler of a queue.
+    """Return a message as Lambda gives it to the handler of a queue.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
     """
@@ -165,7 +165,7 @@ def record_of(
 
 
 def texts(**values: str) -> dict[str, dict[str, Any]]:
-    """Return message attributes as Lambda hands them over."""
+    """Return message attributes as Lambda gives them to a handler."""
     return {
         name: {"stringValue": value, "stringListValues": [], "dataType": "String"}
         for name, value in values.items()
@@ -173,7 +173,7 @@ def texts(**values: str) -> dict[str, dict[str, Any]]:
 
 
 def parked_attributes(aws: Aws, *records: dict[str, Any]) -> dict[str, Any]:
-    """Run the handler on what it parks, and return the attributes that it sends."""
+    """Run the handler on a record that it parks, and return the attributes that it sends."""
     sent: list[dict[str, Any]] = []
 
     def keep(params: dict[str, Any], **_: Any) -> None:
@@ -192,10 +192,10 @@ def parked_attributes(aws: Aws, *records: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("qualifier", "request_qualifier"), [("$LATEST", {}), ("live", {"Qualifier": "live"})]
 )
-def test_runs_what_failed_again(
+def test_invokes_the_handler_that_failed(
     aws: Aws, qualifier: str, request_qualifier: dict[str, str]
 ) -> None:
-    """The function and qualifier that failed get the payload byte for byte, and are waited for."""
+    """Function and qualifier get the payload byte for byte, synchronously."""
     aws.functions.add_response(
         "invoke",
         {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(b"null"), 4)},
@@ -211,7 +211,7 @@ def test_runs_what_failed_again(
 
 @pytest.mark.parametrize(("received", "seconds"), [(1, 60), (2, 120)])
 def test_waits_twice_as_long_after_each_failure(aws: Aws, received: int, seconds: int) -> None:
-    """An event that failed stays in the queue, hidden for a time that grows."""
+    """An event that fails again stays in the queue, hidden for a growing time."""
     aws.fails()
     aws.hides(seconds)
     assert aws.handle(record_of(received=received)) == ["first"]
@@ -219,7 +219,7 @@ def test_waits_twice_as_long_after_each_failure(aws: Aws, received: int, seconds
 
 @pytest.mark.parametrize("received", [3, 4, 9])
 def test_parks_after_max_attempts(aws: Aws, received: int) -> None:
-    """The last failure parks it: but however often it was received, it fails here once before."""
+    """The last failure parks the event, but only a failure does, however often it was received."""
     aws.fails()
     aws.parks(MessageBody=messages.record(PAYLOAD))
     attributes = parked_attributes(aws, record_of(received=received))
@@ -235,16 +235,16 @@ def test_parks_after_max_attempts(aws: Aws, received: int) -> None:
     }
 
 
-def test_parks_unseen_what_was_received_too_often(aws: Aws) -> None:
-    """What always ends the replayer itself is not tried for ever."""
+def test_parks_without_parsing_after_too_many_receives(aws: Aws) -> None:
+    """A message that always kills the replayer is not tried for ever."""
     aws.parks()
     attributes = parked_attributes(aws, record_of(received=104))
     assert attributes["ReplayReason"]["StringValue"] == "ReceivedTooOften"
 
 
 @pytest.mark.parametrize("name", ["not-a-failure-alarm", "not-json"])
-def test_parks_what_is_no_failed_event(aws: Aws, name: str) -> None:
-    """It is kept, with what it is, and nothing is invoked."""
+def test_parks_a_message_that_is_not_a_failed_event(aws: Aws, name: str) -> None:
+    """The parked message says what it is, and nothing is invoked."""
     body = messages.stored(name)["Body"]
     aws.parks(MessageBody=body)
     attributes = parked_attributes(aws, record_of(body))
@@ -260,8 +260,10 @@ def test_parks_what_is_no_failed_event(aws: Aws, name: str) -> None:
     ],
     ids=["no function", "truncated"],
 )
-def test_parks_what_cannot_be_replayed(aws: Aws, attributes: dict[str, dict[str, Any]]) -> None:
-    """An event without its function or payload is parked with the attributes that it had."""
+def test_parks_an_event_that_cannot_be_replayed(
+    aws: Aws, attributes: dict[str, dict[str, Any]]
+) -> None:
+    """An event without its function or payload keeps its attributes."""
     aws.parks()
     sent = parked_attributes(aws, record_of("{}", attributes=attributes))
     assert sent["ReplayReason"]["StringValue"] == "NotReplayable"
@@ -275,7 +277,7 @@ def test_parks_what_cannot_be_replayed(aws: Aws, attributes: dict[str, dict[str,
     [("TooManyRequestsException", 429), ("EC2ThrottledException", 502), ("ENILimitReached", 502)],
 )
 def test_waits_while_lambda_cannot_run_it(aws: Aws, code: str, status: int) -> None:
-    """A throttle is no failure of the handler, and parks nothing."""
+    """A throttle is not a failure of the handler, and does not park the event."""
     if code == "ENILimitReached":
         code += "Exception"
     aws.refuses(code, status)
@@ -286,8 +288,8 @@ def test_waits_while_lambda_cannot_run_it(aws: Aws, code: str, status: int) -> N
 @pytest.mark.parametrize(
     ("code", "status"), [("ResourceNotFoundException", 404), ("AccessDeniedException", 403)]
 )
-def test_parks_what_may_not_be_invoked(aws: Aws, code: str, status: int) -> None:
-    """A function that is gone, or is none of the channel's, counts as a failure."""
+def test_parks_an_event_whose_function_cannot_be_invoked(aws: Aws, code: str, status: int) -> None:
+    """A deleted function, or one that is not the channel's handler, counts as a failure."""
     aws.refuses(code, status)
     aws.hides(60)
     assert aws.handle(record_of()) == ["first"]
@@ -298,7 +300,7 @@ def test_parks_what_may_not_be_invoked(aws: Aws, code: str, status: int) -> None
 
 
 def test_parks_at_the_first_failure_after_throttles(aws: Aws) -> None:
-    """Each throttle was a receive, too: the handler's first failure is the last attempt."""
+    """Each throttle was also a receive: the handler's first failure is the last attempt."""
     for received, seconds in ((1, 60), (2, 120)):
         aws.refuses("TooManyRequestsException", 429)
         aws.hides(seconds)
@@ -310,30 +312,30 @@ def test_parks_at_the_first_failure_after_throttles(aws: Aws) -> None:
 
 
 def test_waits_an_hour_at_most_for_a_throttle(aws: Aws) -> None:
-    """Once the throttle is over the event does not stay hidden half a day."""
+    """When the throttling ends, the event does not stay hidden for half a day."""
     aws.refuses("TooManyRequestsException", 429)
     aws.hides(3600)
     assert aws.handle(record_of(received=103)) == ["first"]
 
 
 def test_waits_for_a_handler_that_may_still_run(aws: Aws) -> None:
-    """Without an answer, the next try comes once the handler must have ended."""
+    """After a lost answer, the next try comes when the handler must have ended."""
     aws.refuses("ServiceException", 500)
     aws.hides(80)
     assert aws.handle(record_of()) == ["first"]
 
 
 def test_parks_before_sqs_would_delete_it(aws: Aws) -> None:
-    """An event whose retention ends during the wait is parked, for 14 days more."""
+    """An event whose retention ends during the wait is parked for another 14 days."""
     aws.fails()
-    aws.tells_retention()
+    aws.returns_retention()
     aws.parks()
     attributes = parked_attributes(aws, record_of(sent=time.time() - TWO_WEEKS + 900))
     assert attributes["ReplayReason"]["StringValue"] == "RetentionEnds"
 
 
 def test_replays_although_the_retention_is_unknown(aws: Aws) -> None:
-    """A queue that may not be asked is no reason to stop."""
+    """A missing permission to read the queue does not stop replays."""
     aws.fails()
     aws.sqs.add_client_error("get_queue_attributes", "AccessDenied", "", 403)
     aws._retention_known = True
@@ -341,8 +343,8 @@ def test_replays_although_the_retention_is_unknown(aws: Aws) -> None:
     assert aws.handle(record_of()) == ["first"]
 
 
-def test_asks_again_for_a_retention_that_it_was_not_told(aws: Aws) -> None:
-    """One refused question does not let SQS delete events for as long as the process lives."""
+def test_asks_again_for_a_retention_that_it_did_not_get(aws: Aws) -> None:
+    """One refused request does not let SQS delete events as long as the process lives."""
     aws.fails()
     aws.sqs.add_client_error("get_queue_attributes", "RequestThrottled", "", 403)
     aws._retention_known = True
@@ -350,29 +352,29 @@ def test_asks_again_for_a_retention_that_it_was_not_told(aws: Aws) -> None:
     assert aws.handle(record_of()) == ["first"]
     aws._retention_known = False
     aws.fails()
-    aws.tells_retention()
+    aws.returns_retention()
     aws.parks()
     attributes = parked_attributes(aws, record_of(sent=time.time() - TWO_WEEKS + 900))
     assert attributes["ReplayReason"]["StringValue"] == "RetentionEnds"
 
 
-def test_keeps_what_cannot_be_parked(aws: Aws) -> None:
-    """If the parked queue does not take it, the message stays, hidden for a while."""
+def test_keeps_an_event_that_cannot_be_parked(aws: Aws) -> None:
+    """If the parked queue does not accept it, the message stays, hidden for a while."""
     aws.fails()
     aws.cannot_park()
     assert aws.handle(record_of(received=3)) == ["first"]
 
 
-def test_keeps_what_cannot_be_hidden(aws: Aws) -> None:
-    """If it cannot be hidden, the message comes again at the end of the visibility timeout."""
+def test_keeps_an_event_that_cannot_be_hidden(aws: Aws) -> None:
+    """SQS delivers the message again at the end of the visibility timeout."""
     aws.fails()
-    aws.tells_retention()
+    aws.returns_retention()
     aws.cannot_hide()
     assert aws.handle(record_of()) == ["first"]
 
 
 def test_answers_for_each_record(aws: Aws) -> None:
-    """In a batch one record's trouble leaves the others alone."""
+    """An error with one record of a batch does not affect the others."""
     aws.fails()
     aws.hides(60)
     aws.refuses("TooManyRequestsException", 429)
@@ -382,8 +384,8 @@ def test_answers_for_each_record(aws: Aws) -> None:
     assert aws.handle(*(record_of(id=id) for id in ids)) == ["failed", "throttled"]
 
 
-def test_cuts_the_reason_to_what_the_parked_queue_holds(aws: Aws) -> None:
-    """Body and attributes stay within 1 MiB, and the body is not touched."""
+def test_cuts_the_reason_to_the_size_limit(aws: Aws) -> None:
+    """Body and attributes stay within 1 MiB, and the body stays as it is."""
     body = messages.record('"' + "ü" * 524_000 + '"')
     body += " " * (1_048_576 - len(body.encode()) - 100)
     aws.fails()
@@ -398,7 +400,7 @@ def test_cuts_the_reason_to_what_the_parked_queue_holds(aws: Aws) -> None:
 
 
 def test_parks_a_full_message_without_a_reason(aws: Aws) -> None:
-    """A message with no room left for attributes is parked all the same."""
+    """A message without room for attributes is parked all the same."""
     body = messages.record(PAYLOAD)
     body += " " * (1_048_576 - len(body.encode()))
     aws.fails()
@@ -406,8 +408,8 @@ def test_parks_a_full_message_without_a_reason(aws: Aws) -> None:
     assert parked_attributes(aws, record_of(body, received=3)) == {}
 
 
-def test_writes_what_sqs_accepts(aws: Aws) -> None:
-    """Characters that SQS refuses, and long texts, do not keep an event from being parked."""
+def test_writes_only_characters_that_sqs_accepts(aws: Aws) -> None:
+    """Characters that SQS refuses and long texts do not prevent parking."""
     aws.fails("\x00\ud800" + "ü" * 1000)
     aws.parks()
     attributes = parked_attributes(aws, record_of(received=3))
@@ -416,7 +418,7 @@ def test_writes_what_sqs_accepts(aws: Aws) -> None:
 
 
 def test_keeps_attributes_within_ten(aws: Aws) -> None:
-    """What the message had goes before what the replayer would add; ten is SQS's limit."""
+    """The message's own attributes come before the replayer's; ten is SQS's limit."""
     had = texts(**messages.SCHEDULE_DLQ, A="a", B="b", C="c", D="d", E="e")
     had["D"] = {"binaryValue": "AAE=", "binaryListValues": [], "dataType": "Binary"}
     aws.fails()
@@ -426,8 +428,8 @@ def test_keeps_attributes_within_ten(aws: Aws) -> None:
     assert sent.keys() - had.keys() == {"ReplayReason"}
 
 
-def test_tells_anew_why_it_is_parked(aws: Aws) -> None:
-    """What was parked, put back and failed again has the new reason."""
+def test_replaces_an_old_reason(aws: Aws) -> None:
+    """An event that was parked, put back and failed again has the new reason."""
     old = texts(ReplayReason="RetentionEnds", ReplayErrorMessage="old", ReplayMessageId="old")
     aws.fails()
     aws.parks()
@@ -437,7 +439,7 @@ def test_tells_anew_why_it_is_parked(aws: Aws) -> None:
 
 
 def test_logs_no_payload(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
-    """One line for each event, as JSON, without what a customer's event holds."""
+    """One line of JSON for each event, without the content of a customer's event."""
     aws.fails("of a customer")
     aws.parks()
     aws.handle(record_of(received=3))
@@ -454,7 +456,7 @@ def test_logs_no_payload(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_never_sends_an_invocation_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In Lambda it waits as long as the slowest handler, and repeats no request by itself."""
+    """The client waits as long as the slowest handler, and does not retry by itself."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     made = replayer._replayer.__wrapped__()

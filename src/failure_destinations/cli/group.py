@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
         return list(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return a command, which imports it; None if there is no such command."""
+        """Return a command, which imports it; None if it does not exist."""
         if cmd_name not in self._lazy_commands:
             return None
         module = importlib.import_module(self._lazy_commands[cmd_name][0], __package__)

@@ -26,7 +26,7 @@ def print_table(
         headings: The columns' names.
         rows: Their texts, which may come from outside.
         right: The columns that are aligned to the right.
-        shrink: The columns whose texts are cut where there is no room, the first one first, but
+        shrink: The columns to cut where the table does not fit, the first one first, but
             never below 12 characters.
         width: How many characters fit a line. Default: the terminal's; 160 in a pipe.
     """

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from failure_destinations.errors import CommandError
+from failure_destinations.names import COPY_QUEUE, QUEUE_SUBSCRIPTION
 
 from .aws_errors import is_access_denied
 from .session import Aws
@@ -16,10 +17,6 @@ from .stacks import DeployedStack
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
-
-# Construct ids below a FailureChannel.
-_SUBSCRIPTION = "QueueSubscription"
-_COPY_QUEUE = "CopyQueue"
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def declared_channels(stack: DeployedStack) -> list[Channel]:
     return [
         _declared(stack, id)
         for id in stack.of_type("AWS::SNS::Subscription")
-        if stack.path(id).endswith(_SUBSCRIPTION)
+        if stack.path(id).endswith(QUEUE_SUBSCRIPTION)
     ]
 
 
@@ -119,7 +116,7 @@ def is_path_of(channel: Channel, path: str) -> bool:
 
 
 def _declared(stack: DeployedStack, id: str) -> Channel:
-    path = stack.path(id).removesuffix(_SUBSCRIPTION).removesuffix("/")
+    path = stack.path(id).removesuffix(QUEUE_SUBSCRIPTION).removesuffix("/")
     subscription = stack.physical_ids[id]
     properties = stack.properties(id)
     redrive = properties.get("RedrivePolicy") or {}
@@ -131,7 +128,7 @@ def _declared(stack: DeployedStack, id: str) -> Channel:
         topic_arn=stack.resolve(properties.get("TopicArn")) or subscription.rpartition(":")[0],
         queue=stack.resolve(properties.get("Endpoint")),
         dead_letter_queue=stack.resolve(redrive.get("deadLetterTargetArn")),
-        copy_queue=stack.sibling(path, _COPY_QUEUE, "AWS::SQS::Queue"),
+        copy_queue=stack.sibling(path, COPY_QUEUE, "AWS::SQS::Queue"),
     )
 
 

@@ -248,7 +248,7 @@ def _check_arn(sqs: SQSClient, arn: str) -> None:
 
 def _unknown_queue(sqs: SQSClient, queue: str) -> CommandError:
     return CommandError(
-        f"there is no queue {queue!r} in {sqs.meta.region_name}: "
+        f"queue {queue!r} does not exist in {sqs.meta.region_name}: "
         "look at --queue, --region and --profile"
     )
 

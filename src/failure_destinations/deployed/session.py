@@ -121,10 +121,7 @@ class Aws:
         """
         from failure_destinations.runtime import lambda_client  # noqa: PLC0415 - start-up time
 
-        client: LambdaClient = lambda_client(
-            self.session, connections=connections, endpoint_url=self._endpoint_url
-        )
-        return client
+        return lambda_client(self.session, connections=connections, endpoint_url=self._endpoint_url)
 
 
 def _check_endpoint(name: str, url: str | None) -> None:

@@ -27,7 +27,7 @@ class DeployedStack:
         template: The resources of its template by logical id; empty if the template is YAML.
 
     Raises:
-        CommandError: There is no such stack.
+        CommandError: The stack does not exist.
     """
 
     def __init__(self, aws: Aws, name: str) -> None:
@@ -40,7 +40,7 @@ class DeployedStack:
             if error_code(error) != NO_SUCH_STACK:
                 raise
             raise CommandError(
-                f"there is no stack {name!r} in {client.meta.region_name}: "
+                f"stack {name!r} does not exist in {client.meta.region_name}: "
                 "look at --stack, --region and --profile"
             ) from None
         resources = [

@@ -15,6 +15,8 @@ from .gather.channel import ChannelReader
 from .gather.copies import compare_copies
 from .judge.channel import judge
 
+_READING = "reading from AWS"
+
 
 @dataclass(frozen=True)
 class Examination:
@@ -42,7 +44,7 @@ def examine(
     Args:
         aws: Where the stack is.
         stack: Its name or id.
-        progress: Receives each read.
+        progress: Receives how far it is.
         channel: A channel's construct path below the stack. Default: all.
         compare_at_most: Compare no more messages of each queue with copies. Default: receive
             nothing.
@@ -52,10 +54,12 @@ def examine(
     """
     reader = AwsReader(progress)
     examined = []
+    progress.start(_READING)
     for found in ChannelReader(aws, stack, reader).channels(channel):
         read = found
         if compare_at_most is not None:
-            read = compare_copies(aws, found, reader, compare_at_most)
+            read = compare_copies(aws, found, reader, progress, compare_at_most)
+            progress.start(_READING)
         examined.append(Examination(found.path, tuple(judge(read))))
     return _with_fixes_that_go_together(examined)
 

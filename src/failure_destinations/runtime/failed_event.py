@@ -11,7 +11,8 @@ from typing import Any, Literal
 from .json_text import inner_members, is_json, string
 
 Source = Literal["destination", "function-dlq", "rule-dlq", "schedule-dlq"]
-"""Who put the event into the queue: a failure destination, or the dead-letter queue of what."""
+"""What put the event into the queue: a failure destination, or the dead-letter queue of a function,
+rule or schedule."""
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 _FUNCTION_ARN = re.compile(
@@ -19,12 +20,12 @@ _FUNCTION_ARN = re.compile(
     r"(?::(?P<qualifier>[$\w.-]+))?"
 )
 _FUNCTION_DLQ = ("RequestID", "ErrorCode", "ErrorMessage")
-# Envelopes in envelopes: SNS within SNS's dead letter, and an event of EventBridge in it.
+# Envelopes in envelopes: a notification in an SNS dead letter, with an EventBridge event in it.
 _MAX_DEPTH = 4
 
 
 class NotAFailedEvent(ValueError):  # noqa: N818 - the name says what the message is
-    """The message is something else; the text says what was found, in a few words."""
+    """The message is something else; the text says what, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class FailedEvent:
     Attributes:
         payload: What the handler was invoked with, or would have been: JSON text, character for
             character. Empty if the message does not hold it.
-        function: ARN of the function, without a qualifier. None if the message does not say: the
-            dead-letter queue of a function names no function.
-        qualifier: The alias or version that was called. None for `$LATEST` or no qualifier.
-        source: Where it comes from.
+        function: ARN of the function, without a qualifier. None if the message does not say: a
+            message of a function's dead-letter queue does not name the function.
+        qualifier: The alias or version that was invoked. None for `$LATEST` or no qualifier.
+        source: What put it into the queue.
         request_id: Lambda's id of the invocation, the same on each delivery of the message. None
             if the handler was never started, or the message does not say.
         condition: Why Lambda gave up, such as `RetriesExhausted` or `EventAgeExceeded`; of a rule
@@ -50,8 +51,9 @@ class FailedEvent:
         timestamp: When the record was written, else when a schedule was to fire, else when the
             message was sent. None if the message does not say.
         payload_truncated: Whether EventBridge Scheduler cut the payload, so that it is lost.
-        sender: Of a function's dead-letter queue, what SQS calls the sender: the session of the
-            function's role, which is the function's name. A hint, not a proof.
+        sender: For a message of a function's dead-letter queue, the role session that SQS names
+            as its sender: the function's name. Others can choose the name of a session, so it is
+            a hint, not a proof. None if another kind of identity sent the message.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
@@ -73,7 +75,7 @@ class FailedEvent:
 
     @property
     def function_arn(self) -> str | None:
-        """ARN of what was called, with its qualifier; None if the message does not say."""
+        """ARN of what was invoked, with its qualifier; None if the message does not say."""
         if self.function is None or self.qualifier is None:
             return self.function
         return f"{self.function}:{self.qualifier}"
@@ -85,13 +87,13 @@ class FailedEvent:
 
     @property
     def called(self) -> str | None:
-        """Name and qualifier of what was called: `orders` or `orders:live`."""
+        """Name and qualifier of what was invoked: `orders` or `orders:live`."""
         name = self.function_name
         return name if name is None or self.qualifier is None else f"{name}:{self.qualifier}"
 
     @property
     def payload_bytes(self) -> bytes:
-        """The payload as Lambda takes it."""
+        """The payload in UTF-8, as Lambda takes it."""
         return self.payload.encode()
 
     @property
@@ -107,14 +109,14 @@ class FailedEvent:
 def parse(message: Mapping[str, Any]) -> FailedEvent:
     """Read a failed event from a message.
 
-    Invocation records are read raw, in an SNS envelope and in an event of EventBridge, also one
-    within the other; dead letters of functions, rules and schedules, raw or in an SNS envelope.
-    Conditions and members that this version does not know are no error.
+    Invocation records are read raw, in an SNS envelope, in an EventBridge event, and in one within
+    the other; dead letters of functions, rules and schedules raw or in an SNS envelope. Conditions
+    and members that this version does not know are ignored.
 
     Args:
         message: A message as SQS's `ReceiveMessage` returns it with all attributes: `Body`, and
-            `MessageAttributes` and `Attributes` if it has them. `sqs_message` makes one of what
-            Lambda hands to the handler of a queue.
+            `MessageAttributes` and `Attributes` if it has them. `sqs_message` makes one from a
+            record that Lambda gives to the handler of a queue.
 
     Returns:
         The event; its payload is cut out of the message as it is written.
@@ -160,8 +162,8 @@ def _read(
         return undelivered
     body = inner_members(text)
     dead_letter = all(name in attributes for name in _FUNCTION_DLQ)
-    # SNS may note the same three on its own dead letters, and an event may itself be a record.
-    # Only Lambda sends under a function's role.
+    # SNS puts the same three attributes on its own dead letters, and an event may itself be a
+    # record. Only Lambda sends under a function's role.
     if dead_letter and (_session(noted) is not None or not _looks_known(body)):
         return FailedEvent(
             payload=text,
@@ -184,7 +186,7 @@ def _read(
 
 
 def _looks_known(body: Mapping[str, str]) -> bool:
-    """Tell whether it is a record, an event of EventBridge or an envelope of SNS."""
+    """Return whether a body is a record, an EventBridge event or an SNS envelope."""
     if "requestContext" in body or {"detail-type", "detail"} <= set(body):
         return True
     return string(body.get("Type")) == "Notification" and body.get("Message", "").startswith('"')
@@ -194,7 +196,7 @@ def _record(body: Mapping[str, str], noted: Mapping[str, Any]) -> FailedEvent:
     context = inner_members(body["requestContext"])
     called = _FUNCTION_ARN.fullmatch(string(context.get("functionArn")) or "")
     if called is None:
-        raise NotAFailedEvent("JSON with a requestContext that names no function")
+        raise NotAFailedEvent("JSON with a requestContext that does not name a function")
     condition = string(context.get("condition"))
     if condition == "Success":
         raise NotAFailedEvent("the record of a successful invocation")
@@ -219,7 +221,7 @@ def _record(body: Mapping[str, str], noted: Mapping[str, Any]) -> FailedEvent:
 def _undelivered(
     text: str, attributes: Mapping[str, str], noted: Mapping[str, Any]
 ) -> FailedEvent | None:
-    """Return what a rule or schedule could not deliver to a function, if this is that."""
+    """Return the event that a rule or schedule could not deliver; None if this is not one."""
     called = _FUNCTION_ARN.fullmatch(attributes.get("TARGET_ARN", ""))
     schedule = "SCHEDULE_ARN" in attributes
     if called is None or not (schedule or "RULE_ARN" in attributes):
@@ -239,14 +241,14 @@ def _undelivered(
 
 
 def _kind(text: str, body: Mapping[str, str], attributes: Mapping[str, str]) -> str:
-    """Say in a few words what a message is that is no failed event."""
+    """Describe in a few words a message that is not a failed event."""
     if "TARGET_ARN" in attributes:
-        return f"a dead letter for {attributes['TARGET_ARN']}, which is no Lambda function"
+        return f"a dead letter for {attributes['TARGET_ARN']}, which is not a Lambda function"
     if "AlarmName" in body:
         return f"a CloudWatch alarm, {string(body['AlarmName'])}"
     if body:
         return f"JSON with {', '.join(list(body)[:5])}"
-    return "JSON that is no record" if is_json(text) else "text that is no JSON"
+    return "JSON that is not a record" if is_json(text) else "text that is not JSON"
 
 
 def _texts(attributes: Any) -> dict[str, str]:
@@ -274,7 +276,7 @@ def _qualifier(called: re.Match[str]) -> str | None:
 
 
 def _session(noted: Mapping[str, Any]) -> str | None:
-    """Return the session's name of an assumed role that sent the message; None if it was none.
+    """Return the session name of the role that sent the message; None if no role did.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     """

@@ -1,7 +1,9 @@
 """Parts of a JSON text, cut out of it as they are written.
 
 Decoding a payload and writing it again would change numbers, escapes, white space and keys that
-come twice: what a handler gets again must be what it got.
+come twice: a handler must get exactly what it got before.
+
+Every function takes time and memory in proportion to the length of its text.
 """
 
 from __future__ import annotations
@@ -10,7 +12,21 @@ import json
 import re
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A match at a position, or none: a text that does not match is never searched further on.
+_TOKEN = re.compile(
+    r"""
+    [ \t\n\r]*
+    (?: (?P<string>  " [^"\\\x00-\x1f]*
+                     (?: \\ (?: ["\\/bfnrt] | u[0-9a-fA-F]{4} ) [^"\\\x00-\x1f]* )* " )
+    | (?P<scalar>  -? (?: 0 | [1-9][0-9]* ) (?: \.[0-9]+ )? (?: [eE][+-]?[0-9]+ )?
+                   | true | false | null | NaN | -?Infinity )
+    | (?P<open>  [\[{] )
+    | (?P<close> [\]}] )
+    | (?P<comma> , )
+    | (?P<colon> : ) )
+    """,
+    re.VERBOSE,
+)
 # Numbers stay text: Python refuses integers of more than 4,300 digits, which JSON allows.
 _decoder = json.JSONDecoder(parse_int=str, parse_float=str)
 
@@ -18,17 +34,17 @@ _decoder = json.JSONDecoder(parse_int=str, parse_float=str)
 def members(text: str) -> dict[str, str]:
     """Return the members of a JSON object: each value as it is written, without decoding it.
 
-    Of a key that comes twice, the last value counts, as everywhere.
+    If a key comes twice, its last value counts, as in every JSON reader.
 
     Args:
-        text: The text of one JSON object, and nothing beside it.
+        text: The text of one JSON object, with nothing before or after it.
 
     Raises:
-        ValueError: It is no JSON object.
+        ValueError: It is not a JSON object.
     """
     at = _after_space(text, 0)
     if text[at : at + 1] != "{":
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     found: dict[str, str] = {}
     at = _after_space(text, at + 1)
     closed = text[at : at + 1] == "}"
@@ -54,7 +70,7 @@ def members(text: str) -> dict[str, str]:
 
 
 def inner_members(text: str | None) -> dict[str, str]:
-    """Return what `members` does; nothing if there is no text, or it is no JSON object.
+    """Return what `members` does; nothing for None and for a text that is not a JSON object.
 
     Args:
         text: What `members` returned for a key, or None.
@@ -66,7 +82,7 @@ def inner_members(text: str | None) -> dict[str, str]:
 
 
 def is_json(text: str) -> bool:
-    """Tell whether a text is JSON."""
+    """Return whether a text is JSON."""
     try:
         return _after_space(text, _end_of_value(text, _after_space(text, 0))) == len(text)
     except ValueError:
@@ -93,17 +109,46 @@ def _end_of_value(text: str, start: int) -> int:
     try:
         return _decoder.raw_decode(text, start)[1]
     except RecursionError:
-        # Handlers in other languages take what is nested deeper than Python's decoder goes.
-        return _end_of_brackets(text, start)
+        # Handlers in other languages take JSON that nests deeper than Python's decoder goes.
+        return _end_of_nested_value(text, start)
 
 
-def _end_of_brackets(text: str, start: int) -> int:
-    depth = 0
-    for match in _BRACKETS.finditer(text, start):
-        if match[0] in "[{":
-            depth += 1
-        elif match[0] in "]}":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-    raise ValueError("a bracket is not closed")
+def _end_of_nested_value(text: str, start: int) -> int:
+    """Return where an array or object ends, without recursion.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    # The closing bracket of each array and object around the position.
+    closing: list[str] = []
+    expected = "value"
+    at = start
+    while True:
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ValueError(f"not JSON at character {at}")
+        at = match.end()
+        expected = _next_expected(match, expected, closing)
+        if not closing:
+            return at
+
+
+def _next_expected(match: re.Match[str], expected: str, closing: list[str]) -> str:
+    """Return what may follow a token; note the brackets that it opens or closes."""
+    kind = match.lastgroup
+    part = match[kind or 0]
+    after_value = "comma or close"
+    if kind == "open" and "value" in expected:
+        closing.append("]" if part == "[" else "}")
+        return "value or close" if part == "[" else "key or close"
+    if kind == "close" and "close" in expected and closing and part == closing.pop():
+        return after_value
+    if kind == "string" and "key" in expected:
+        return "colon"
+    if kind in ("string", "scalar") and "value" in expected and closing:
+        return after_value
+    if kind == "colon" and expected == "colon":
+        return "value"
+    if kind == "comma" and "comma" in expected:
+        return "value" if closing[-1] == "]" else "key"
+    raise ValueError(f"{part[:20]!r} is out of place")

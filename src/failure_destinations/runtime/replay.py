@@ -1,26 +1,31 @@
-"""Runs one failed event again: the function and qualifier that failed, with the same payload."""
+"""Invokes one failed event again: the same function and qualifier, with the same payload."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .failed_event import FailedEvent
 
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import InvocationRequestTypeDef
+
 Status = Literal["succeeded", "failed", "not-started", "unknown"]
-"""`unknown`: the answer did not come, so that the handler may have run or still runs."""
+"""`unknown`: the answer was lost, so the handler may have run, or may still run."""
 
 Reason = Literal["throttled", "unavailable", "gone", "denied", "refused"]
-"""Why a handler was not started. What is `throttled` or `unavailable` may be tried again."""
+"""Why a handler was not started. Retry if it is `throttled` or `unavailable`."""
 
 # A function runs 900 seconds at most.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 READ_TIMEOUT_SECONDS = 910
 _CONNECT_TIMEOUT_SECONDS = 10
 
-# What Lambda answers before it starts the function. It says 500 of itself at any time.
+# Lambda's answers before it starts the function. It may answer 500 at any time.
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
 _REASONS: dict[int, Reason] = {
     401: "denied",
@@ -31,20 +36,20 @@ _REASONS: dict[int, Reason] = {
     429: "throttled",
     502: "unavailable",
 }
-_SAYS_NOTHING = (410, 500, 503, 504)
+_AMBIGUOUS_STATUSES = (410, 500, 503, 504)
 _BAD_GATEWAY = 502
 _NO_CONNECTION = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one replay.
+    """The outcome of one replay.
 
     Attributes:
         status: `succeeded`, `failed` (the handler ran and raised, timed out or crashed),
             `not-started` (it did not run) or `unknown` (no answer: it may have run).
         reason: Why it was not started; None otherwise.
-        error_type: The class of the handler's error, or the code of Lambda's; None if it succeeded.
+        error_type: The class of the handler's error, or Lambda's error code; None if it succeeded.
         error_message: The error's text; None if it succeeded.
     """
 
@@ -55,30 +60,30 @@ class Outcome:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the handler did its work, so that the message may be deleted."""
+        """Whether the handler succeeded, so that the message may be deleted."""
         return self.status == "succeeded"
 
     @property
     def may_try_again(self) -> bool:
-        """Whether nothing ran and the reason passes by itself."""
+        """Whether the handler did not run and the reason is temporary."""
         return self.reason in ("throttled", "unavailable")
 
 
-def replay(event: FailedEvent, client: Any, function: str | None = None) -> Outcome:
-    """Run the handler again with the same payload, and wait until it is done.
+def replay(event: FailedEvent, client: LambdaClient, function: str | None = None) -> Outcome:
+    """Invoke the handler again with the same payload, and wait until it is done.
 
-    The invocation is synchronous, so that a second failure is answered here and does not go
-    through the failure destination again.
+    The invocation is synchronous: a second failure is returned here and does not go through the
+    failure destination again.
 
     Args:
-        event: What failed.
+        event: The failed event.
         client: A boto3 client from `lambda_client`.
-        function: Name or ARN of what to invoke instead. Needed for an event from a function's
-            dead-letter queue, which does not name it. Default: the function and qualifier that
-            failed.
+        function: Name or ARN of the function to invoke instead. Needed for an event from a
+            function's dead-letter queue, which does not name it. Default: the function and
+            qualifier that failed.
 
     Returns:
-        What became of it; what Lambda or the network answer is never raised.
+        The outcome; errors of Lambda and of the network are outcomes, and are never raised.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     """
@@ -91,7 +96,7 @@ def replay(event: FailedEvent, client: Any, function: str | None = None) -> Outc
         return Outcome(
             "not-started", "refused", "NotReplayable", "its message does not name the function"
         )
-    request = {
+    request: InvocationRequestTypeDef = {
         "FunctionName": target,
         "InvocationType": "RequestResponse",
         "Payload": event.payload_bytes,
@@ -112,21 +117,21 @@ def replay(event: FailedEvent, client: Any, function: str | None = None) -> Outc
 
 
 def lambda_client(
-    session: Any = None,
+    session: boto3.Session | None = None,
     *,
     connections: int = 10,
     read_timeout: float = READ_TIMEOUT_SECONDS,
     **arguments: Any,
-) -> Any:
+) -> LambdaClient:
     """Return a Lambda client that never starts a handler twice for one call.
 
-    It does not repeat a request by itself: after a lost answer the handler may still be running.
+    It does not retry a request by itself: after a lost answer the handler may still be running.
 
     Args:
         session: A `boto3.Session`. Default: a new one.
         connections: How many threads use it at once. Default: 10.
-        read_timeout: How many seconds an answer is waited for. Default: 910, longer than any
-            function runs.
+        read_timeout: How many seconds to wait for an answer. Default: 910, longer than any
+            synchronous invocation takes.
         **arguments: For `boto3.Session.client`, such as `endpoint_url`; not `config`.
     """
     import boto3  # noqa: PLC0415
@@ -147,8 +152,8 @@ def _refusal(response: Mapping[str, Any]) -> Outcome:
     code = str(error.get("Code", "Unknown"))
     message = str(error.get("Message", "")) or None
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    # A proxy's 502 has no code of Lambda's.
-    if status in _SAYS_NOTHING or (status == _BAD_GATEWAY and not code.endswith("Exception")):
+    # A 502 of a proxy does not have one of Lambda's codes.
+    if status in _AMBIGUOUS_STATUSES or (status == _BAD_GATEWAY and not code.endswith("Exception")):
         return Outcome("unknown", None, code, message)
     return Outcome("not-started", _REASONS.get(status, "refused"), code, message)
 
@@ -171,7 +176,7 @@ def _no_answer(error: Exception) -> Outcome:
 
 
 def _error(response: bytes) -> tuple[str | None, str | None]:
-    """Return type and text of the error that a runtime answered."""
+    """Return the type and text of the error in a runtime's answer."""
     try:
         error = json.loads(response)
     except (ValueError, RecursionError):

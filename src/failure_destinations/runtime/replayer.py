@@ -1,7 +1,7 @@
-"""The Lambda handler of `FailureReplayer`: runs failed events again, and parks what stays broken.
+"""The Lambda handler of `FailureReplayer`: runs failed events again, and parks what keeps failing.
 
 A message leaves the queue in two ways only: its handler succeeded, or the parked queue has it.
-Whatever else happens, also when this process is killed at any moment, SQS shows the message again.
+Whatever else happens, even if this process is killed at any moment, SQS delivers the message again.
 """
 
 from __future__ import annotations
@@ -15,20 +15,26 @@ import re
 import time
 from collections.abc import Container, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .failed_event import FailedEvent, NotAFailedEvent, parse, sqs_message
 from .replay import Outcome, lambda_client, replay
 
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+
 # The longest wait; SQS hides a message 12 hours at most, counted from when Lambda received it.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 MAX_WAIT_SECONDS = 39_600
-# A throttle passes by itself: an event should not be hidden for hours once it has.
+# Throttling ends by itself: then an event should not stay hidden for hours.
 MAX_THROTTLED_SECONDS = 3600
-# What was received more often than attempts explain, because the handler was throttled, somebody
-# looked, or runs were cut off, is tried that often beyond `max_attempts`: not for ever.
+# Receives beyond `max_attempts` after which a message is parked in any case: a throttled handler,
+# an operator's `list` and a killed replayer all receive messages without an attempt.
 EXTRA_RECEIVES = 100
-# An event that SQS would delete this soon after its wait is parked instead.
+# An event that SQS would delete so many seconds after its wait is parked instead.
 EXPIRY_SECONDS = 900
 # Body and attributes together; ten attributes.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -36,7 +42,7 @@ MAX_MESSAGE_BYTES = 1_048_576
 MAX_MESSAGE_ATTRIBUTES = 10
 _MAX_TEXT_BYTES = 1024
 
-# What SQS allows in a text.
+# The characters that SQS does not allow in a text.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -45,7 +51,7 @@ _log.setLevel(logging.INFO)
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Replay the records of an SQS event, and tell Lambda which ones to leave in the queue.
+    """Replay the records of an SQS event, and return which ones Lambda must leave in the queue.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
@@ -63,28 +69,28 @@ def _finished(replayer: Replayer, record: Mapping[str, Any]) -> bool:
     try:
         return replayer.finish(record)
     except Exception:
-        # The other records of the batch have their own outcome; this one comes again.
+        # The other records of the batch have their own outcome; this one is delivered again.
         _log.exception("%s stays in the queue", record["messageId"])
         return False
 
 
 class Replayer:
-    """Decides what becomes of each message.
+    """Replays messages, and settles each by its outcome.
 
     Args:
         invoker: A boto3 client of Lambda, from `lambda_client`.
         sqs: A boto3 client of SQS.
-        queue_url: Where the messages come from.
-        parked_queue_url: Where those go that fail `max_attempts` times.
-        max_attempts: After how many receives a message is parked that fails then.
+        queue_url: The queue that the messages come from.
+        parked_queue_url: The queue for messages that fail `max_attempts` times.
+        max_attempts: The number of receives after which a failing message is parked.
         backoff_seconds: How long a message waits after its first receive.
-        handler_seconds: How long an answer of a handler is waited for.
+        handler_seconds: How long to wait for a handler's answer.
     """
 
     def __init__(
         self,
-        invoker: Any,
-        sqs: Any,
+        invoker: LambdaClient,
+        sqs: SQSClient,
         *,
         queue_url: str,
         parked_queue_url: str,
@@ -102,31 +108,32 @@ class Replayer:
         self._known_retention: int | None = None
 
     def finish(self, record: Mapping[str, Any]) -> bool:
-        """Replay one record; tell whether its message may be deleted.
+        """Replay one record, and return whether its message may be deleted.
 
         Args:
             record: One of `event["Records"]`.
         """
         message = sqs_message(record)
         received = int(message["Attributes"].get("ApproximateReceiveCount", 1))
+        if received > self._max_attempts + EXTRA_RECEIVES:
+            # Before parsing: a message that always kills this process is parked, too.
+            outcome = Outcome("not-started", "refused", "ReceivedTooOften")
+            return self._park(message, None, outcome, received, "ReceivedTooOften")
         try:
             event = parse(message)
         except NotAFailedEvent as error:
             outcome = Outcome("not-started", "refused", "NotAFailedEvent", str(error))
             return self._park(message, None, outcome, received, "NotAFailedEvent")
         if event.obstacle is not None or event.function is None:
-            # Nothing that time, or a mended handler, would change.
+            # Neither time nor a fixed handler would change this.
             outcome = replay(event, self._invoker)
             return self._park(message, event, outcome, received, "NotReplayable")
-        if received > self._max_attempts + EXTRA_RECEIVES:
-            outcome = Outcome("not-started", "refused", "ReceivedTooOften")
-            return self._park(message, event, outcome, received, "ReceivedTooOften")
         return self._replay(message, event, received)
 
     def _replay(self, message: Mapping[str, Any], event: FailedEvent, received: int) -> bool:
         outcome = replay(event, self._invoker)
         if outcome.succeeded:
-            _tell("succeeded", message, event, outcome, received)
+            _log_outcome("succeeded", message, event, outcome, received)
             return True
         if received >= self._max_attempts and not outcome.may_try_again:
             return self._park(message, event, outcome, received, "MaxAttempts")
@@ -134,7 +141,7 @@ class Replayer:
         if self._expires_within(message, seconds + EXPIRY_SECONDS):
             return self._park(message, event, outcome, received, "RetentionEnds")
         self._hide(message, seconds)
-        _tell("waits", message, event, outcome, received, seconds=seconds)
+        _log_outcome("waits", message, event, outcome, received, seconds=seconds)
         return False
 
     def _wait(self, outcome: Outcome, received: int) -> int:
@@ -163,7 +170,7 @@ class Replayer:
         received: int,
         reason: str,
     ) -> bool:
-        told = {
+        explanation = {
             "ReplayReason": reason,
             "ReplayErrorType": outcome.error_type,
             "ReplayErrorMessage": outcome.error_message,
@@ -172,8 +179,8 @@ class Replayer:
             "ReplayMessageId": message["MessageId"],
             "ReplayParkedAt": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
-        attributes = _attributes(message["MessageAttributes"], told)
-        _add(attributes, told, message["Body"])
+        attributes = _attributes(message["MessageAttributes"], explanation)
+        _add(attributes, explanation, message["Body"])
         try:
             self._sqs.send_message(
                 QueueUrl=self._parked_queue_url,
@@ -181,10 +188,10 @@ class Replayer:
                 MessageAttributes=attributes,
             )
         except Exception:
-            # Without a wait it would come again at the end of the queue's visibility timeout.
+            # Otherwise SQS would deliver it again at the end of the queue's visibility timeout.
             self._hide(message, self._wait(outcome, received))
             raise
-        _tell("parked", message, event, outcome, received, reason=reason)
+        _log_outcome("parked", message, event, outcome, received, reason=reason)
         return True
 
     def _expires_within(self, message: Mapping[str, Any], seconds: int) -> bool:
@@ -198,7 +205,7 @@ class Replayer:
     def _retention_seconds(self) -> int | None:
         if self._known_retention is not None:
             return self._known_retention
-        name = "MessageRetentionPeriod"
+        name: QueueAttributeNameType = "MessageRetentionPeriod"
         try:
             answer = self._sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=[name])
         except Exception:
@@ -216,7 +223,7 @@ def _replayer() -> Replayer:
 
     environment = os.environ
     handler_seconds = int(environment["HANDLER_SECONDS"])
-    # Short, so that there is time for it after the longest handler.
+    # Short timeouts, so that there is time for it after the longest handler.
     short = Config(
         connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}
     )
@@ -232,13 +239,13 @@ def _replayer() -> Replayer:
 
 
 def _attributes(
-    received: Mapping[str, Mapping[str, Any]], told: Container[str]
-) -> dict[str, dict[str, Any]]:
-    """Return attributes of a received message as they are sent, but for those told anew."""
-    attributes: dict[str, dict[str, Any]] = {}
+    received: Mapping[str, Mapping[str, Any]], without: Container[str]
+) -> dict[str, MessageAttributeValueTypeDef]:
+    """Return a received message's attributes in the form to send, without those of given names."""
+    attributes: dict[str, MessageAttributeValueTypeDef] = {}
     for name, attribute in received.items():
         value = attribute.get("StringValue")
-        if name in told:
+        if name in without:
             continue
         if value is not None:
             attributes[name] = {"DataType": attribute["DataType"], "StringValue": value}
@@ -250,17 +257,19 @@ def _attributes(
     return attributes
 
 
-def _add(attributes: dict[str, dict[str, Any]], told: Mapping[str, str | None], body: str) -> None:
-    """Add why it is parked, the most important first, as far as there is room.
+def _add(
+    attributes: dict[str, MessageAttributeValueTypeDef], explanation: Mapping[str, str | None], body: str
+) -> None:
+    """Add why a message is parked, the most important first, as far as there is room.
 
-    What the message already has stays: without it, an event could not be replayed any more.
+    The attributes that it has stay: without them, the event could not be replayed any more.
     """
     room = (
         MAX_MESSAGE_BYTES
         - len(body.encode())
         - sum(_size(name, attribute) for name, attribute in attributes.items())
     )
-    for name, text in told.items():
+    for name, text in explanation.items():
         if len(attributes) == MAX_MESSAGE_ATTRIBUTES:
             return
         taken = _size(name, {"DataType": "String", "StringValue": ""})
@@ -270,7 +279,7 @@ def _add(attributes: dict[str, dict[str, Any]], told: Mapping[str, str | None], 
             room -= _size(name, attributes[name])
 
 
-def _size(name: str, attribute: Mapping[str, Any]) -> int:
+def _size(name: str, attribute: MessageAttributeValueTypeDef) -> int:
     value = attribute.get("BinaryValue", b"") or attribute.get("StringValue", "").encode()
     return len(name.encode()) + len(attribute["DataType"].encode()) + len(value)
 
@@ -279,7 +288,7 @@ def _cut(text: str, size: int) -> str:
     return text.encode()[: max(size, 0)].decode(errors="ignore")
 
 
-def _tell(
+def _log_outcome(
     what: str,
     message: Mapping[str, Any],
     event: FailedEvent | None,
@@ -287,7 +296,7 @@ def _tell(
     received: int,
     **more: Any,
 ) -> None:
-    """Write one line: what became of a message, and nothing of its payload."""
+    """Log one line: what became of a message, and nothing of its payload."""
     line = {
         "outcome": what,
         "messageId": message["MessageId"],

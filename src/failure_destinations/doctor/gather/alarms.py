@@ -15,7 +15,7 @@ from .template_values import TemplateValues
 from .topics import gather_topic
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient, DescribeAlarmsPaginator
+    from mypy_boto3_cloudwatch import DescribeAlarmsPaginator
 
 _ALARM = "AWS::CloudWatch::Alarm"
 # Those about the channel are defined in the monitoring, the others beside what they are about.
@@ -77,7 +77,7 @@ class _Monitoring:
         self._sources = sources
         self._stack = sources.stack
         self._path = path
-        self._cloudwatch: CloudWatchClient = sources.aws.client("cloudwatch")
+        self._cloudwatch = sources.aws.client("cloudwatch")
         topics = self._stack.of_type("AWS::SNS::Topic")
         self._topic_id = next((id for id in topics if self._is_child(id, ALARM_TOPIC)), None)
         self._action = self._declared_action()

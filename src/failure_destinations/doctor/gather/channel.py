@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from failure_destinations.deployed.channels import Channel as DeployedChannel
+from failure_destinations.deployed.channels import declared_channels, is_path_of
 from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.stacks import DeployedStack
 from failure_destinations.errors import CommandError
-from failure_destinations.names import COPY_QUEUE, EVENT_SOURCE, PARKED_QUEUE, QUEUE_SUBSCRIPTION
+from failure_destinations.names import EVENT_SOURCE, PARKED_QUEUE
 
-from ..facts import Attributes, Channel, Queue, Replayer, Subscription, Topic
+from ..facts import Channel, Queue, QueueNoun, Replayer, Topic
 from .alarms import gather_monitoring
 from .aws_reader import AwsReader
-from .construct_ids import above, child, has_id
+from .construct_ids import above
 from .handlers import gather_handlers
 from .metrics import Metrics
 from .queues import gather_queue
 from .sources import Sources
 from .topics import gather_topic
-
-if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
-
-_QUEUE = "AWS::SQS::Queue"
 
 
 class ChannelReader:
@@ -53,69 +49,49 @@ class ChannelReader:
             CommandError: The stack has none, or none with the path.
         """
         stack = self._stack
-        found = {
-            above(stack.path(id), QUEUE_SUBSCRIPTION): id
-            for id in stack.of_type("AWS::SNS::Subscription")
-            if has_id(stack.path(id), QUEUE_SUBSCRIPTION)
-        }
+        found = declared_channels(stack)
         if not found:
             raise CommandError(
                 f"stack {stack.name!r} has no failure channel: name another with --stack"
             )
-        # Without the CLI's metadata, paths are known by their logical ids.
-        wanted = (path, None if path is None else path.replace("/", ""))
-        chosen = {each: id for each, id in found.items() if path is None or each in wanted}
+        chosen = [each for each in found if path is None or is_path_of(each, path)]
         if not chosen:
-            raise CommandError(
-                f"stack {stack.name!r} has no channel {path!r}: it has {', '.join(found)}"
-            )
-        for channel_path, id in chosen.items():
-            yield self._channel(channel_path, id)
+            names = ", ".join(each.path for each in found)
+            raise CommandError(f"stack {stack.name!r} has no channel {path!r}: it has {names}")
+        for each in chosen:
+            yield self._channel(each)
 
-    def _channel(self, path: str, id: str) -> Channel:
-        stack = self._stack
-        properties = stack.properties(id)
-        topic_arn = stack.resolve(properties.get("TopicArn"))
-        if topic_arn is None:
-            topic_arn = stack.physical_ids[id].rpartition(":")[0]
-        topic = gather_topic(self._sources, "topic", topic_arn, of_queue=id)
-        endpoint = self._endpoint(properties, topic.subscriptions)
-        queue = None if endpoint is None else gather_queue(self._sources, "queue", endpoint)
+    def _channel(self, deployed: DeployedChannel) -> Channel:
+        sources = self._sources
+        id = deployed.subscription_id
+        topic = gather_topic(sources, "topic", deployed.topic_arn, of_queue=id)
+        subscribed = (each.endpoint for each in topic.subscriptions if each.of_queue)
+        queue = self._queue("queue", deployed.queue or next(subscribed, None))
         topic = _with_queue(topic, queue)
-        redrive = properties.get("RedrivePolicy") or {}
-        dead_letters = stack.resolve(redrive.get("deadLetterTargetArn"))
-        copies = child(stack, _QUEUE, path, COPY_QUEUE)
-        copy_queue = (
-            None
-            if copies is None
-            else gather_queue(self._sources, "copy queue", stack.physical_ids[copies])
-        )
+        copy_queue = self._queue("copy queue", deployed.copy_queue)
+        declared_topic = self._stack.properties(id).get("TopicArn")
         return Channel(
-            stack=stack.name,
-            path=path,
+            stack=self._stack.name,
+            path=deployed.path,
             topic=topic,
             queue=queue,
-            dead_letter_queue=None
-            if dead_letters is None
-            else gather_queue(self._sources, "dead-letter queue", dead_letters),
+            dead_letter_queue=self._queue("dead-letter queue", deployed.dead_letter_queue),
             copy_queue=copy_queue,
-            handlers=gather_handlers(self._aws, stack, self._reader, topic, copy_queue),
+            handlers=gather_handlers(self._aws, self._stack, self._reader, topic, copy_queue),
             replayers=list(self._replayers(queue)),
-            monitoring=gather_monitoring(self._sources, topic, properties.get("TopicArn")),
+            monitoring=gather_monitoring(sources, topic, declared_topic),
         )
 
-    def _endpoint(self, properties: Attributes, found: Sequence[Subscription]) -> str | None:
-        """Return the URL or ARN of the channel's queue."""
-        endpoint = self._stack.resolve(properties.get("Endpoint"))
-        return endpoint or next((s.endpoint for s in found if s.of_queue), None)
+    def _queue(self, noun: QueueNoun, id: str | None) -> Queue | None:
+        return None if id is None else gather_queue(self._sources, noun, id)
 
     def _replayers(self, queue: Queue | None) -> Iterator[Replayer]:
         stack = self._stack
-        client: LambdaClient = self._aws.client("lambda")
+        client = self._aws.client("lambda")
         for id in stack.of_type("AWS::Lambda::EventSourceMapping"):
             properties = stack.properties(id)
             path = above(stack.path(id), EVENT_SOURCE)
-            parked = child(stack, _QUEUE, path, PARKED_QUEUE)
+            parked = stack.sibling(path, PARKED_QUEUE, "AWS::SQS::Queue")
             source = stack.resolve(properties.get("EventSourceArn"))
             if parked is None or queue is None or source not in (queue.url, queue.arn):
                 continue
@@ -127,7 +103,7 @@ class ChannelReader:
                 path=path,
                 mapping=mapping,
                 declared_enabled=properties.get("Enabled", True) is not False,
-                parked=gather_queue(self._sources, "parked queue", stack.physical_ids[parked]),
+                parked=gather_queue(self._sources, "parked queue", parked),
             )
 
 

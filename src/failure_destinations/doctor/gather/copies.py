@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from failure_destinations.deployed.queues import describe_queue
 from failure_destinations.deployed.session import Aws
+from failure_destinations.progress import Progress
 from failure_destinations.replay.peek import peek
 from failure_destinations.replay.received_message import ReceivedMessage
 
@@ -15,7 +16,9 @@ from ..facts import Channel, Copies, Copy, Queue, Unknown
 from .aws_reader import AwsReader
 
 
-def compare_copies(aws: Aws, channel: Channel, reader: AwsReader, at_most: int) -> Channel:
+def compare_copies(
+    aws: Aws, channel: Channel, reader: AwsReader, progress: Progress, at_most: int
+) -> Channel:
     """Return a channel with how its copies compare, and how old its oldest messages are.
 
     Where there are no copies, nothing is received. Nothing is received either from a queue that a
@@ -26,13 +29,14 @@ def compare_copies(aws: Aws, channel: Channel, reader: AwsReader, at_most: int) 
         aws: Where it is.
         channel: The channel.
         reader: Reads from AWS.
+        progress: Receives how many messages were received and given back.
         at_most: Receive no more messages of each queue.
     """
     if channel.copy_queue is None or channel.queue is None or not channel.copy_queue.known:
         return channel
     if not channel.copy_queue.waiting:
         return dataclasses.replace(channel, copies=Copies((), 0))
-    comparison = _Comparison(aws, at_most)
+    comparison = _Comparison(aws, progress, at_most)
     found = reader.read("sqs:ReceiveMessage", lambda: comparison.of(channel))
     if found is None or isinstance(found, Unknown):
         return dataclasses.replace(channel, copies=found)
@@ -50,8 +54,9 @@ def compare_copies(aws: Aws, channel: Channel, reader: AwsReader, at_most: int) 
 
 
 class _Comparison:
-    def __init__(self, aws: Aws, at_most: int) -> None:
+    def __init__(self, aws: Aws, progress: Progress, at_most: int) -> None:
         self._aws = aws
+        self._progress = progress
         self._at_most = at_most
         self._oldest: dict[str, datetime] = {}
         self._gaps: list[str] = []
@@ -101,7 +106,9 @@ class _Comparison:
             return
         sqs = self._aws.client("sqs")
         count = 0
-        with peek(sqs, found, self._gaps, at_most=self._at_most) as messages:
+        with peek(
+            sqs, found, self._gaps, at_most=self._at_most, progress=self._progress
+        ) as messages:
             for count, message in enumerate(messages, 1):  # noqa: B007 - the last is the count
                 self._note_age(queue, message)
                 yield message

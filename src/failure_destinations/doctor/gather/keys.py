@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from ..facts import Key, Unknown
 from .sources import Sources
-
-if TYPE_CHECKING:
-    from mypy_boto3_kms import KMSClient
 
 
 def gather_key(sources: Sources, id: str | None) -> Key | Unknown | None:
@@ -23,7 +19,7 @@ def gather_key(sources: Sources, id: str | None) -> Key | Unknown | None:
         return None
     if id.startswith("alias/aws/"):
         return Key(id, {"KeyManager": "AWS"}, None)
-    kms: KMSClient = sources.aws.client("kms")
+    kms = sources.aws.client("kms")
     read = sources.reader.read
     metadata = read("kms:DescribeKey", lambda: dict(kms.describe_key(KeyId=id)["KeyMetadata"]))
     if isinstance(metadata, Unknown):

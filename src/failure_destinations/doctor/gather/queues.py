@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from failure_destinations.deployed.channels import queue_url
+from failure_destinations.deployed.queues import queue_url
 from failure_destinations.deployed.stacks import DeployedStack
 
 from ..facts import Queue, QueueNoun, name_of
@@ -27,7 +27,7 @@ def gather_queue(sources: Sources, noun: QueueNoun, id: str) -> Queue:
         noun: What it is for.
         id: Its URL or ARN.
     """
-    sqs: SQSClient = sources.aws.client("sqs")
+    sqs = sources.aws.client("sqs")
     url = id
     if id.startswith("arn:"):
         found = sources.reader.read("sqs:GetQueueUrl", lambda: queue_url(sqs, id))

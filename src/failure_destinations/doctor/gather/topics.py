@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from ..facts import Attributes, Subscription, Topic, TopicNoun, Unknown, name_of
 from .keys import gather_key
 from .sources import Sources
-
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
 
 Listed = Sequence[Mapping[str, str]]
 
@@ -26,7 +22,7 @@ def gather_topic(
         arn: Its ARN.
         of_queue: The logical id of the subscription of the channel's queue.
     """
-    sns: SNSClient = sources.aws.client("sns")
+    sns = sources.aws.client("sns")
     attributes = sources.reader.read(
         "sns:GetTopicAttributes",
         lambda: dict(sns.get_topic_attributes(TopicArn=arn)["Attributes"]),
@@ -50,7 +46,7 @@ def gather_topic(
 
 
 def _listed(sources: Sources, arn: str) -> Listed | Unknown:
-    sns: SNSClient = sources.aws.client("sns")
+    sns = sources.aws.client("sns")
     pages = sns.get_paginator("list_subscriptions_by_topic")
     listed = sources.reader.read(
         "sns:ListSubscriptionsByTopic",
@@ -111,7 +107,7 @@ class _Subscriptions:
         if not arn.startswith("arn:"):
             # SNS lists what is not confirmed under this word.
             return {"PendingConfirmation": "true"} if arn == "PendingConfirmation" else None
-        sns: SNSClient = self._sources.aws.client("sns")
+        sns = self._sources.aws.client("sns")
         return self._sources.reader.read(
             "sns:GetSubscriptionAttributes",
             lambda: dict(sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]),
