@@ -24,7 +24,7 @@ from failure_destinations.doctor.fixes import (
     policy_name,
 )
 from failure_destinations.doctor.judge.channel import judge
-from failure_destinations.doctor.render import commands
+from failure_destinations.doctor.render import advice, commands
 
 from . import paper
 from .fixing import Call, faults, parsed
@@ -288,3 +288,25 @@ def test_permissions_are_of_one_resource() -> None:
         for call in calls_of(channel):
             if call.operation == "put-role-policy":
                 assert '"*"' not in call.parameters["PolicyDocument"]
+
+
+DENY = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
+DENYING = {"Version": "2012-10-17", "Statement": [DENY]}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"queue": paper.queue("queue", "q", Policy=json.dumps(DENYING))},
+        paper.keyed(DENYING),
+        paper.alarm_topic(attributes={"Policy": json.dumps(DENYING)}),
+        paper.handler(denied=[dataclasses.replace(paper.PUBLISH, explicit=True)]),
+        paper.handler(denied=[dataclasses.replace(paper.SEND, explicit=True)]),
+    ],
+)
+def test_adds_nothing_where_something_denies(facts: paper.Facts) -> None:
+    """One statement more would not help: it says what to remove."""
+    channel = dataclasses.replace(CHANNEL, **facts)
+    (problem,) = [finding for finding in judge(channel) if finding.severity != "ok"]
+    assert problem.fix == ()
+    assert "the statement" in (advice(problem) or "")

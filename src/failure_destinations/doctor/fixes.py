@@ -67,13 +67,15 @@ class AddStatements:
     policy: Document
     statements: tuple[Document, ...]
 
-    def call(self) -> AwsCall:
-        """Return the call that writes the policy with the statements."""
+    def document(self) -> Document:
+        """Return the policy with the statements."""
         present = self.policy.get("Statement", [])
         before = [present] if isinstance(present, Mapping) else list(present)
-        policy = json.dumps(
-            {"Version": "2012-10-17", **self.policy, "Statement": [*before, *self.statements]}
-        )
+        return {"Version": "2012-10-17", **self.policy, "Statement": [*before, *self.statements]}
+
+    def call(self) -> AwsCall:
+        """Return the call that writes the policy with the statements."""
+        policy = json.dumps(self.document())
         if self.of == "queue":
             parameters: Document = {"QueueUrl": self.id, "Attributes": {"Policy": policy}}
             return AwsCall("sqs", "SetQueueAttributes", parameters)

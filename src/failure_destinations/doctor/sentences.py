@@ -351,10 +351,21 @@ NOT_JUDGED: Mapping[str, Callable[[Finding], str]] = {
     ),
 }
 
+# Where there is no command, because a statement more would not help.
+_POLICY_DENIES = _always("remove the statement of the policy that denies it")
+_ROLE_DENIES = _always(
+    "find the statement that denies it: in the role's policies, its permissions boundary, or a "
+    "policy of the organization"
+)
 ADVICE: Mapping[str, Callable[[Finding], str | None]] = {
     kinds.HANDLER_MISSING.id: _always(
         "remove it from the stack and deploy, or deploy it again under another id"
     ),
+    kinds.HANDLER_PERMISSION.id: _ROLE_DENIES,
+    kinds.HANDLER_COPY_PERMISSION.id: _ROLE_DENIES,
+    kinds.TOPIC_POLICY.id: _POLICY_DENIES,
+    kinds.QUEUE_POLICY.id: _POLICY_DENIES,
+    kinds.KEY_POLICY.id: _POLICY_DENIES,
     kinds.TOPIC_MISSING.id: _replace_topic,
     kinds.TOPIC_FIFO.id: _replace_fifo,
     kinds.MAIL_STORM.id: _calm,

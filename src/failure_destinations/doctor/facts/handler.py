@@ -18,11 +18,13 @@ class Permission:
         action: Such as `sns:Publish`.
         resource: The ARN of the topic, queue or key.
         serves: What it is for: sending to the topic, or to the copy queue.
+        explicit: Of what a role lacks: whether a policy denies it, whatever another one allows.
     """
 
     action: str
     resource: str
     serves: Literal["topic", "copy queue"]
+    explicit: bool = False
 
 
 @dataclass(frozen=True)

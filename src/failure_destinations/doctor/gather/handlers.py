@@ -157,7 +157,8 @@ class _Handlers:
                 return decision
             open_to_all = decision == "implicitDeny" and self._topic_lets(role, permission)
             if decision != "allowed" and not open_to_all:
-                denied.append(permission)
+                explicit = decision == "explicitDeny"
+                denied.append(dataclasses.replace(permission, explicit=explicit))
         return denied
 
     def _topic_lets(self, role: str, permission: Permission) -> bool:

@@ -119,7 +119,8 @@ def _judge_policy(topic: Topic, attributes: Attributes, cloudwatch: Service) -> 
         alarms = f"{cloudwatch.sources[0].partition(':alarm:')[0]}:alarm:*"
         condition = {**cloudwatch.same_account, "ArnLike": {"aws:SourceArn": alarms}}
         statement = cloudwatch.statement("sns:Publish", topic.arn, condition)
-        fix = (AddStatements("topic", topic.arn, policy, (statement,)),)
+        addition = AddStatements("topic", topic.arn, policy, (statement,))
+        fix = cloudwatch.fix(addition, ["sns:Publish"], topic.arn)
         yield Finding(kinds.TOPIC_POLICY, subject, fix=fix)
 
 

@@ -98,8 +98,11 @@ def _set_destination(
 
 
 def _grant(handler: Handler, denied: list[Permission]) -> Fix:
-    """Return what grants the role each resource of which it lacks something."""
-    if handler.role is None:
+    """Return what grants the role each resource of which it lacks something.
+
+    Nothing if a policy denies any of it: a grant changes nothing then.
+    """
+    if handler.role is None or any(permission.explicit for permission in denied):
         return ()
     resources = dict.fromkeys(permission.resource for permission in denied)
     return tuple(

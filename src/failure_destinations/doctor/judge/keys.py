@@ -38,7 +38,8 @@ def judge_key(
     if key.state != "Enabled":
         facts["state"] = key.state
         yield Finding(kinds.KEY_DISABLED, subject, facts, _enable(key))
-    if service is not None:
+    # A deleted key has no policy.
+    if service is not None and key.policy != {}:
         yield from _judge_policy(key, subject, service)
 
 
@@ -53,8 +54,8 @@ def _judge_policy(key: Key, subject: Subject, service: Service) -> Iterator[Find
         # In a key's own policy `*` is the key.
         # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
         statement = service.statement(list(_GRANTED), "*", service.same_account)
-        fix = (AddStatements("key", key.id, policy, (statement,)),) if policy else ()
-        yield Finding(kinds.KEY_POLICY, subject, facts, fix)
+        addition = AddStatements("key", key.id, policy, (statement,))
+        yield Finding(kinds.KEY_POLICY, subject, facts, service.fix(addition, KEY_ACTIONS, key.id))
     elif None in answers:
         yield Finding(kinds.KEY_POLICY, subject, facts, given_severity="unknown")
 

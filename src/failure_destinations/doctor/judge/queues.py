@@ -58,7 +58,8 @@ def _judge_policy(queue: Queue, subject: Subject, sns: Service) -> Iterator[Find
     elif not allowed:
         condition = {"ArnEquals": {"aws:SourceArn": sns.sources[0]}}
         statement = sns.statement("sqs:SendMessage", arn, condition)
-        fix = (AddStatements("queue", queue.url, queue.policy, (statement,)),)
+        addition = AddStatements("queue", queue.url, queue.policy, (statement,))
+        fix = sns.fix(addition, ["sqs:SendMessage"], arn)
         yield Finding(kinds.QUEUE_POLICY, subject, fix=fix)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..fixes import AddStatements, Fix
 from ..policies import allows
 
 SNS = "sns.amazonaws.com"
@@ -55,6 +56,18 @@ class Service(NamedTuple):
             "Resource": resource,
             "Condition": condition,
         }
+
+    def fix(self, addition: AddStatements, actions: Sequence[str], resource: str) -> Fix:
+        """Return what adds statements to a policy; nothing if the policy denies it all the same.
+
+        Args:
+            addition: The statements, and the policy.
+            actions: What they let the service do.
+            resource: The ARN of what has the policy.
+        """
+        policy = addition.document()
+        denied = any(self.may(policy, action, resource) is False for action in actions)
+        return () if denied else (addition,)
 
     @property
     def same_account(self) -> dict[str, Any]:
