@@ -235,8 +235,8 @@ def test_finds_a_topic_that_cloudwatch_may_not_publish_to(healthy: Deployed) -> 
     name = healthy.topic.rpartition(":")[2]
     assert healthy.problems() == [("error", "topic-policy", name)]
     healthy.fix()
-    mended = healthy.sns.get_topic_attributes(TopicArn=healthy.topic)["Attributes"]["Policy"]
-    assert json.loads(mended)["Statement"][0] == tls
+    fixed = healthy.sns.get_topic_attributes(TopicArn=healthy.topic)["Attributes"]["Policy"]
+    assert json.loads(fixed)["Statement"][0] == tls
 
 
 def test_looks_at_a_topic_of_another_stack(deployed: Deployed) -> None:

@@ -457,7 +457,7 @@ def test_finds_a_shortened_retention(deployed: Deployed, doctor: Examiner) -> No
     [
         (["--stack", STACK, "--channel", "X"], "Error: stack 'Kept' has no channel 'X'"),
         (["--stack", "CDKToolkit"], "Error: stack 'CDKToolkit' has no failure channel"),
-        (["--stack", "nope"], "Error: there is no stack 'nope' in eu-west-1"),
+        (["--stack", "nope"], "Error: stack 'nope' does not exist in eu-west-1"),
     ],
 )
 def test_rejects_what_names_no_channel(

@@ -10,7 +10,6 @@ from failure_destinations.progress import Progress
 
 from .findings import Finding
 from .fixes import combine
-from .gather.aws_reader import AwsReader
 from .gather.channel import ChannelReader
 from .gather.copies import compare_copies
 from .judge.channel import judge
@@ -52,13 +51,12 @@ def examine(
     Raises:
         CommandError: The stack does not exist, or has no such channel.
     """
-    reader = AwsReader(progress)
     examined = []
     progress.start(_READING)
-    for found in ChannelReader(aws, stack, reader).channels(channel):
+    for found in ChannelReader(aws, stack, progress).channels(channel):
         read = found
         if compare_at_most is not None:
-            read = compare_copies(aws, found, reader, progress, compare_at_most)
+            read = compare_copies(aws, found, progress, compare_at_most)
             progress.start(_READING)
         examined.append(Examination(found.path, tuple(judge(read))))
     return _with_fixes_that_go_together(examined)

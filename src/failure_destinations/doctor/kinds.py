@@ -69,10 +69,10 @@ HANDLER_MISSING = Kind(
     _DESTINATIONS,
     fix="deploy",
 )
-HANDLERS_ELSEWHERE = Kind(
-    "handlers-elsewhere",
+NO_HANDLERS = Kind(
+    "no-handlers",
     "info",
-    "the channel's stack defines none of its handlers; those of other stacks are not looked at",
+    "no function of the account and Region sends its failed events to the channel",
     _DESTINATIONS,
 )
 HANDLER_DESTINATION = Kind(

@@ -1,4 +1,4 @@
-"""Reads resource policies: may a service or a role do something, as far as they tell?
+"""Evaluates resource policies: may a service or a role do something?
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -22,7 +22,7 @@ def allows(
     resource: str,
     context: Mapping[str, str],
 ) -> bool | None:
-    """Tell whether a policy lets a service of AWS, or a role, do something.
+    """Return whether a policy lets a service of AWS, or a role, do something.
 
     Args:
         policy: The policy.

@@ -265,8 +265,8 @@ def _always(text: str) -> Callable[[Finding], str]:
 SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     kinds.HANDLER.id: _always("its failed events go to the topic"),
     kinds.HANDLER_MISSING.id: _always("the function does not exist"),
-    kinds.HANDLERS_ELSEWHERE.id: _always(
-        "its stack defines none of its handlers; those of other stacks are not looked at"
+    kinds.NO_HANDLERS.id: _always(
+        "no function of this account and Region sends its failed events to it"
     ),
     kinds.HANDLER_DESTINATION.id: _handler_destination,
     kinds.HANDLER_PERMISSION.id: _handler_permission,

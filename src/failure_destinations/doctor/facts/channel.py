@@ -41,7 +41,8 @@ class Channel:
         queue: Its queue; None if another stack defines it and its subscription does not exist.
         dead_letter_queue: Where SNS puts what it cannot deliver; None if the template names none.
         copy_queue: The queue that keeps copies; None if the template defines none.
-        handlers: Those of the stack.
+        handlers: Those of all stacks of the account and Region.
+        unlisted: Why it may have other handlers; None if it has none.
         replayers: Those of the stack that drain its queue.
         monitoring: What watches it; None if nothing of the stack does.
         copies: How copies and records compare; None if they were not compared.
@@ -54,6 +55,7 @@ class Channel:
     dead_letter_queue: Queue | None = None
     copy_queue: Queue | None = None
     handlers: Sequence[Handler] = ()
+    unlisted: Unknown | None = None
     replayers: Sequence[Replayer] = ()
     monitoring: Monitoring | None = None
     copies: Copies | Unknown | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from failure_destinations.deployed.aws_errors import is_access_denied, is_not_found
 from failure_destinations.errors import aws_message
@@ -11,7 +11,20 @@ from failure_destinations.progress import Progress
 
 from ..facts import Unknown
 
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
 T = TypeVar("T")
+
+
+def unknown(action: str, error: ClientError) -> Unknown:
+    """Return what could not be read, because of AWS's answer.
+
+    Args:
+        action: The IAM action that it takes.
+        error: The answer.
+    """
+    return Unknown(action, None if is_access_denied(error) else aws_message(error))
 
 
 class AwsReader:
@@ -38,6 +51,6 @@ class AwsReader:
         except ClientError as error:
             if is_not_found(error):
                 return None
-            return Unknown(action, None if is_access_denied(error) else aws_message(error))
+            return unknown(action, error)
         finally:
             self._progress.advance()

@@ -12,6 +12,7 @@ from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.stacks import DeployedStack
 from failure_destinations.errors import CommandError
 from failure_destinations.names import EVENT_SOURCE, PARKED_QUEUE
+from failure_destinations.progress import Progress
 
 from ..facts import Channel, Queue, QueueNoun, Replayer, Topic
 from .alarms import gather_monitoring
@@ -30,16 +31,17 @@ class ChannelReader:
     Args:
         aws: Where the stack is.
         stack: Its name or id.
-        reader: Reads from AWS.
+        progress: Receives each read.
 
     Raises:
         CommandError: The stack does not exist.
     """
 
-    def __init__(self, aws: Aws, stack: str, reader: AwsReader) -> None:
+    def __init__(self, aws: Aws, stack: str, progress: Progress) -> None:
         self._aws = aws
         self._stack = DeployedStack(aws, stack)
-        self._reader = reader
+        self._progress = progress
+        self._reader = reader = AwsReader(progress)
         self._sources = Sources(aws, self._stack, reader, Metrics(aws, reader))
 
     def channels(self, path: str | None) -> Iterator[Channel]:
@@ -69,6 +71,7 @@ class ChannelReader:
         queue = self._queue("queue", deployed.queue or next(subscribed, None))
         topic = _with_queue(topic, queue)
         copy_queue = self._queue("copy queue", deployed.copy_queue)
+        found = gather_handlers(sources, topic, copy_queue, self._progress)
         declared_topic = self._stack.properties(id).get("TopicArn")
         return Channel(
             stack=self._stack.name,
@@ -77,7 +80,8 @@ class ChannelReader:
             queue=queue,
             dead_letter_queue=self._queue("dead-letter queue", deployed.dead_letter_queue),
             copy_queue=copy_queue,
-            handlers=gather_handlers(self._aws, self._stack, self._reader, topic, copy_queue),
+            handlers=found.handlers,
+            unlisted=found.unlisted,
             replayers=list(self._replayers(queue)),
             monitoring=gather_monitoring(sources, topic, declared_topic),
         )

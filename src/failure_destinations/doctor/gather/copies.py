@@ -17,7 +17,7 @@ from .aws_reader import AwsReader
 
 
 def compare_copies(
-    aws: Aws, channel: Channel, reader: AwsReader, progress: Progress, at_most: int
+    aws: Aws, channel: Channel, progress: Progress, at_most: int
 ) -> Channel:
     """Return a channel with how its copies compare, and how old its oldest messages are.
 
@@ -28,7 +28,6 @@ def compare_copies(
     Args:
         aws: Where it is.
         channel: The channel.
-        reader: Reads from AWS.
         progress: Receives how many messages were received and given back.
         at_most: Receive no more messages of each queue.
     """
@@ -37,7 +36,7 @@ def compare_copies(
     if not channel.copy_queue.waiting:
         return dataclasses.replace(channel, copies=Copies((), 0))
     comparison = _Comparison(aws, progress, at_most)
-    found = reader.read("sqs:ReceiveMessage", lambda: comparison.of(channel))
+    found = AwsReader(progress).read("sqs:ReceiveMessage", lambda: comparison.of(channel))
     if found is None or isinstance(found, Unknown):
         return dataclasses.replace(channel, copies=found)
     return dataclasses.replace(

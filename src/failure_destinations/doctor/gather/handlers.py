@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from failure_destinations.deployed.session import Aws
-from failure_destinations.deployed.stacks import DeployedStack
+from failure_destinations.deployed.handlers import (
+    ChannelHandler,
+    HandlerSearch,
+    find_handlers,
+)
+from failure_destinations.progress import Progress
 
 from ..facts import (
     KEY_ACTIONS,
@@ -24,49 +28,88 @@ from ..facts import (
     name_of,
 )
 from ..policies import allows
-from .aws_reader import AwsReader
+from .aws_reader import unknown
 from .metrics import Metrics
-
-if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
-    from mypy_boto3_lambda import LambdaClient
+from .sources import Sources
 
 _LATEST = "$LATEST"
 _THREADS = 8
 
 
+@dataclass(frozen=True)
+class Handlers:
+    """The handlers of a channel.
+
+    Attributes:
+        handlers: Those of all stacks of the account and Region.
+        unlisted: Why there may be others; None if there are none.
+    """
+
+    handlers: Sequence[Handler]
+    unlisted: Unknown | None = None
+
+
 def gather_handlers(
-    aws: Aws, stack: DeployedStack, reader: AwsReader, topic: Topic, copies: Queue | None
-) -> list[Handler]:
-    """Return the handlers of a stack that send to a topic, or should.
+    sources: Sources, topic: Topic, copies: Queue | None, progress: Progress
+) -> Handlers:
+    """Return the handlers that send to a topic, or should.
+
+    The channel's stack defines some; AWS lists those of all stacks.
 
     Args:
-        aws: Where the stack is.
-        stack: The stack.
-        reader: Reads from AWS.
+        sources: Where to look.
         topic: The channel's topic.
         copies: The channel's copy queue.
+        progress: Receives each function of the account.
     """
-    handlers = _Handlers(aws, stack, reader, topic, copies)
+    reading = _Handlers(sources, topic, copies)
+    configs = sources.stack.of_type("AWS::Lambda::EventInvokeConfig")
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = list(pool.map(handlers.of_config, stack.of_type("AWS::Lambda::EventInvokeConfig")))
-    return [handler for handler in found if handler is not None]
+        declared = [handler for handler in pool.map(reading.declared, configs) if handler]
+        arn = None if copies is None else copies.arn
+        search = sources.reader.read(
+            "lambda:ListFunctions",
+            lambda: find_handlers(sources.aws, topic.arn, arn, progress),
+        )
+        if search is None or isinstance(search, Unknown):
+            return Handlers(declared, search)
+        names = {handler.name for handler in declared}
+        others = [each for each in search.handlers if _name(each) not in names]
+        listed = list(pool.map(reading.listed, others))
+    return Handlers([*declared, *listed], _unlisted(search))
+
+
+def _name(found: ChannelHandler) -> str:
+    name = name_of(found.function_arn)
+    return name if found.qualifier is None else f"{name}:{found.qualifier}"
+
+
+def _unlisted(search: HandlerSearch) -> Unknown | None:
+    error = next(iter(search.unreadable.values()), None)
+    if error is None:
+        return None
+    return unknown("lambda:ListFunctionEventInvokeConfigs", error)
 
 
 class _Handlers:
-    def __init__(
-        self, aws: Aws, stack: DeployedStack, reader: AwsReader, topic: Topic, copies: Queue | None
-    ) -> None:
-        self._stack = stack
+    def __init__(self, sources: Sources, topic: Topic, copies: Queue | None) -> None:
+        aws, self._stack, reader, _ = sources
         self._read = reader.read
         self._topic = topic
         self._copies = copies
         # boto3 makes clients in one thread only.
-        self._lambda: LambdaClient = aws.client("lambda", connections=_THREADS)
-        self._iam: IAMClient = aws.client("iam", connections=_THREADS)
+        self._lambda = aws.client("lambda", connections=_THREADS)
+        self._iam = aws.client("iam", connections=_THREADS)
         self._metrics = Metrics(aws, reader, connections=_THREADS)
 
-    def of_config(self, id: str) -> Handler | None:
+    def listed(self, found: ChannelHandler) -> Handler:
+        """Return a handler that AWS listed."""
+        config = None if found.invoke_config is None else dict(found.invoke_config)
+        qualifier = found.qualifier or _LATEST
+        settings = dict(found.configuration)
+        return self._handler(name_of(found.function_arn), qualifier, config, settings)
+
+    def declared(self, id: str) -> Handler | None:
         """Return the handler of an asynchronous configuration; None if it is not the channel's."""
         properties = self._stack.properties(id)
         declared = self._stack.resolve(failure_destination(properties))
@@ -77,7 +120,11 @@ class _Handlers:
         config = self._config(function, qualifier)
         if declared is None and failure_destination(config) != self._topic.arn:
             return None
-        return self._handler(function, qualifier, config)
+        settings = self._read(
+            "lambda:GetFunctionConfiguration",
+            lambda: dict(self._lambda.get_function_configuration(FunctionName=function)),
+        )
+        return self._handler(function, qualifier, config, settings)
 
     def _config(self, function: str, qualifier: str) -> Attributes | Unknown | None:
         return self._read(
@@ -90,12 +137,12 @@ class _Handlers:
         )
 
     def _handler(
-        self, function: str, qualifier: str, config: Attributes | Unknown | None
+        self,
+        function: str,
+        qualifier: str,
+        config: Attributes | Unknown | None,
+        settings: Attributes | Unknown | None,
     ) -> Handler:
-        settings = self._read(
-            "lambda:GetFunctionConfiguration",
-            lambda: dict(self._lambda.get_function_configuration(FunctionName=function)),
-        )
         exists: bool | Unknown | None = None
         if failure_destination(config) == self._topic.arn:
             topic = self._topic.attributes
@@ -108,8 +155,9 @@ class _Handlers:
             destination_exists=exists,
             declares_copies=self._declares_copies(function),
         )
-        if not isinstance(settings, dict):
-            return handler
+        if not isinstance(settings, Mapping):
+            # Its role is not known then, and so not whether it sent a copy.
+            return dataclasses.replace(handler, role_id=settings)
         needed = list(self._needed(handler.dead_letter_target))
         return dataclasses.replace(
             handler,

@@ -137,22 +137,25 @@ def _not_sent_by_a_handler(
     channel: Channel, subject: Subject, copies: Sequence[Copy]
 ) -> Iterator[Finding]:
     """Yield what is to be said of copies that no known role of a handler sent."""
-    unread = [handler for handler in channel.handlers if isinstance(handler.role_id, Unknown)]
-    names = {handler.function_name for handler in unread}
-    for handler in unread:
-        if isinstance(handler.role_id, Unknown) and any(
-            copy.session == handler.function_name for copy in copies
-        ):
-            yield unreadable(kinds.COPIES_NOT_TRUSTED, subject, handler.role_id)
-            break
-    forged = [copy for copy in copies if copy.session not in names]
-    if forged:
-        senders = Counter(copy.session for copy in forged)
-        most = [name for name, _ in senders.most_common(_MAX_SENDERS)]
-        queue = channel.copy_queue
-        yield Finding(
-            kinds.COPIES_NOT_TRUSTED,
-            subject,
-            {"count": len(forged), "sessions": most, "senders": len(senders)},
-            () if queue is None else (list_command(channel, queue),),
-        )
+    unread = {handler.function_name: handler.role_id for handler in channel.handlers}
+    strangers = []
+    unknown = channel.unlisted if copies else None
+    for copy in copies:
+        role = unread.get(copy.session or "")
+        if isinstance(role, Unknown):
+            unknown = role
+        else:
+            strangers.append(copy)
+    if unknown is not None:
+        yield unreadable(kinds.COPIES_NOT_TRUSTED, subject, unknown)
+    if not strangers or channel.unlisted is not None:
+        return
+    senders = Counter(copy.session for copy in strangers)
+    facts = {
+        "count": len(strangers),
+        "sessions": [name for name, _ in senders.most_common(_MAX_SENDERS)],
+        "senders": len(senders),
+    }
+    queue = channel.copy_queue
+    fix = () if queue is None else (list_command(channel, queue),)
+    yield Finding(kinds.COPIES_NOT_TRUSTED, subject, facts, fix)

@@ -12,8 +12,10 @@ from ..fixes import AwsCall, Fix, grant_to_role
 
 def judge_handlers(channel: Channel) -> Iterator[Finding]:
     """Judge each handler of the channel."""
-    if not channel.handlers:
-        yield Finding(kinds.HANDLERS_ELSEWHERE, Subject("channel", channel.path))
+    if channel.unlisted is not None:
+        yield unreadable(kinds.NO_HANDLERS, Subject("channel", channel.path), channel.unlisted)
+    elif not channel.handlers:
+        yield Finding(kinds.NO_HANDLERS, Subject("channel", channel.path))
     for handler in channel.handlers:
         subject = Subject("handler", handler.name)
         if isinstance(handler.settings, Unknown):
