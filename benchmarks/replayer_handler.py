@@ -52,8 +52,8 @@ def by_replayer_handler(url: str) -> None:
             sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
 
     with mock.patch.dict(os.environ, environment), ThreadPoolExecutor(CONCURRENCY) as pool:
-        replayer._replayer.cache_clear()
-        replayer._replayer()
+        replayer.default_replayer.cache_clear()
+        replayer.default_replayer()
         for done in [pool.submit(poll) for _ in range(CONCURRENCY)]:
             done.result()
 

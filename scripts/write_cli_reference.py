@@ -22,9 +22,10 @@ and Region are found as in every AWS tool. This page is what `--help` says.
 | find a queue by its stack | `cloudformation:ListStackResources`, `cloudformation:GetTemplate` |
 | … that is of another stack than its channel | `sns:GetSubscriptionAttributes` |
 | find any queue | `sqs:GetQueueUrl`, `sqs:GetQueueAttributes` |
-| look | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
+| list, show | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
 | be warned of a function that drains the queue | `lambda:ListEventSourceMappings` |
 | replay | all these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
+| … from a channel's queue | `lambda:ListFunctionEventInvokeConfigs`, `lambda:GetFunctionConfiguration` |
 """
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from failure_destinations.progress import NO_PROGRESS
 from failure_destinations.doctor.facts import (
     Channel,
     Copies,
@@ -33,6 +32,7 @@ from failure_destinations.doctor.facts import (
 from failure_destinations.doctor.gather.aws_reader import Looks
 from failure_destinations.doctor.judge.channel import judge
 from failure_destinations.doctor.policies import allows
+from failure_destinations.progress import NO_PROGRESS
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "111122223333"

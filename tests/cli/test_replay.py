@@ -25,7 +25,7 @@ def test_only_counts_without_yes(orders: Orders) -> None:
     orders.send_text("hello")
     before = orders.runs()
     counted = orders.cli("replay")
-    assert "     2  jobs      KeyError" in counted.stdout
+    assert f"     2  {orders.function}  KeyError" in counted.stdout
     assert "would replay 2 events; nothing was run or deleted" in counted.stdout
     assert "would leave 1: not a failed event" in counted.stdout
     assert counted.returncode == 0

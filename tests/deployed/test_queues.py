@@ -41,8 +41,9 @@ class CountingQueue:
         self.received = 0
         self.sqs: Any = boto3.client("sqs", **REGION_AND_KEYS)
         self.lambda_: Any = boto3.client("lambda", **REGION_AND_KEYS)
-        self.sqs.meta.events.register("before-call.sqs", self._answer_sqs)
-        self.lambda_.meta.events.register("before-call.lambda", self._answer_lambda)
+        for client, answer in ((self.sqs, self._answer_sqs), (self.lambda_, self._answer_lambda)):
+            events: Any = client.meta.events
+            events.register("before-call", answer)
 
     def client(self, service: str) -> Any:
         """Return a client that never sends a request."""

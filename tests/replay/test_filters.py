@@ -46,7 +46,7 @@ def test_chooses_dead_letters_by_the_function_they_will_go_to() -> None:
     """They do not name their function, so --function-name stands for it."""
     letter = ReceivedMessage.of(messages.stored("function-dlq"))
     assert not Filter(functions=("orders",)).matches(letter)
-    assert Filter(functions=("orders",)).matches(letter, "orders")
+    assert Filter(functions=("orders",)).matches(letter, default_function="orders")
 
 
 def test_rejects_a_time_span_that_ends_before_it_begins() -> None:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from botocore.exceptions import ClientError
 
+from failure_destinations.deployed.location import Location
 from failure_destinations.progress import NO_PROGRESS, Progress
+from failure_destinations.replay.authority import Authority
 from failure_destinations.replay.filters import Filter
 from failure_destinations.replay.received_message import ReceivedMessage
 from failure_destinations.replay.run import ReplayRun
@@ -20,6 +22,7 @@ from failure_destinations.runtime import FailedEvent, Outcome
 
 from ..runtime import messages
 
+AUTHORITY = Authority(lambda: Location.of(messages.FUNCTION))
 OK = Outcome("succeeded")
 DENIED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, "ReceiveMessage")
 
@@ -89,7 +92,7 @@ def run(
     tally = ReplayRun(
         source,
         invoke,
-        selection=selection or Selection(),
+        selection=selection or Selection(AUTHORITY),
         concurrency=concurrency,
         at_most=at_most,
         first_wait_seconds=0,
@@ -176,7 +179,7 @@ def test_starts_no_more_events_than_asked_for() -> None:
 def test_stops_before_a_message_that_was_not_chosen_is_moved() -> None:
     """A message with one receive left does not lose it to a filter."""
     source = Memory([received(receives="2")], [received("2")], limit=3)
-    tally = run(source, lambda _: OK, selection=Selection(Filter(functions=("other",))))
+    tally = run(source, lambda _: OK, selection=Selection(AUTHORITY, Filter(functions=("other",))))
     assert tally.stopped is not None
     assert "received 2 of 3 times" in tally.stopped
     assert tally.not_meant == 1
@@ -186,7 +189,7 @@ def test_stops_before_a_message_that_was_not_chosen_is_moved() -> None:
 def test_gives_a_function_its_own_copies(any_sender: bool, runs: int) -> None:
     """Copies of the channel's other functions stay, unless the operator asks for them."""
     copies = [copy("orders"), copy("invoices")]
-    selection = Selection(default_function="orders:live", any_sender=any_sender)
+    selection = Selection(AUTHORITY, default_function="orders:live", any_sender=any_sender)
     tally = run(Memory(copies), lambda _: OK, selection=selection)
     assert (tally.succeeded, tally.of_others) == (runs, 2 - runs)
 

@@ -36,7 +36,7 @@ class Aws:
 
     def __init__(self, invoker: Any, sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.functions, self.sqs = Stubber(invoker), Stubber(sqs)
-        self._retention_known = False
+        self.retention_known = False
         made = Replayer(
             invoker,
             sqs,
@@ -46,7 +46,7 @@ class Aws:
             backoff_seconds=60,
             handler_seconds=80,
         )
-        monkeypatch.setattr(replayer, "_replayer", lambda: made)
+        monkeypatch.setattr(replayer, "default_replayer", lambda: made)
 
     def succeeds(self, **request: str) -> None:
         """Expect an invocation that succeeds."""
@@ -88,8 +88,8 @@ class Aws:
 
     def returns_retention(self, seconds: int = TWO_WEEKS) -> None:
         """Expect the one request for how long the queue keeps a message."""
-        if not self._retention_known:
-            self._retention_known = True
+        if not self.retention_known:
+            self.retention_known = True
             self.sqs.add_response(
                 "get_queue_attributes",
                 {"Attributes": {"MessageRetentionPeriod": str(seconds)}},
@@ -338,7 +338,7 @@ def test_replays_although_the_retention_is_unknown(aws: Aws) -> None:
     """A missing permission to read the queue does not stop replays."""
     aws.fails()
     aws.sqs.add_client_error("get_queue_attributes", "AccessDenied", "", 403)
-    aws._retention_known = True
+    aws.retention_known = True
     aws.hides(60)
     assert aws.handle(record_of()) == ["first"]
 
@@ -347,10 +347,10 @@ def test_asks_again_for_a_retention_that_it_did_not_get(aws: Aws) -> None:
     """One refused request does not let SQS delete events as long as the process lives."""
     aws.fails()
     aws.sqs.add_client_error("get_queue_attributes", "RequestThrottled", "", 403)
-    aws._retention_known = True
+    aws.retention_known = True
     aws.hides(60)
     assert aws.handle(record_of()) == ["first"]
-    aws._retention_known = False
+    aws.retention_known = False
     aws.fails()
     aws.returns_retention()
     aws.parks()
@@ -455,20 +455,28 @@ def test_logs_no_payload(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
     }
 
 
-def test_never_sends_an_invocation_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client waits as long as the slowest handler, and does not retry by itself."""
+def test_waits_for_the_slowest_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client of Lambda, which does not retry, waits for HANDLER_SECONDS."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    made = replayer._replayer.__wrapped__()
-    config = made._invoker.meta.config
-    assert (config.read_timeout, config.retries["total_max_attempts"]) == (80, 1)
+    timeouts = []
+
+    def note_timeout(*, read_timeout: float) -> None:
+        timeouts.append(read_timeout)
+
+    monkeypatch.setattr(replayer, "lambda_client", note_timeout)
+    replayer.default_replayer.cache_clear()
+    replayer.default_replayer()
+    replayer.default_replayer.cache_clear()
+    assert timeouts == [80]
 
 
 def test_the_wait_has_a_bound() -> None:
     """SQS hides a message for 12 hours at most."""
+    clients: Any = None
     made = Replayer(
-        None,
-        None,
+        clients,
+        clients,
         queue_url="",
         parked_queue_url="",
         max_attempts=100,
@@ -477,4 +485,4 @@ def test_the_wait_has_a_bound() -> None:
     )
     throttled = Outcome("not-started", "throttled")
     for outcome in (Outcome("failed"), throttled):
-        assert {made._wait(outcome, received) for received in (1, 2, 99, 10_000)} == {39_600}
+        assert {made.wait_seconds(outcome, received) for received in (1, 2, 99, 10_000)} == {39_600}

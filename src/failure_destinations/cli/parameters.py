@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from failure_destinations.deployed.function_names import bare_name
+from failure_destinations.deployed.function_names import bare_name, is_function_arn
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -85,6 +85,24 @@ class FunctionType(click.ParamType):  # type: ignore[type-arg]
             self.fail(
                 f"{text!r} is not a function: write NAME, NAME:ALIAS or its ARN "
                 "(arn:aws:lambda:REGION:ACCOUNT:function:NAME)",
+                param,
+                ctx,
+            )
+        return text
+
+
+class FunctionArnType(click.ParamType):  # type: ignore[type-arg]
+    """The ARN of a function."""
+
+    name = "arn"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the ARN, unless the text is not one."""
+        text = str(value)
+        if not is_function_arn(text):
+            self.fail(
+                f"{text!r} is not the ARN of a function: write "
+                "arn:aws:lambda:REGION:ACCOUNT:function:NAME",
                 param,
                 ctx,
             )

@@ -7,7 +7,11 @@ import re
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 _FUNCTION = re.compile(
     r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:function:)?(?P<name>[\w-]+)"
-    r"(?::(?:\$LATEST|[\w-]+))?"
+    r"(?::(?:\$LATEST|[\w-]+))?",
+    re.ASCII,
+)
+_ARN = re.compile(
+    r"arn:[\w-]+:lambda:[\w-]+:\d{12}:function:[\w-]+(?::(?:\$LATEST|[\w-]+))?", re.ASCII
 )
 
 
@@ -19,3 +23,8 @@ def bare_name(function: str) -> str | None:
     """
     match = _FUNCTION.fullmatch(function)
     return None if match is None else match["name"]
+
+
+def is_function_arn(text: str) -> bool:
+    """Return whether a text is the ARN of a function, with or without a qualifier."""
+    return _ARN.fullmatch(text) is not None

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
+from failure_destinations.deployed.location import Location
 from failure_destinations.errors import CommandError
+from failure_destinations.runtime import FailedEvent
 
 from .received_message import ReceivedMessage
 
@@ -45,30 +47,47 @@ class Filter:
         """Whether it excludes anything."""
         return any((self.functions, self.error_types, self.since, self.until, self.ids))
 
-    def matches(self, message: ReceivedMessage, default_function: str | None = None) -> bool:
+    def matches(
+        self,
+        message: ReceivedMessage,
+        *,
+        location: Location | None = None,
+        default_function: str | None = None,
+    ) -> bool:
         """Return whether a message is chosen.
 
-        A message that is not a failed event is chosen only by an empty filter.
+        A message that is not a failed event is chosen only by an empty filter. A function of
+        another account, Region or partition is chosen only by its ARN: `orders` is not somebody
+        else's `orders`.
 
         Args:
             message: The message.
+            location: The queue's location. Default: functions of every location have names.
             default_function: The function of an event that names neither its function nor its
                 sender.
         """
         event = message.event
         if event is None:
             return not self.excludes_any
-        names = [event.function_name, event.called, event.function_arn]
-        if event.function is None:
-            names = [event.sender or default_function]
         time = message.time
         return (
-            _any_matches(self.functions, names)
+            self._matches_function(event, location, default_function)
             and _any_matches(self.error_types, [event.error_type])
             and (self.since is None or (time is not None and time >= self.since))
             and (self.until is None or (time is not None and time <= self.until))
             and (not self.ids or any(message.matches_id(id) for id in self.ids))
         )
+
+    def _matches_function(
+        self, event: FailedEvent, location: Location | None, default_function: str | None
+    ) -> bool:
+        if event.function is None:
+            return _any_matches(self.functions, [event.sender or default_function])
+        if location is not None and not location.contains(event.function):
+            arns = [pattern for pattern in self.functions if pattern.startswith("arn:")]
+            return not self.functions or (bool(arns) and _any_matches(arns, [event.function_arn]))
+        names = [event.function_name, event.called, event.function_arn]
+        return _any_matches(self.functions, names)
 
 
 def _utc(time: datetime) -> str:

@@ -17,12 +17,14 @@ class Group(NamedTuple):
     """Events that a run would replay, as a plan counts them.
 
     Attributes:
-        function: What would be invoked.
+        function: The name of the function that would be invoked.
+        function_arn: Its ARN, or what the operator typed.
         error_type: The error's class; `?` if the message does not say.
-        sender: The function that sent a copy, as SQS says; empty for other events.
+        sender: The identity that sent a copy, as SQS says; empty for other events.
     """
 
     function: str
+    function_arn: str
     error_type: str
     sender: str
 
@@ -71,17 +73,27 @@ def _count(plan: Plan, message: ReceivedMessage, selection: Selection) -> None:
     elif event.obstacle is not None:
         plan.would_stay[event.obstacle] += 1
     else:
-        function = selection.target(event)
-        plan.would_replay[Group(function, event.error_type or "?", event.sender or "")] += 1
+        group = Group(
+            function=selection.target(event),
+            function_arn=selection.target_arn(event),
+            error_type=event.error_type or "?",
+            sender=event.sender or event.sender_id or "",
+        )
+        plan.would_replay[group] += 1
 
 
 def _reason(message: ReceivedMessage, verdict: str) -> str:
-    sender = message.event.sender if message.event else None
+    event = message.event
+    sender = (event.sender or event.sender_id) if event else None
     sent_by = f", sent by {printable(sender)}" if sender else ""
+    function = event.function_arn if event else None
     return {
         "not-an-event": "not a failed event",
         "not-chosen": "not chosen",
         "without-function": f"from a function's dead-letter queue{sent_by}, without "
         "--function-name",
         "other-sender": f"for another function{sent_by}, without --any-sender",
+        "foreign": f"for {function}, which is not in the queue's account and Region",
+        "not-a-handler": f"for {function}, which is not a handler of the channel: to invoke it, "
+        "pass --allow-function",
     }[verdict]

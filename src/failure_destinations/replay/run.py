@@ -40,12 +40,13 @@ class ReplayRun:
         backup: Gets each event before it is run, and a note of each that succeeded.
         done_before: Keys of events that are not to be run.
         progress: Is notified of each event that is settled.
+        tally: Is filled while the run goes on. Default: a new one.
         first_wait_seconds: How long a throttled event waits before its second try; each further
             wait is twice as long.
         max_errors: How many kinds of errors the tally distinguishes.
 
     Attributes:
-        tally: What became of the messages, also while the run goes on.
+        tally: What became of the messages.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class ReplayRun:
         backup: Backup | None = None,
         done_before: set[bytes] | None = None,
         progress: Progress = NO_PROGRESS,
+        tally: Tally | None = None,
         first_wait_seconds: float = 0.5,
         max_errors: int = 200,
     ) -> None:
-        self.tally = Tally()
+        self.tally = Tally() if tally is None else tally
         self._source = source
         self._invoke = invoke
         self._selection = selection
@@ -79,7 +81,7 @@ class ReplayRun:
         self._lock = threading.Lock()
         self._deliveries = Deliveries(done_before or set())
         self._active = 0
-        self._started_any = False
+        self._received_any = False
         self._stop = threading.Event()
         self._next_start = 0.0
         self._defect: BaseException | None = None
@@ -119,13 +121,13 @@ class ReplayRun:
     def _start_all(self, pool: ThreadPoolExecutor) -> None:
         try:
             for batch in self._source.batches():
+                self._received_any = True
                 chosen = self._choose(batch)[: self._left]
                 if self._backup is not None:
                     self._backup.add(chosen)
                 for message in chosen:
                     if not self._wait_for_slot():
                         return
-                    self._started_any = True
                     pool.submit(self._replay, message)
                     if self._left is not None:
                         self._left -= 1
@@ -134,8 +136,8 @@ class ReplayRun:
             # What was received is run all the same.
             self.tally.stopped = self.tally.stopped or self._source.ended_early
         except Exception as error:
-            # Once something ran, the tally must be shown, with this error as the cause.
-            if not self._started_any or not (
+            # Once a run has begun, its tally must be shown, with this error as the cause.
+            if not self._received_any or not (
                 isinstance(error, CommandError) or is_aws_error(error)
             ):
                 raise
@@ -160,6 +162,10 @@ class ReplayRun:
                 case "other-sender":
                     self.tally.of_others += 1
                     self._spare(message)
+                case "foreign":
+                    self.tally.foreign += 1
+                case "not-a-handler":
+                    self.tally.not_handlers += 1
             stay.append(message)
         if stay:
             self._keep(stay)

@@ -8,10 +8,19 @@ from typing import Literal
 from failure_destinations.deployed.function_names import bare_name
 from failure_destinations.runtime import FailedEvent
 
+from .authority import Authority
 from .filters import Filter
 from .received_message import ReceivedMessage
 
-Verdict = Literal["replay", "not-an-event", "not-chosen", "without-function", "other-sender"]
+Verdict = Literal[
+    "replay",
+    "not-an-event",
+    "not-chosen",
+    "without-function",
+    "other-sender",
+    "foreign",
+    "not-a-handler",
+]
 """`replay`, or why a message stays where it is."""
 
 
@@ -20,11 +29,13 @@ class Selection:
     """Decides which messages are replayed.
 
     Attributes:
+        authority: Decides which functions a message may have invoked.
         filter: What the operator chose.
         default_function: The function of events that do not name theirs; None if not given.
-        any_sender: Whether that function also gets events that another function sent.
+        any_sender: Whether that function also gets events that another identity sent.
     """
 
+    authority: Authority
     filter: Filter = field(default_factory=Filter)
     default_function: str | None = None
     any_sender: bool = False
@@ -34,21 +45,32 @@ class Selection:
         event = message.event
         if event is None:
             return "not-an-event"
-        if not self.filter.matches(message, self.default_function):
+        # A filter that excludes nothing need not know where the functions are.
+        location = self.authority.location if self.filter.functions else None
+        if not self.filter.matches(
+            message, location=location, default_function=self.default_function
+        ):
             return "not-chosen"
-        if event.function is None:
-            if self.default_function is None:
-                return "without-function"
-            if self._is_from_another(event, self.default_function):
-                return "other-sender"
-        return "replay"
+        if event.function is not None:
+            return self.authority.refusal(event) or "replay"
+        if self.default_function is None:
+            return "without-function"
+        return "other-sender" if self._is_from_another(event) else "replay"
 
     def target(self, event: FailedEvent) -> str:
         """Return the name of the function that an event goes to; `?` if there is none."""
-        return event.called or self.default_function or "?"
+        return self.authority.shown(event) or self.default_function or "?"
 
-    def _is_from_another(self, event: FailedEvent, function: str) -> bool:
-        # The copies of all functions of a channel are in one queue.
-        if self.any_sender or event.sender is None:
+    def target_arn(self, event: FailedEvent) -> str:
+        """Return the ARN of the function that an event goes to, or what the operator typed."""
+        return event.function_arn or self.default_function or "?"
+
+    def _is_from_another(self, event: FailedEvent) -> bool:
+        # The copies of all functions of a channel are in one queue. Lambda sends them in a session
+        # of the function's role; an IAM user that sends one is not the function.
+        if self.any_sender or event.sender_id is None:
             return False
-        return bare_name(function) != event.sender
+        if event.sender is not None:
+            return bare_name(self.default_function or "") != event.sender
+        # The root user of the account, as emulators send everything, could do anything anyway.
+        return event.sender_id != self.authority.location.account

@@ -198,21 +198,19 @@ class FileSource:
 
     Args:
         path: The file.
-
-    Attributes:
-        broken: Numbers of the lines that do not hold a message.
+        broken: Gets the numbers of the lines that do not hold a message.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, broken: list[int]) -> None:
         self.total: int | None = None
         self.max_receives: int | None = None
         self.ended_early: str | None = None
-        self.broken: list[int] = []
         self._path = path
+        self._broken = broken
 
     def batches(self) -> Iterator[list[ReceivedMessage]]:
         """Yield the messages in the file."""
-        messages = read_backup(self._path, self.broken)
+        messages = read_backup(self._path, self._broken)
         while batch := list(islice(messages, BATCH_SIZE)):
             yield batch
 

@@ -20,6 +20,8 @@ class Tally:
         without_function: Events that do not name their function; they stay.
         not_meant: Events that the filters exclude; they stay.
         of_others: Events that another function sent than the one they would go to; they stay.
+        foreign: Events whose function is not in the queue's account and Region; they stay.
+        not_handlers: Events whose function is not a handler of the channel; they stay.
         done_before: Events that succeeded in an earlier run, as noted beside its backup.
         at_limit: Messages that stay and that SQS moves away with the next receive.
         interrupted: Whether somebody stopped the run.
@@ -35,6 +37,8 @@ class Tally:
     without_function: int = 0
     not_meant: int = 0
     of_others: int = 0
+    foreign: int = 0
+    not_handlers: int = 0
     done_before: int = 0
     at_limit: int = 0
     interrupted: bool = False
@@ -43,5 +47,17 @@ class Tally:
     @property
     def all_succeeded(self) -> bool:
         """Whether every event that was to be replayed succeeded and is out of the queue."""
-        stays = self.failed or self.without_function or self.not_deleted
+        refused = self.without_function or self.foreign or self.not_handlers
+        stays = self.failed or refused or self.not_deleted
         return not (stays or self.interrupted or self.stopped)
+
+    @property
+    def started_any(self) -> bool:
+        """Whether any handler was invoked."""
+        return bool(self.succeeded + self.failed)
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether there were messages, and none of them was to be replayed."""
+        handled = self.succeeded + self.failed + self.duplicates + self.done_before
+        return bool(self.no_events + self.not_meant + self.of_others) and not handled

@@ -17,7 +17,9 @@ rule or schedule."""
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 _FUNCTION_ARN = re.compile(
     r"(?P<function>arn:[\w-]+:lambda:[\w-]+:\d{12}:function:(?P<name>[\w-]+))"
-    r"(?::(?P<qualifier>[$\w.-]+))?"
+    r"(?::(?P<qualifier>[$\w.-]+))?",
+    # Letters of other scripts look like these, and are not in any function's name.
+    re.ASCII,
 )
 _FUNCTION_DLQ = ("RequestID", "ErrorCode", "ErrorMessage")
 # Envelopes in envelopes: a notification in an SNS dead letter, with an EventBridge event in it.
@@ -54,6 +56,8 @@ class FailedEvent:
         sender: For a message of a function's dead-letter queue, the role session that SQS names
             as its sender: the function's name. Others can choose the name of a session, so it is
             a hint, not a proof. None if another kind of identity sent the message.
+        sender_id: For a message of a function's dead-letter queue, the id of the identity that
+            sent it, as SQS names it. None if the message does not say.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
@@ -72,6 +76,7 @@ class FailedEvent:
     timestamp: datetime | None = None
     payload_truncated: bool = False
     sender: str | None = None
+    sender_id: str | None = None
 
     @property
     def function_arn(self) -> str | None:
@@ -175,6 +180,7 @@ def _read(
             error_message=attributes["ErrorMessage"] or None,
             timestamp=_sent(noted),
             sender=_session(noted),
+            sender_id=str(noted.get("SenderId") or "") or None,
         )
     if "requestContext" in body:
         return _record(body, noted)

@@ -55,7 +55,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
-    replayer = _replayer()
+    replayer = default_replayer()
     return {
         "batchItemFailures": [
             {"itemIdentifier": record["messageId"]}
@@ -137,14 +137,20 @@ class Replayer:
             return True
         if received >= self._max_attempts and not outcome.may_try_again:
             return self._park(message, event, outcome, received, "MaxAttempts")
-        seconds = self._wait(outcome, received)
+        seconds = self.wait_seconds(outcome, received)
         if self._expires_within(message, seconds + EXPIRY_SECONDS):
             return self._park(message, event, outcome, received, "RetentionEnds")
         self._hide(message, seconds)
         _log_outcome("waits", message, event, outcome, received, seconds=seconds)
         return False
 
-    def _wait(self, outcome: Outcome, received: int) -> int:
+    def wait_seconds(self, outcome: Outcome, received: int) -> int:
+        """Return how long a message waits for its next attempt.
+
+        Args:
+            outcome: The outcome of this attempt.
+            received: How often the message was received.
+        """
         longest = MAX_WAIT_SECONDS
         if outcome.may_try_again:
             longest = max(self._backoff_seconds, MAX_THROTTLED_SECONDS)
@@ -189,7 +195,7 @@ class Replayer:
             )
         except Exception:
             # Otherwise SQS would deliver it again at the end of the queue's visibility timeout.
-            self._hide(message, self._wait(outcome, received))
+            self._hide(message, self.wait_seconds(outcome, received))
             raise
         _log_outcome("parked", message, event, outcome, received, reason=reason)
         return True
@@ -216,8 +222,8 @@ class Replayer:
 
 
 @functools.cache
-def _replayer() -> Replayer:
-    """Return the replayer of this process, with its connections."""
+def default_replayer() -> Replayer:
+    """Return the replayer of this process, as the environment of its function describes it."""
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
@@ -258,7 +264,9 @@ def _attributes(
 
 
 def _add(
-    attributes: dict[str, MessageAttributeValueTypeDef], explanation: Mapping[str, str | None], body: str
+    attributes: dict[str, MessageAttributeValueTypeDef],
+    explanation: Mapping[str, str | None],
+    body: str,
 ) -> None:
     """Add why a message is parked, the most important first, as far as there is room.
 
@@ -280,7 +288,7 @@ def _add(
 
 
 def _size(name: str, attribute: MessageAttributeValueTypeDef) -> int:
-    value = attribute.get("BinaryValue", b"") or attribute.get("StringValue", "").encode()
+    value: Any = attribute.get("BinaryValue", b"") or attribute.get("StringValue", "").encode()
     return len(name.encode()) + len(attribute["DataType"].encode()) + len(value)
 
 

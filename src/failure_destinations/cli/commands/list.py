@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import click
 
+from failure_destinations.deployed.location import Location
 from failure_destinations.deployed.queues import Queue, QueueChoice
 from failure_destinations.deployed.session import Aws
+from failure_destinations.replay.authority import Authority
 from failure_destinations.replay.filters import Filter
 from failure_destinations.replay.peek import peek
 from failure_destinations.replay.received_message import ReceivedMessage
@@ -73,11 +75,16 @@ def command(*, aws: Aws, choice: QueueChoice, chosen: Filter, at_most: int, as_j
     """
     queue = choice.find_to_peek(aws)
     warn_of_consumers(queue)
+    authority = Authority(lambda: Location.of(queue.arn))
     warnings: list[str] = []
     sqs = aws.client("sqs")
     with ProgressBar() as progress, peek(sqs, queue, warnings, progress=progress) as messages:
-        found = islice((message for message in messages if chosen.matches(message)), at_most)
-        count = _print_json(found) if as_json else _print_rows([_row(message) for message in found])
+        matching = (one for one in messages if chosen.matches(one, location=authority.location))
+        found = islice(matching, at_most)
+        if as_json:
+            count = _print_json(found)
+        else:
+            count = _print_rows([_row(message, authority) for message in found])
     warn(warnings)
     if not as_json:
         _print_summary(queue, count, at_most, chosen)
@@ -110,13 +117,14 @@ def _print_rows(rows: Sequence[_Row]) -> int:
     return len(rows)
 
 
-def _row(message: ReceivedMessage) -> _Row:
+def _row(message: ReceivedMessage, authority: Authority) -> _Row:
     event = message.event
     bytes_ = size(message.size)
     if event is None:
         reason = cut(f"not a failed event: {message.reason}", _MESSAGE_LENGTH)
         return _Row(message.id, message.time, "-", reason, "-", bytes_)
-    function = event.called or (f"? {event.sender}" if event.sender else "?")
+    sender = event.sender or event.sender_id
+    function = authority.shown(event) or (f"? {sender}" if sender else "?")
     error = ": ".join(filter(None, (event.error_type, event.error_message))) or "?"
     attempts = "?" if event.attempts is None else str(event.attempts)
     return _Row(message.id, message.time, function, cut(error, _MESSAGE_LENGTH), attempts, bytes_)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -14,27 +9,23 @@ import click
 from failure_destinations.deployed.queues import QueueChoice
 from failure_destinations.deployed.session import Aws
 from failure_destinations.errors import CommandError
-from failure_destinations.replay.backup import Backup, check_backup, read_backup, read_done
+from failure_destinations.replay.backup import Backup, check_backup, read_done
 from failure_destinations.replay.filters import Filter
-from failure_destinations.replay.peek import peek
-from failure_destinations.replay.plan import Plan, make_plan
-from failure_destinations.replay.received_message import ReceivedMessage
+from failure_destinations.replay.origins import BackupOrigin, Origin, QueueOrigin
+from failure_destinations.replay.plan import make_plan
 from failure_destinations.replay.run import ReplayRun
 from failure_destinations.replay.selection import Selection
-from failure_destinations.replay.sources import FileSource, QueueSource, Source
 from failure_destinations.replay.tally import Tally
 from failure_destinations.runtime import FailedEvent, Outcome, replay
-from failure_destinations.text import plural, printable
 
 from ..options import aws_options, filter_options, queue_options
 from ..output import note, warn
-from ..parameters import FunctionType, RateType
+from ..parameters import FunctionArnType, FunctionType, RateType
 from ..progress import ProgressBar
-from ..tables import print_table
+from ..replay_report import broken_lines, print_plan, print_tally
 from .list import warn_of_consumers
 
 _MAX_CONCURRENCY = 256
-_MAX_BROKEN_LINES = 10
 
 _EXAMPLES = """\b
 Examples:
@@ -91,6 +82,14 @@ Examples:
     is_flag=True,
     help="Invoke --function-name also for events that SQS says another function sent.",
 )
+@click.option(
+    "--allow-function",
+    "allowed",
+    multiple=True,
+    type=FunctionArnType(),
+    metavar="ARN",
+    help="Invoke also this function, which is not a handler of the channel. Repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
 @aws_options
 @click.pass_context
@@ -109,6 +108,7 @@ def command(
     from_backup: Path | None,
     function_name: str | None,
     any_sender: bool,
+    allowed: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Run failed events again, and delete from the queue what succeeds.
@@ -128,9 +128,15 @@ def command(
     hands out about 120,000 messages at once: where so many stay, a run ends early, says so, and
     can be repeated once there are fewer.
 
+    With --stack it invokes only the channel's handlers, in whichever stack they are: whoever may
+    send to the queue can name any function in a message. --allow-function adds one. With --queue
+    the messages may name any function of the queue's account and Region: without --yes they are
+    listed with their ARNs; read them before you pass --yes. A function of another account, Region
+    or partition is never invoked.
+
     The channel's copies (--from copies) stay when their events are replayed from the main queue:
-    choose among them by id or time, and name the function, which they do not. Copies that SQS says
-    another function sent are left, unless --any-sender is given.
+    choose among them by id or time, and name the function, which they do not. Copies that,
+    as SQS says, something else than that function sent are left, unless --any-sender is given.
 
     Ctrl-C takes no new events, waits for the handlers that run, and prints what was done; a second
     one ends at once.
@@ -138,7 +144,8 @@ def command(
     --backup FILE.jsonl also writes FILE.jsonl.done, the events that succeeded, which a later
     --from-backup FILE.jsonl leaves out: delete it to replay them all.
 
-    Exit status: 0 if all that was chosen succeeded, 1 if some failed or stay, 2 for a mistake.
+    Exit status: 0 if all that was chosen succeeded, 1 if some failed or stay or nothing was chosen,
+    2 for a mistake.
     """
     if dry_run and yes:
         raise CommandError("--dry-run and --yes exclude each other: leave one out")
@@ -153,25 +160,36 @@ def command(
             "a copy stays when its event is replayed from the main queue: to run nothing twice, "
             "choose those that never arrived there with --id, --since or --until"
         )
-    selection = Selection(chosen, function_name, any_sender)
+    if allowed and choice.stack is None:
+        raise CommandError(
+            "--allow-function adds to the handlers of a channel: leave it out without --stack"
+        )
+    # All that is received is replayed, so that no receive is wasted, unless a filter leaves some.
+    to_peek = not yes or chosen.excludes_any
+    origin: Origin = (
+        QueueOrigin.choose(aws, choice, frozenset(allowed), to_peek=to_peek)
+        if from_backup is None
+        else BackupOrigin(aws, from_backup)
+    )
+    selection = Selection(origin.authority, chosen, function_name, any_sender)
     if not yes:
-        broken: list[int] = []
-        with _messages(aws, choice, from_backup, broken) as messages:
-            plan = make_plan(messages, selection, at_most)
-        _print_plan(plan, as_json=as_json)
-        context.exit(1 if broken else 0)
+        _plan(origin, selection, at_most, as_json=as_json)
+        context.exit(1 if origin.broken_lines else 0)
+    if isinstance(origin, QueueOrigin) and origin.queue.consumers:
+        names = ", ".join(origin.queue.consumers)
+        note(f"warning: {names} drains this queue too: each event goes to one of you")
     client = aws.lambda_client(connections=concurrency)
 
     def invoke(event: FailedEvent) -> Outcome:
         return replay(event, client, function_name if event.function is None else None)
 
-    source = _source(aws, choice, chosen, from_backup, concurrency)
     path = from_backup or backup
     notes = None if path is None else Backup(path, write_messages=from_backup is None)
+    tally = Tally()
     try:
         with ProgressBar(at_once=True) as progress:
-            run = ReplayRun(
-                source,
+            ReplayRun(
+                origin.source(concurrency),
                 invoke,
                 selection=selection,
                 concurrency=concurrency,
@@ -180,133 +198,30 @@ def command(
                 backup=notes,
                 done_before=None if path is None else read_done(path),
                 progress=progress,
-            )
-            tally = run.run()
+                tally=tally,
+            ).run()
+    except BaseException:
+        # Whatever ends a run: what it did must be known.
+        if tally.started_any:
+            print_tally(tally, origin, as_json=as_json)
+        raise
     finally:
         if notes is not None:
             notes.close()
-    broken = source.broken if isinstance(source, FileSource) else []
-    _print_tally(tally, broken, as_json=as_json, from_file=from_backup is not None)
-    context.exit(0 if tally.all_succeeded and not broken else 1)
+    print_tally(tally, origin, as_json=as_json)
+    specific = chosen.excludes_any or from_backup is not None
+    did_nothing = specific and tally.did_nothing
+    if did_nothing:
+        note("nothing was replayed: no message is a failed event that the options choose")
+    succeeded = tally.all_succeeded and not origin.broken_lines and not did_nothing
+    context.exit(0 if succeeded else 1)
 
 
-def _source(
-    aws: Aws, choice: QueueChoice, chosen: Filter, from_backup: Path | None, concurrency: int
-) -> Source:
-    if from_backup is not None:
-        return FileSource(from_backup)
-    # All that is received is replayed, so that no receive is wasted, unless a filter leaves some.
-    queue = choice.find_to_peek(aws) if chosen.excludes_any else choice.find(aws)
-    if queue.consumers:
-        warn([f"{', '.join(queue.consumers)} drains this queue too: each event goes to one of you"])
-    return QueueSource(aws.client("sqs", connections=concurrency + 10), queue)
-
-
-@contextmanager
-def _messages(
-    aws: Aws, choice: QueueChoice, from_backup: Path | None, broken: list[int]
-) -> Iterator[Iterator[ReceivedMessage]]:
-    """Yield the messages that a run would get, and leave them as they are."""
-    if from_backup is not None:
-        done = read_done(from_backup)
-        yield (one for one in read_backup(from_backup, broken) if one.key not in done)
-        warn(_broken_lines(broken))
-        return
+def _plan(origin: Origin, selection: Selection, at_most: int | None, *, as_json: bool) -> None:
+    if isinstance(origin, QueueOrigin):
+        warn_of_consumers(origin.queue)
     warnings: list[str] = []
-    queue = choice.find_to_peek(aws)
-    warn_of_consumers(queue)
-    sqs = aws.client("sqs")
-    with ProgressBar() as progress, peek(sqs, queue, warnings, progress=progress) as messages:
-        yield messages
-    warn(warnings)
-
-
-def _broken_lines(lines: list[int]) -> list[str]:
-    if not lines:
-        return []
-    shown = ", ".join(map(str, lines[:_MAX_BROKEN_LINES]))
-    more = ", …" if len(lines) > _MAX_BROKEN_LINES else ""
-    return [f"{plural(len(lines), 'line')} of the backup cannot be read: {shown}{more}"]
-
-
-def _print_plan(plan: Plan, *, as_json: bool) -> None:
-    groups = plan.would_replay.most_common()
-    if as_json:
-        events = [
-            {
-                "function": group.function,
-                "error_type": group.error_type,
-                "sender": group.sender or None,
-                "count": count,
-            }
-            for group, count in groups
-        ]
-        click.echo(json.dumps({"would_replay": events, "would_stay": dict(plan.would_stay)}))
-        return
-    if groups:
-        rows = [
-            (f"{count:,}", group.function + _sent_by(group.sender), group.error_type)
-            for group, count in groups
-        ]
-        print_table(("EVENTS", "FUNCTION", "ERROR"), rows, right=("EVENTS",))
-    click.echo(f"would replay {plural(plan.total, 'event')}; nothing was run or deleted")
-    for reason, count in plan.would_stay.items():
-        click.echo(f"would leave {count:,}: {printable(reason)}")
-    if groups:
-        click.echo("to replay them: the same command with --yes")
-
-
-def _sent_by(sender: str) -> str:
-    return f", sent by {sender}" if sender else ""
-
-
-def _print_tally(tally: Tally, broken: list[int], *, as_json: bool, from_file: bool) -> None:
-    if as_json:
-        errors = [
-            {"function": function, "error": error, "count": count}
-            for (function, error), count in tally.errors.most_common()
-        ]
-        known = dataclasses.asdict(dataclasses.replace(tally, errors=Counter()))
-        known.update(errors=errors, broken_lines=broken)
-        click.echo(json.dumps(known))
-        return
-    if tally.errors:
-        rows = [
-            (f"{count:,}", function, error)
-            for (function, error), count in tally.errors.most_common()
-        ]
-        print_table(("FAILED", "FUNCTION", "ERROR"), rows, right=("FAILED",))
-    for line in _tally_lines(tally, from_file=from_file):
-        click.echo(line)
-    warn(f"succeeded, but is not deleted: {line}" for line in tally.not_deleted)
-    warn(_broken_lines(broken))
-    if tally.stopped:
-        note(f"stopped: {tally.stopped}")
-    if tally.interrupted:
-        note("interrupted: the rest is in the queue as before")
-
-
-def _tally_lines(tally: Tally, *, from_file: bool) -> Iterator[str]:
-    deleted = ", deleted from the queue" if tally.succeeded and not from_file else ""
-    yield f"{tally.succeeded:,} succeeded{deleted}"
-    left = "" if from_file else " (left in the queue)"
-    one = tally.no_events == 1
-    lines = [
-        (tally.failed, f"failed{left}"),
-        (
-            tally.without_function,
-            f"from a function's dead-letter queue{left}: pass --function-name",
-        ),
-        (
-            tally.no_events,
-            f"{'message is not a failed event' if one else 'messages are not failed events'}{left}",
-        ),
-        (tally.not_meant, f"not chosen{left}"),
-        (tally.of_others, f"sent by another function{left}: --any-sender replays them too"),
-        (tally.duplicates, "delivered twice, not run twice"),
-        (tally.done_before, "not run, having succeeded in an earlier run"),
-        (tally.at_limit, "to be moved to the queue's own dead-letter queue by the next receive"),
-    ]
-    for count, text in lines:
-        if count:
-            yield f"{count:,} {text}"
+    with ProgressBar() as progress, origin.peek(warnings, progress) as messages:
+        plan = make_plan(messages, selection, at_most)
+    warn([*warnings, *broken_lines(origin)])
+    print_plan(plan, origin, as_json=as_json)

@@ -1,0 +1,62 @@
+"""The partition, Region and account of a resource."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .session import Aws
+
+# arn:partition:service:region:account:resource
+_ARN_PARTS = 6
+
+
+class Location(NamedTuple):
+    """The partition, Region and account of a resource.
+
+    Attributes:
+        partition: Such as `aws` or `aws-cn`.
+        region: Such as `eu-west-1`.
+        account: Twelve digits.
+    """
+
+    partition: str
+    region: str
+    account: str
+
+    @classmethod
+    def of(cls, arn: str) -> Location:
+        """Return the location of a resource.
+
+        Args:
+            arn: Its ARN.
+        """
+        _, partition, _, region, account, _ = arn.split(":", _ARN_PARTS - 1)
+        return cls(partition, region, account)
+
+    @classmethod
+    def of_caller(cls, aws: Aws) -> Location:
+        """Return the operator's own account, and the Region to work in.
+
+        Args:
+            aws: The account and Region to work in.
+        """
+        caller = cls.of(aws.client("sts").get_caller_identity()["Arn"])
+        return caller._replace(region=aws.session.region_name)
+
+    def contains(self, arn: str) -> bool:
+        """Return whether a resource is here.
+
+        Args:
+            arn: Its ARN.
+        """
+        return Location.of(arn) == self
+
+    def queue_arn(self, url: str) -> str:
+        """Return the ARN of a queue that is here.
+
+        Args:
+            url: Its URL.
+        """
+        name = url.rpartition("/")[2]
+        return f"arn:{self.partition}:sqs:{self.region}:{self.account}:{name}"
