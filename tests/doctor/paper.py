@@ -270,6 +270,9 @@ def parked(count: int) -> Facts:
 AWS_KEY = Key("alias/aws/sqs", {"KeyManager": "AWS"}, None)
 SHORT = {"MessageRetentionPeriod": "3600"}
 CASES = [
+    Case("info", "no-handlers", {"handlers": []}),
+    Case("unknown", "no-handlers", {"unlisted": DENIED}),
+    Case("unknown", "no-handlers", {"handlers": [], "unlisted": DENIED}),
     Case("error", "handler-missing", handler(settings=None)),
     Case("error", "handler-destination", handler(config=None)),
     Case("error", "handler-destination", handler(config={"MaximumRetryAttempts": 1})),

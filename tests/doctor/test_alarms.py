@@ -256,7 +256,7 @@ def test_looks_at_the_topic_of_alarms_that_are_off(deployed: Deployed) -> None:
     assert found == [
         deployed.ids[id].rpartition(":")[2] for id in ("SilentTopic", "QuietAlarmTopic")
     ]
-    assert deployed.problems("Silent") == [("info", "handlers-elsewhere", "Silent")]
+    assert deployed.problems("Silent") == [("info", "no-handlers", "Silent")]
 
 
 def test_knows_alarms_by_their_logical_ids(
@@ -270,7 +270,7 @@ def test_knows_alarms_by_their_logical_ids(
 def test_says_nothing_of_alarms_where_nothing_watches(deployed: Deployed) -> None:
     """Not even of those about other channels."""
     assert {f.kind.id for f in deployed.findings("Unwatched")} == {
-        "handlers-elsewhere",
+        "no-handlers",
         "topic",
         "subscription",
         "queue",

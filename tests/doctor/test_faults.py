@@ -103,6 +103,8 @@ def deployed(ministack: LocalCloud) -> Deployed:
     )
     other.notify_failures_of(define_handler(stack, "Invoices").add_alias("live"))
     FailureReplayer(stack, "Replayer", channel=other, enabled=False)
+    elsewhere = cdk.Stack(app, "Elsewhere")
+    other.notify_failures_of(define_handler(elsewhere, "Parcels", function_name="parcels"))
     ministack.deploy(app)
     found = Deployed(ministack)
     found.lambda_.update_function_configuration(
@@ -186,7 +188,7 @@ def test_prints_commands_as_they_are_in_json(deployed: Deployed) -> None:
 
 
 def test_looks_at_keys_aliases_and_replayers(deployed: Deployed, doctor: Examiner) -> None:
-    """A channel with a key, an alias on it, and a replayer that was deployed switched off."""
+    """A key, an alias, a handler of another stack, a replayer that was deployed switched off."""
     # The engine switches it on nonetheless.
     function = deployed.ids["ReplayerFunction"]
     listed = deployed.lambda_.list_event_source_mappings(FunctionName=function)
@@ -199,7 +201,7 @@ def test_looks_at_keys_aliases_and_replayers(deployed: Deployed, doctor: Examine
         for finding in doctor.findings("Inner/Other")
         if finding.kind.id == "handler"
     ]
-    assert handlers == [f"{deployed.ids['Invoices']}:live"]
+    assert handlers == [f"{deployed.ids['Invoices']}:live", "parcels"]
     (enabled,) = doctor.fix(problems[1])
     assert enabled.parameters == {"UUID": mapping["UUID"], "Enabled": True}
     assert kinds_of(doctor.problems("Inner/Other")) == [("info", "nobody-subscribed")]
@@ -482,6 +484,15 @@ def test_goes_on_without_a_permission(deployed: Deployed, doctor: Examiner) -> N
         "cloudwatch:GetMetricData",
     }
     assert ("error", "copies-lost-on-the-way") in kinds_of(found)
+
+
+def test_says_that_there_may_be_handlers_that_it_cannot_list(doctor: Examiner) -> None:
+    """Those of its own stack are examined all the same."""
+    doctor.deny("lambda:ListFunctions")
+    found = doctor.findings("Inner/Other", quick=True)
+    unknown = [(each.kind.id, each.action) for each in found if each.severity == "unknown"]
+    assert unknown == [("no-handlers", "lambda:ListFunctions")]
+    assert len([each for each in found if each.kind.id == "handler"]) == 1
 
 
 def test_trusts_no_copy_without_knowing_the_role(deployed: Deployed, doctor: Examiner) -> None:

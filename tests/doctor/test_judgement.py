@@ -122,6 +122,16 @@ def test_replays_a_lost_copy_to_the_alias_that_failed() -> None:
     )
 
 
+def test_calls_no_copy_forged_while_handlers_are_not_known() -> None:
+    """A handler that could not be listed may have sent it."""
+    found = problems(copies=Copies([paper.FORGED, LARGE], 2), unlisted=paper.DENIED)
+    assert found == [
+        ("unknown", "no-handlers"),
+        ("error", "copies-lost-on-the-way"),
+        ("unknown", "copies-not-trusted"),
+    ]
+
+
 def test_sets_a_lost_destination_of_what_is_invoked() -> None:
     """The alias, and not the function; where successes go stays."""
     config = {"DestinationConfig": {"OnSuccess": {"Destination": "arn:done"}}}

@@ -76,7 +76,6 @@ def findings() -> list[Finding]:
     expires = queue("queue", "q", ApproximateNumberOfMessages="3", oldest_seconds=13.0 * DAY)
     facts: list[Facts] = [
         {},
-        {"handlers": []},
         {"queue": expires},
         *(case.facts for case in CASES),
     ]

@@ -35,8 +35,8 @@ def test_finds_mailboxes_that_wait_for_confirmation(
         ["doctor", "--stack", "Unconfirmed", "--json", "--problems"],
         env=clean_environment(**localemu.environment),
     )
-    elsewhere, *found = [json.loads(line) for line in result.stdout.splitlines()]
-    assert elsewhere["kind"] == "handlers-elsewhere"
+    nobody, *found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert nobody["kind"] == "no-handlers"
     assert [(each["kind"], each["resource"]) for each in found] == [
         ("subscription-pending", MAILBOX)
     ] * 2

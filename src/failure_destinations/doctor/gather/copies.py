@@ -16,9 +16,7 @@ from ..facts import Channel, Copies, Copy, Queue, Unknown
 from .aws_reader import AwsReader
 
 
-def compare_copies(
-    aws: Aws, channel: Channel, progress: Progress, at_most: int
-) -> Channel:
+def compare_copies(aws: Aws, channel: Channel, progress: Progress, at_most: int) -> Channel:
     """Return a channel with how its copies compare, and how old its oldest messages are.
 
     Where there are no copies, nothing is received. Nothing is received either from a queue that a
