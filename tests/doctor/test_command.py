@@ -98,9 +98,8 @@ def test_prints_json_for_programs(run: Run) -> None:
     }
 
 
-def test_works_without_the_command_line(tmp_path: object) -> None:
+def test_works_without_the_command_line() -> None:
     """The library imports neither click nor anything of the command line."""
-    assert tmp_path
     program = (
         "import sys, failure_destinations.doctor.examine, failure_destinations.doctor.render\n"
         "print([m for m in sys.modules if m.split('.')[0] in ('click', 'rich', 'aws_cdk')"

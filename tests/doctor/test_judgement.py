@@ -186,6 +186,7 @@ def test_says_how_to_replace_a_topic(own: bool, said: str) -> None:
         ({"Action": "SQS:*"}, True),
         ({"NotAction": "sqs:SendMessage"}, False),
         ({"Resource": "arn:aws:sqs:*:*:other"}, False),
+        ({"Resource": "arn:aws:sqs:*:?:[q]"}, False),
         ({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:*:Failures*"}}}, True),
         ({"Condition": {"StringEquals": {"AWS:SourceAccount": "9"}}}, False),
         ({"Condition": {"StringNotEquals": {"aws:SourceAccount": "9"}}}, True),
