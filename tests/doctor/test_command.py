@@ -67,8 +67,8 @@ def test_prints_findings_and_fixes(run: Run) -> None:
     """The channel, each finding on a line, and what fixes it below."""
     assert run([WELL, WAITING, MISSING]).stdout.splitlines() == [
         "Failures",
-        "  ok      orders: queue: SNS may send to it, and it keeps a message 14 days",
-        "  info    orders: 1 message in the queue: failed events to replay",
+        "  ok      orders: the queue exists and keeps a message for 14 days; SNS may send to it",
+        "  info    orders: 1 message in the queue to be replayed",
         " " * 10 + "failure-destinations replay --stack Reports --region eu-west-1",
         "  error   orders: the function does not exist",
         " " * 10 + "remove it from the stack and deploy, or deploy it again under another id",
@@ -88,7 +88,7 @@ def test_prints_json_for_programs(run: Run) -> None:
         "severity": "info",
         "kind": "events-waiting",
         "resource": "orders",
-        "text": "1 message in the queue: failed events to replay",
+        "text": "1 message in the queue to be replayed",
         "fix": "failure-destinations replay --stack Reports --region eu-west-1",
         "commands": [
             ["failure-destinations", "replay", "--stack", "Reports", "--region", "eu-west-1"]

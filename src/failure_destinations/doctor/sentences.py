@@ -23,7 +23,8 @@ def span(seconds: float) -> str:
 
 
 def _and(words: Sequence[str]) -> str:
-    return " and ".join(words)
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _handler_destination(finding: Finding) -> str:
@@ -140,14 +141,17 @@ def _calm(finding: Finding) -> str | None:
 
 
 def _queue(finding: Finding) -> str:
-    may = "SNS may send to it" if finding.facts["by_sns"] else "exists"
-    keeps = span(finding.facts["retention"])
-    return f"{finding.subject.noun}: {may}, and it keeps a message {keeps}"
+    may = "; SNS may send to it" if finding.facts["by_sns"] else ""
+    return f"the {finding.subject.noun} exists and {_keeps(finding)}{may}"
+
+
+def _keeps(finding: Finding) -> str:
+    return f"keeps a message for {span(finding.facts['retention'])}"
 
 
 def _queue_missing(finding: Finding) -> str:
     lost = {
-        "queue": "failed events are kept in the copy queue alone",
+        "queue": "failed events are lost, but for their copies",
         "dead-letter queue": "what SNS or a schedule cannot deliver is lost",
         "copy queue": "no copies are kept, and a record of over 256 KB is lost",
     }.get(finding.subject.noun, "what is parked is lost")
@@ -167,18 +171,12 @@ def _key_policy(finding: Finding) -> str:
 
 
 def _retention_shortened(finding: Finding) -> str:
-    facts = finding.facts
-    return (
-        f"the {finding.subject.noun} keeps a message {span(facts['retention'])}, and was deployed "
-        f"with {span(facts['declared'])}"
-    )
+    declared = span(finding.facts["declared"])
+    return f"the {finding.subject.noun} {_keeps(finding)}, and was deployed with {declared}"
 
 
 def _retention_short(finding: Finding) -> str:
-    return (
-        f"the {finding.subject.noun} keeps a message {span(finding.facts['retention'])}, less than "
-        "SQS's default of 4 days"
-    )
+    return f"the {finding.subject.noun} {_keeps(finding)}, less than SQS's default of 4 days"
 
 
 def _events_expire(finding: Finding) -> str:
@@ -207,9 +205,10 @@ def _copies_lost(finding: Finding) -> str:
     if facts["too_large"] == facts["count"]:
         one = facts["count"] == 1
         why = "its record is over SNS's 256 KB" if one else "their records are over SNS's 256 KB"
+    were = "was" if facts["count"] == 1 else "were"
     return (
-        f"{plural(facts['count'], 'event')} of {facts['function']} lost on the way to the queue: "
-        f"{why}. Only the copy is left"
+        f"{plural(facts['count'], 'event')} of {facts['function']} {were} lost on the way to the "
+        f"queue: {why}. Only copies are left"
     )
 
 
@@ -220,8 +219,8 @@ def _copies_not_trusted(finding: Finding) -> str:
     count = f"{facts['count']:,} {'copy was' if facts['count'] == 1 else 'copies were'}"
     return (
         f"{count} not sent by the role of a handler of this channel{sessions}: not trustworthy. "
-        "Somebody may have forged it, or the handler has had another role since. Find out who sent "
-        "it before you replay it"
+        "Somebody may have forged such a copy, or its handler had another role then. Find out who "
+        "sent it before you replay it"
     )
 
 
@@ -302,12 +301,12 @@ SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     ),
     kinds.KEY_POLICY.id: _key_policy,
     kinds.KEY_DISABLED.id: lambda finding: (
-        f"is encrypted with {finding.facts['key']}, which is {finding.facts['state']}"
+        f"is encrypted with {finding.facts['key']}, whose state is {finding.facts['state']}"
     ),
     kinds.RETENTION_SHORTENED.id: _retention_shortened,
     kinds.RETENTION_SHORT.id: _retention_short,
     kinds.EVENTS_EXPIRE.id: _events_expire,
-    kinds.EVENTS_WAITING.id: _waiting("in the queue: failed events to replay"),
+    kinds.EVENTS_WAITING.id: _waiting("in the queue to be replayed"),
     kinds.DEAD_LETTERS.id: _waiting(
         "in the dead-letter queue: SNS or a schedule could not deliver them"
     ),
