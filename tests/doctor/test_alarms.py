@@ -262,7 +262,7 @@ def test_looks_at_the_topic_of_alarms_that_are_off(deployed: Deployed) -> None:
 def test_knows_alarms_by_their_logical_ids(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the CLI's metadata there are no construct paths."""
+    """The template has no construct paths without the CLI's metadata."""
     monkeypatch.setattr(DeployedStack, "path", lambda _stack, logical: without_hash(logical))
     assert deployed.alarms_sentences() == ["its 10 alarms exist"]
 

@@ -125,7 +125,7 @@ def defined_alarms() -> list[dict[str, Any]]:
 
 
 def test_constructs_define_the_alarms_of_the_table() -> None:
-    """Each alarm has its metric and statistic, and there is no alarm that doctor does not know."""
+    """Each has its metric and statistic, and doctor knows all of them."""
     defined = {
         (
             alarm["Metadata"]["aws:cdk:path"].removesuffix("/Resource").rpartition("/")[2],

@@ -350,7 +350,7 @@ NOT_JUDGED: Mapping[str, Callable[[Finding], str]] = {
     ),
 }
 
-# Where there is no command, because a statement more would not help.
+# Without a command, because one more statement would not help.
 _POLICY_DENIES = _always("remove the statement of the policy that denies it")
 _ROLE_DENIES = _always(
     "find the statement that denies it: in the role's policies, its permissions boundary, or a "

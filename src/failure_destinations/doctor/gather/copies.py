@@ -19,9 +19,9 @@ from .aws_reader import AwsReader
 def compare_copies(aws: Aws, channel: Channel, progress: Progress, at_most: int) -> Channel:
     """Return a channel with how its copies compare, and how old its oldest messages are.
 
-    Where there are no copies, nothing is received. Nothing is received either from a queue that a
-    function drains, for it would count as one of its attempts, or from one that moves messages
-    away after a number of receives.
+    Receives nothing if the copy queue is empty. Receives nothing either from a queue that a
+    function drains, because that would count as one of its attempts, or from one that moves
+    messages away after a number of receives.
 
     Args:
         aws: Where it is.

@@ -9,7 +9,7 @@ from .sources import Sources
 
 
 def gather_key(sources: Sources, id: str | None) -> Key | Unknown | None:
-    """Return what is known of a KMS key; None if there is no id.
+    """Return what is known of a KMS key; None without an id.
 
     Args:
         sources: Where to look.
