@@ -8,8 +8,8 @@ from pathlib import Path
 from failure_destinations.doctor.kinds import as_markdown
 
 TARGET = Path(__file__).parents[1] / "docs" / "doctor.md"
-BEGIN = "<!-- The findings: written by scripts/write_doctor_kinds.py -->\n"
-END = "<!-- The end of the findings -->\n"
+BEGIN = "<!-- written by make reference -->\n"
+END = "<!-- end of what is written -->\n"
 
 
 def page() -> str:
