@@ -7,6 +7,11 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from failure_destinations.deployed.session import Aws
+from failure_destinations.names import (
+    DESTINATION_DELIVERY_FAILURES,
+    OLDEST_EVENT_AGE,
+    FailureAlarm,
+)
 
 from ..facts import Unknown
 from .aws_reader import AwsReader
@@ -55,7 +60,7 @@ class Metrics:
 
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
         """
-        metric = _metric("AWS/SQS", "ApproximateAgeOfOldestMessage", QueueName=queue)
+        metric = _watched(OLDEST_EVENT_AGE, QueueName=queue)
         points = self._points(metric, "Maximum", _AGE, _PERIOD)
         if isinstance(points, Unknown):
             return points
@@ -66,7 +71,7 @@ class Metrics:
 
         https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
         """
-        metric = _metric("AWS/Lambda", "DestinationDeliveryFailures", FunctionName=function)
+        metric = _watched(DESTINATION_DELIVERY_FAILURES, FunctionName=function)
         points = self._points(metric, "Sum", _FAILURES, _PERIOD)
         if isinstance(points, Unknown):
             return points
@@ -93,6 +98,11 @@ class Metrics:
             ],
         )
         return points or []
+
+
+def _watched(alarm: FailureAlarm, **dimensions: str) -> MetricTypeDef:
+    """Return the metric that an alarm watches."""
+    return _metric(alarm.namespace, alarm.metric, **dimensions)
 
 
 def _metric(namespace: str, name: str, **dimensions: str) -> MetricTypeDef:
