@@ -1,5 +1,5 @@
-"""Looks whether a deployed channel would keep every failed event, and its alarms tell people.
+"""Examines a deployed channel: is every failed event kept, and is everybody notified?
 
-`gathering` asks AWS; what it finds are the facts in `facts`. Each other module judges some of them
-and knows nothing of AWS's clients.
+`examine` is the way in. `gather` reads facts from AWS, `judge` makes findings of the facts, and
+`render` writes each finding's sentence and fix. `kinds` lists the kinds of findings.
 """

@@ -1,16 +1,42 @@
-"""What the doctor finds: one thing, how bad it is, and the command that mends it."""
+"""A finding: one thing that `doctor` says about a channel, as data."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .facts import Unknown
+from .fixes import Fix
+from .kinds import KINDS, Kind, Severity
 
-Severity = Literal["ok", "info", "warning", "error", "unknown"]
-"""In the order of how bad it is, but for `unknown`: a look that was not possible."""
+Noun = Literal[
+    "channel",
+    "handler",
+    "topic",
+    "alarm topic",
+    "subscription",
+    "queue",
+    "dead-letter queue",
+    "copy queue",
+    "parked queue",
+    "replayer",
+    "monitoring",
+    "alarm",
+]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a finding is about.
+
+    Attributes:
+        noun: What it is.
+        name: Its name, address or construct path.
+    """
+
+    noun: Noun
+    name: str
 
 
 @dataclass(frozen=True)
@@ -18,43 +44,51 @@ class Finding:
     """One finding.
 
     Attributes:
-        severity: `error` if failed events are lost or people are not told, `warning` if that is
-            near or something waits to be done, `info` if it is as somebody wanted it.
-        check: What was looked at: a name that stays the same, for programs.
-        resource: The resource: its name, address or construct path.
-        text: What was found, in one line.
-        mend: The command that mends it; None if there is none.
-        action: The IAM action without which it could not be looked at.
+        kind: Its kind, one of `kinds.KINDS`.
+        subject: What it is about.
+        facts: What `render.py` makes the sentence of.
+        fix: What fixes it.
+        given_severity: Its severity, where it is not that of the kind.
+        unknown: What could not be read, where that is the finding.
+
+    Raises:
+        ValueError: The kind is not registered, or never has the severity.
     """
 
-    severity: Severity
-    check: str
-    resource: str
-    text: str
-    mend: str | None = None
-    action: str | None = None
+    kind: Kind
+    subject: Subject
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    fix: Fix = ()
+    given_severity: Severity | None = None
+    unknown: Unknown | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what docs/doctor.md does not list."""
+        if KINDS.get(self.kind.id) is not self.kind:
+            raise ValueError(f"kind must be one of kinds.KINDS, got {self.kind!r}")
+        if self.severity not in self.kind.severities:
+            raise ValueError(
+                f"severity of {self.kind.id} must be one of "
+                f"{', '.join(sorted(self.kind.severities))}, got {self.severity!r}"
+            )
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is."""
+        return self.given_severity or self.kind.severity
+
+    @property
+    def action(self) -> str | None:
+        """The IAM action without which it could not be read."""
+        return None if self.unknown is None else self.unknown.action
 
 
-def not_known(check: str, resource: str, unknown: Unknown) -> Finding:
-    """Return the finding that a look was not possible."""
-    return Finding("unknown", check, resource, unknown.why, action=unknown.action)
-
-
-def aws_command(service: str, operation: str, **options: Any) -> str:
-    """Return a command of the AWS CLI.
+def unreadable(kind: Kind, subject: Subject, unknown: Unknown) -> Finding:
+    """Return the finding that AWS did not answer.
 
     Args:
-        service: Such as `sqs`.
-        operation: Such as `set-queue-attributes`.
-        options: By name with underscores; what is no text is written as JSON.
+        kind: The kind that could not be judged.
+        subject: What it would have been about.
+        unknown: What could not be read.
     """
-    words = ["aws", service, operation]
-    for name, value in options.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        words += [f"--{name.replace('_', '-')}", text]
-    return shlex.join(words)
-
-
-def own_command(*words: str) -> str:
-    """Return a command of this program."""
-    return shlex.join(["failure-destinations", *words])
+    return Finding(kind, subject, given_severity="unknown", unknown=unknown)

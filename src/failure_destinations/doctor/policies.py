@@ -1,4 +1,4 @@
-"""Reads resource policies: may a service or a role do something, as far as they tell?
+"""Evaluates resource policies: may a service or a role do something?
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -22,7 +22,7 @@ def allows(
     resource: str,
     context: Mapping[str, str],
 ) -> bool | None:
-    """Tell whether a policy lets a service of AWS, or a role, do something.
+    """Return whether a policy lets a service of AWS, or a role, do something.
 
     Args:
         policy: The policy.
@@ -78,7 +78,12 @@ def _covers(statement: Mapping[str, Any], element: str, value: str) -> bool:
 
 
 def _like(value: str, patterns: Any) -> bool:
-    return any(fnmatchcase(value.lower(), str(p).lower()) for p in _list(patterns))
+    return any(_matches(value.lower(), str(pattern).lower()) for pattern in _list(patterns))
+
+
+def _matches(value: str, pattern: str) -> bool:
+    # IAM knows * and ? alone.
+    return fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
 def _holds(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool | None:
@@ -99,7 +104,7 @@ def _condition(operator: str, key: str, wanted: Any, context: Mapping[str, str])
     negated = "Not" in kind
     kind = kind.replace("Not", "")
     if kind in _LIKE:
-        found = any(fnmatchcase(value, str(pattern)) for pattern in _list(wanted))
+        found = any(_matches(value, str(pattern)) for pattern in _list(wanted))
     elif kind in ("StringEquals", "StringEqualsIgnoreCase", "Bool"):
         fold = str if kind == "StringEquals" else str.lower
         found = fold(value) in [fold(_text(each)) for each in _list(wanted)]

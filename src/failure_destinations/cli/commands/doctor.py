@@ -1,8 +1,9 @@
-"""`failure-destinations doctor`: is every failed event of a channel kept, and are people told?"""
+"""`failure-destinations doctor`: is every failed event kept, and is everybody notified?"""
 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -10,18 +11,17 @@ from collections.abc import Sequence
 import click
 
 from failure_destinations.deployed.session import Aws
+from failure_destinations.doctor import render
+from failure_destinations.doctor.commands import in_shell
+from failure_destinations.doctor.examine import Examination, examine
 from failure_destinations.doctor.findings import Finding
-from failure_destinations.doctor.gather.aws_reader import Looks
-from failure_destinations.doctor.gather.channel import Gatherer
-from failure_destinations.doctor.gather.copies import compare
-from failure_destinations.doctor.judge.channel import judge
 from failure_destinations.text import plural, printable
 
 from ..options import aws_options
 from ..parameters import NameType
 from ..progress import ProgressBar
 
-_MEND = 1
+_TO_FIX = 1
 _NOT_KNOWN = 2
 _STYLES = {
     "ok": "green",
@@ -30,11 +30,12 @@ _STYLES = {
     "error": "bold red",
     "unknown": "magenta",
 }
+_INDENT = " " * 10
 
 _EXAMPLES = """\b
 Examples:
   failure-destinations doctor --stack Reports
-  failure-destinations doctor --stack Reports --channel Failures --json | jq .mend
+  failure-destinations doctor --stack Reports --channel Failures --json | jq .fix
   failure-destinations doctor --stack Reports --quick --problems
 """
 
@@ -54,7 +55,7 @@ Examples:
     help="A channel's construct path below the stack.  [default: all]",
 )
 @click.option(
-    "--quick", is_flag=True, help="Only count what is in the queues, and receive no message."
+    "--quick", is_flag=True, help="Only count the messages in the queues, and receive none."
 )
 @click.option(
     "--max",
@@ -63,13 +64,11 @@ Examples:
     default=5000,
     show_default=True,
     metavar="N",
-    help="Compare no more messages of each queue.",
+    help="Compare no more than N messages of each queue.",
 )
 @click.option("--problems", is_flag=True, help="Leave out what is well.")
-@click.option(
-    "--allow-unknown", is_flag=True, help="Exit with 0 also if something could not be looked at."
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a finding and line.")
+@click.option("--allow-unknown", is_flag=True, help="Exit with 0 also if something is not known.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line.")
 @aws_options
 @click.pass_context
 def command(
@@ -84,91 +83,72 @@ def command(
     allow_unknown: bool,
     as_json: bool,
 ) -> None:
-    """Look whether every failed event of a channel is kept, and people are told.
+    """Check that every failed event of a channel is kept, and everybody is notified.
 
-    Handlers, topic, subscriptions, queues, their policies and keys, what waits in the queues, and
-    whether the copy queue holds what the queue never got; the alarms of FailureMonitoring, and who
-    hears them. Each finding comes with the command that mends it; nothing is changed.
+    It looks at handlers, topic, subscriptions, queues, their policies and keys, at what waits in
+    the queues, at copies whose record never reached the queue, and at the alarms of
+    FailureMonitoring and who is subscribed to them. It prints each finding with the command that
+    fixes it, and changes nothing.
 
-    To compare copies it receives messages, as `list` does, and gives them back; often repeated,
-    that hides old messages from SQS's own age of the oldest. From cron use --quick.
+    To compare copies it receives messages, as `list` does, and gives them back. If you repeat that
+    often, SQS leaves old messages out of its own age of the oldest one: from cron, use --quick.
 
-    A look that is not permitted is not known, and the others go on. docs/doctor.md lists the
-    permissions.
+    What you have no permission to read is reported as unknown, and the rest goes on. docs/doctor.md
+    lists the permissions.
 
-    Exit status: 0 if there is nothing to mend, 1 if there is, 2 if something could not be looked
-    at and nothing else is to mend.
+    Exit status: 0 if there is nothing to fix, 1 if there is, 2 if something is not known and there
+    is nothing else to fix.
     """
-    findings: list[Finding] = []
-    with ProgressBar("asking AWS", None) as progress:
-        looks = Looks(progress)
-        for found in Gatherer(aws, stack, looks).channels(channel):
-            seen = found if quick else compare(aws, found, looks, at_most)
-            judged = list(judge(seen))
-            findings += judged
-            shown = [each for each in judged if each.severity != "ok" or not problems]
-            if as_json:
-                _print_json(found.path, shown, aws)
-            else:
-                _print_lines(found.path, shown, aws)
+    with ProgressBar("reading from AWS", None) as progress:
+        examined = examine(
+            aws,
+            stack,
+            progress,
+            channel=channel,
+            compare_at_most=None if quick else at_most,
+        )
+    place = shlex.split(aws.options)
+    for each in examined:
+        shown = [found for found in each.findings if found.severity != "ok" or not problems]
+        if as_json:
+            for finding in shown:
+                click.echo(json.dumps(render.to_json(each.channel, finding, place)))
+        else:
+            _print_lines(each.channel, shown, place)
     if not as_json:
-        _print_end(findings)
-    context.exit(_status(findings, allow_unknown=allow_unknown))
+        _print_end(examined)
+    context.exit(_status(examined, allow_unknown=allow_unknown))
 
 
-def _status(findings: Sequence[Finding], *, allow_unknown: bool) -> int:
-    severities = {finding.severity for finding in findings}
+def _status(examined: Sequence[Examination], *, allow_unknown: bool) -> int:
+    severities = {finding.severity for each in examined for finding in each.findings}
     if severities & {"warning", "error"}:
-        return _MEND
+        return _TO_FIX
     return _NOT_KNOWN if "unknown" in severities and not allow_unknown else 0
 
 
-def _print_json(path: str, findings: Sequence[Finding], aws: Aws) -> None:
-    for finding in findings:
-        known = {
-            "channel": path,
-            "severity": finding.severity,
-            "check": finding.check,
-            "resource": finding.resource,
-            "text": finding.text,
-            "mend": _completed(finding.mend, aws),
-            "action": finding.action,
-        }
-        click.echo(json.dumps(known))
-
-
-def _print_lines(path: str, findings: Sequence[Finding], aws: Aws) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+def _print_lines(channel: str, findings: Sequence[Finding], place: Sequence[str]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - start-up time
+    from rich.text import Text  # noqa: PLC0415 - start-up time
 
     # A command is only of use in one piece.
     console = Console(soft_wrap=True, highlight=False)
-    console.print(Text(path, style="bold"))
+    console.print(Text(printable(channel), style="bold"))
     for finding in findings:
-        console.print(
-            Text.assemble(
-                "  ",
-                (f"{finding.severity:8}", _STYLES[finding.severity]),
-                printable(f"{finding.resource}: {finding.text}"),
-            )
-        )
-        mend = _completed(finding.mend, aws)
-        if mend is not None:
-            console.print(Text(f"          {printable(mend)}", style="dim"))
+        said = printable(f"{finding.subject.name}: {render.sentence(finding)}")
+        severity = (f"{finding.severity:8}", _STYLES[finding.severity])
+        console.print(Text.assemble("  ", severity, said))
+        fixes = [in_shell(words) for words in render.commands(finding, place)]
+        for fix in fixes or [render.advice(finding) or ""]:
+            if fix:
+                console.print(Text(f"{_INDENT}{printable(fix)}", style="dim"))
 
 
-def _completed(mend: str | None, aws: Aws) -> str | None:
-    """Return a command with the options that lead to the same account and Region."""
-    if mend is None or not mend.startswith(("aws ", "failure-destinations ")):
-        return mend
-    return f"{mend} {aws.options}"
-
-
-def _print_end(findings: Sequence[Finding]) -> None:
+def _print_end(examined: Sequence[Examination]) -> None:
     sys.stdout.flush()
-    counts = Counter(finding.severity for finding in findings)
-    told = [plural(counts[name], name) for name in ("error", "warning") if counts[name]]
-    line = ", ".join(told) or "nothing to mend"
+    counts = Counter(finding.severity for each in examined for finding in each.findings)
+    problems = [plural(counts[name], name) for name in ("error", "warning") if counts[name]]
+    line = ", ".join(problems) or "nothing to fix"
     if counts["unknown"]:
         line += f"; {counts['unknown']} not known"
     click.echo(line, err=True)

@@ -1,1 +1,1 @@
-"""Reads what `doctor` judges from an account."""
+"""Reads from AWS what `doctor` judges; changes nothing."""

@@ -1,30 +1,26 @@
-"""Gathers what is known of the alarms that watch a channel, and whom they tell."""
+"""Reads the alarms that watch a channel, and the topic that they notify."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from failure_destinations.deployed.stacks import DeployedStack
+from failure_destinations.names import ALARM_TOPIC, ALARMS, DASHBOARD
 
-from ..facts import Alarm, Attributes, Monitoring, Topic, Unknown, name_of
-from .topics import Sources, gather_topic
+from ..facts import Alarm, Attributes, Monitoring, Topic, Unknown
+from .construct_ids import above, has_id, is_child
+from .sources import Sources
+from .template_values import TemplateValues
+from .topics import gather_topic
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import DescribeAlarmsPaginator
 
 _ALARM = "AWS::CloudWatch::Alarm"
-_DASHBOARD = "Dashboard"
-_TOPIC = "AlarmTopic"
-# What FailureMonitoring calls its alarms: those about the channel in itself, others where they
-# are about something.
-_OF_CHANNEL = ("FailedEventsWaiting", "OldestEventAge", "DeadLetterEvents", "NotificationsFailed")
-_OF_OTHERS = (
-    "DestinationDeliveryFailures",
-    "DeadLetterErrors",
-    "AsyncEventAge",
-    "InvocationsDropped",
-    "InvocationsLost",
-    "ParkedEvents",
-)
+# Those about the channel are defined in the monitoring, the others beside what they are about.
+_OF_CHANNEL = tuple(alarm.id for alarm in ALARMS if alarm.per == "channel")
+_OF_OTHERS = tuple(alarm.id for alarm in ALARMS if alarm.per != "channel")
 # DescribeAlarms takes no more names.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 _MAX_NAMES = 100
@@ -44,15 +40,15 @@ def gather_monitoring(sources: Sources, topic: Topic, declared_topic: Any) -> Mo
     for id in stack.of_type("AWS::CloudWatch::Dashboard"):
         path = stack.path(id)
         shown = stack.properties(id).get("DashboardBody")
-        if path.endswith(_DASHBOARD) and _shows(shown, topic.name, declared_topic):
-            found = _Monitoring(sources, path.removesuffix(_DASHBOARD).removesuffix("/")).gather()
+        if has_id(path, DASHBOARD) and _shows(shown, topic.name, declared_topic):
+            found = _Monitoring(sources, above(path, DASHBOARD)).gather()
             if found is not None:
                 return found
     return None
 
 
 def _shows(body: Any, topic_name: str, declared_topic: Any) -> bool:
-    """Tell whether a dashboard refers to a topic."""
+    """Return whether a dashboard refers to a topic."""
     ref = declared_topic.get("Ref") if isinstance(declared_topic, Mapping) else None
     for part in _parts(body):
         if isinstance(part, str):
@@ -81,8 +77,9 @@ class _Monitoring:
         self._sources = sources
         self._stack = sources.stack
         self._path = path
+        self._cloudwatch = sources.aws.client("cloudwatch")
         topics = self._stack.of_type("AWS::SNS::Topic")
-        self._topic_id = next((id for id in topics if self._beside(id, _TOPIC)), None)
+        self._topic_id = next((id for id in topics if self._is_child(id, ALARM_TOPIC)), None)
         self._action = self._declared_action()
 
     def gather(self) -> Monitoring | None:
@@ -91,7 +88,7 @@ class _Monitoring:
             return None
         live = self._live([self._stack.physical_ids[id] for id in ids])
         arn = self._topic_arn(ids, live)
-        values = _Values(self._stack, self._sources.aws.client("sns").meta.region_name)
+        values = TemplateValues(self._stack, self._cloudwatch.meta.region_name)
         if arn is not None:
             values.know(self._action, arn)
         return Monitoring(
@@ -102,7 +99,7 @@ class _Monitoring:
         )
 
     def _declared_action(self) -> Any:
-        """Return how the template refers to whom the alarms tell; None if nothing says."""
+        """Return how the template refers to what the alarms notify; None if nothing says."""
         if self._topic_id is not None:
             return {"Ref": self._topic_id}
         own = (id for id in self._stack.of_type(_ALARM) if self._is_inside(id))
@@ -110,30 +107,31 @@ class _Monitoring:
 
     def _alarm_ids(self) -> Iterator[str]:
         for id in self._stack.of_type(_ALARM):
-            about_others = self._stack.path(id).endswith(_OF_OTHERS)
-            if self._is_inside(id) or (about_others and self._action in self._actions(id)):
+            about_others = self._action in self._actions(id) and self._has_id_of_others(id)
+            if about_others or self._is_inside(id):
                 yield id
 
     def _is_inside(self, id: str) -> bool:
-        return any(self._beside(id, name) for name in _OF_CHANNEL) or (
-            self._stack.path(id).startswith(f"{self._path}/")
-            and self._stack.path(id).endswith(_OF_OTHERS)
+        return any(self._is_child(id, name) for name in _OF_CHANNEL) or (
+            self._stack.path(id).startswith(f"{self._path}/") and self._has_id_of_others(id)
         )
 
-    def _beside(self, id: str, name: str) -> bool:
-        # Without the CLI's metadata, paths are known by their logical ids.
-        return self._stack.path(id) in (f"{self._path}/{name}", f"{self._path}{name}")
+    def _has_id_of_others(self, id: str) -> bool:
+        return any(has_id(self._stack.path(id), name) for name in _OF_OTHERS)
+
+    def _is_child(self, id: str, name: str) -> bool:
+        return is_child(self._stack.path(id), self._path, name)
 
     def _actions(self, id: str) -> list[Any]:
         return list(self._stack.properties(id).get("AlarmActions") or [])
 
     def _live(self, names: Sequence[str]) -> Mapping[str, Attributes] | Unknown:
         """Return what CloudWatch knows of alarms, by name."""
-        pages = self._sources.aws.client("cloudwatch").get_paginator("describe_alarms")
+        pages = self._cloudwatch.get_paginator("describe_alarms")
         found: dict[str, Attributes] = {}
         for first in range(0, len(names), _MAX_NAMES):
             some = names[first : first + _MAX_NAMES]
-            alarms = self._sources.looks.at(
+            alarms = self._sources.reader.read(
                 "cloudwatch:DescribeAlarms",
                 functools.partial(_described, pages, some),
             )
@@ -145,18 +143,20 @@ class _Monitoring:
     def _topic_arn(
         self, ids: Sequence[str], live: Mapping[str, Attributes] | Unknown
     ) -> str | None:
-        """Return whom the alarms tell: as the template says, else as they do."""
+        """Return what the alarms notify: as the template says, else as CloudWatch does."""
         declared = self._stack.resolve(self._action)
         if declared is not None or isinstance(live, Unknown):
             return declared
         for id in ids:
             actions = self._actions(id)
-            told = live.get(self._stack.physical_ids[id], {}).get("AlarmActions", [])
-            if self._action in actions and len(told) == len(actions):
-                return str(told[actions.index(self._action)])
+            notified = live.get(self._stack.physical_ids[id], {}).get("AlarmActions", [])
+            if self._action in actions and len(notified) == len(actions):
+                return str(notified[actions.index(self._action)])
         return None
 
-    def _alarm(self, id: str, live: Mapping[str, Attributes] | Unknown, values: _Values) -> Alarm:
+    def _alarm(
+        self, id: str, live: Mapping[str, Attributes] | Unknown, values: TemplateValues
+    ) -> Alarm:
         name = self._stack.physical_ids[id]
         properties = self._stack.properties(id)
         actions = [values.text(action) for action in self._actions(id)]
@@ -170,58 +170,9 @@ class _Monitoring:
         )
 
 
-def _described(pages: Any, names: Sequence[str]) -> list[Attributes]:
+def _described(pages: DescribeAlarmsPaginator, names: Sequence[str]) -> list[Attributes]:
     return [
-        alarm
+        dict(alarm)
         for page in pages.paginate(AlarmNames=names, AlarmTypes=["MetricAlarm"])
         for alarm in page["MetricAlarms"]
     ]
-
-
-class _Values:
-    """What the values of a template are, as CloudFormation fills them in."""
-
-    def __init__(self, stack: DeployedStack, region: str) -> None:
-        self._stack = stack
-        self._region = region
-        self._known: list[tuple[Any, str]] = []
-
-    def know(self, value: Any, text: str) -> None:
-        """Note what a value is."""
-        self._known.append((value, text))
-
-    def all(self, value: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return properties with each value filled in; None if one is not known."""
-        filled = {name: self._filled(part) for name, part in value.items()}
-        return None if any(part is None for part in filled.values()) else filled
-
-    def text(self, value: Any) -> str | None:
-        """Return a text or what refers to one; None if it is not known."""
-        known = next((text for each, text in self._known if each == value), None)
-        if known is not None or not isinstance(value, Mapping):
-            return known or (value if isinstance(value, str) else None)
-        if "Fn::Join" in value:
-            separator, parts = value["Fn::Join"]
-            texts = [self.text(part) for part in parts]
-            return None if None in texts else separator.join(texts)
-        if value.get("Ref") == "AWS::Region":
-            return self._region
-        found = self._stack.resolve(value)
-        if found is not None and "Fn::GetAtt" in value:
-            return self._attribute(found, value["Fn::GetAtt"][1])
-        return found
-
-    def _attribute(self, id: str, attribute: str) -> str | None:
-        if attribute in ("QueueName", "TopicName"):
-            return name_of(id)
-        return id if attribute != "Arn" or id.startswith("arn:") else None
-
-    def _filled(self, value: Any) -> Any:
-        if isinstance(value, list):
-            parts = [self._filled(part) for part in value]
-            return None if any(part is None for part in parts) else parts
-        if not isinstance(value, Mapping):
-            return value
-        if any(name == "Ref" or name.startswith("Fn::") for name in value):
-            return self.text(value)
-        return self.all(value)

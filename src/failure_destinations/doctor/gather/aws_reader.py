@@ -1,9 +1,9 @@
-"""Asks AWS one thing at a time: what is not permitted is not known, and the rest goes on."""
+"""Reads one thing at a time: what is not permitted stays unknown, and the rest goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from failure_destinations.deployed.aws_errors import is_access_denied, is_not_found
 from failure_destinations.errors import aws_message
@@ -11,35 +11,46 @@ from failure_destinations.progress import Progress
 
 from ..facts import Unknown
 
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
 T = TypeVar("T")
 
 
-class Looks:
-    """Looks at AWS, and shows how many there were so far if it takes long.
+def unknown(action: str, error: ClientError) -> Unknown:
+    """Return what could not be read, because of AWS's answer.
 
     Args:
-        progress: Shows it.
+        action: The IAM action that it takes.
+        error: The answer.
+    """
+    return Unknown(action, None if is_access_denied(error) else aws_message(error))
+
+
+class AwsReader:
+    """Reads from AWS, and reports how many reads there were; may be used from several threads.
+
+    Args:
+        progress: Receives each read.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
-    def at(self, action: str, look: Callable[[], T]) -> T | Unknown | None:
-        """Return what a look shows; None if what is looked at is not there.
+    def read(self, action: str, call: Callable[[], T]) -> T | Unknown | None:
+        """Return what a call returns; None if what it asks for does not exist.
 
         Args:
             action: The IAM action that it takes, such as `sns:GetTopicAttributes`.
-            look: Calls boto3.
+            call: Calls boto3.
         """
-        from botocore.exceptions import ClientError  # noqa: PLC0415
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
         try:
-            return look()
+            return call()
         except ClientError as error:
             if is_not_found(error):
                 return None
-            if is_access_denied(error):
-                return Unknown(action, f"not known without permission for {action}")
-            return Unknown(action, f"not known: {aws_message(error)}")
+            return unknown(action, error)
         finally:
             self._progress.advance()

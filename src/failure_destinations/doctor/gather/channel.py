@@ -1,163 +1,114 @@
-"""Gathers what is known of a stack's channels; changes nothing."""
+"""Reads a stack's channels."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
-from failure_destinations.deployed.queues import queue_url
+from failure_destinations.deployed.channels import Channel as DeployedChannel
+from failure_destinations.deployed.channels import declared_channels, is_path_of
 from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.stacks import DeployedStack
 from failure_destinations.errors import CommandError
+from failure_destinations.names import EVENT_SOURCE, PARKED_QUEUE
+from failure_destinations.progress import Progress
 
-from ..facts import Attributes, Channel, Queue, Replayer, Subscription, Topic, name_of
+from ..facts import Channel, Queue, QueueNoun, Replayer, Topic
 from .alarms import gather_monitoring
-from .aws_reader import Looks
+from .aws_reader import AwsReader
+from .construct_ids import above
 from .handlers import gather_handlers
 from .metrics import Metrics
-from .topics import Sources, gather_key, gather_topic
-
-_SUBSCRIPTION = "QueueSubscription"
-_COPY_QUEUE = "CopyQueue"
-_PARKED_QUEUE = "ParkedQueue"
-_EVENT_SOURCE = "EventSource"
+from .queues import gather_queue
+from .sources import Sources
+from .topics import gather_topic
 
 
-class Gatherer:
-    """Asks AWS what is to be known of the channels of a stack.
+class ChannelReader:
+    """Reads all that is judged of the channels of a stack.
 
     Args:
         aws: Where the stack is.
         stack: Its name or id.
-        looks: Does the asking.
+        progress: Receives each read.
 
     Raises:
-        CommandError: There is no such stack.
+        CommandError: The stack does not exist.
     """
 
-    def __init__(self, aws: Aws, stack: str, looks: Looks) -> None:
+    def __init__(self, aws: Aws, stack: str, progress: Progress) -> None:
         self._aws = aws
         self._stack = DeployedStack(aws, stack)
-        self._looks = looks
-        self._metrics = Metrics(aws, looks)
-        self._sources = Sources(aws, self._stack, looks, self._metrics)
+        self._progress = progress
+        self._reader = reader = AwsReader(progress)
+        self._sources = Sources(aws, self._stack, reader, Metrics(aws, reader))
 
     def channels(self, path: str | None) -> Iterator[Channel]:
         """Yield the channels, or the one with a path.
 
         Raises:
-            CommandError: There is none, or no such.
+            CommandError: The stack has none, or none with the path.
         """
         stack = self._stack
-        found = {
-            _above(stack.path(id), _SUBSCRIPTION): id
-            for id in stack.of_type("AWS::SNS::Subscription")
-            if stack.path(id).endswith(_SUBSCRIPTION)
-        }
+        found = declared_channels(stack)
         if not found:
             raise CommandError(
                 f"stack {stack.name!r} has no failure channel: name another with --stack"
             )
-        # Without the CLI's metadata, paths are known by their logical ids.
-        chosen = {p: id for p, id in found.items() if path in (None, p) or _flat(path) == p}
+        chosen = [each for each in found if path is None or is_path_of(each, path)]
         if not chosen:
-            raise CommandError(
-                f"stack {stack.name!r} has no channel {path!r}: it has {', '.join(found)}"
-            )
-        for channel_path, id in chosen.items():
-            yield self._channel(channel_path, id)
+            names = ", ".join(each.path for each in found)
+            raise CommandError(f"stack {stack.name!r} has no channel {path!r}: it has {names}")
+        for each in chosen:
+            yield self._channel(each)
 
-    def _channel(self, path: str, id: str) -> Channel:
-        stack = self._stack
-        properties = stack.properties(id)
-        topic_arn = stack.resolve(properties.get("TopicArn"))
-        if topic_arn is None:
-            topic_arn = stack.physical_ids[id].rpartition(":")[0]
-        topic = gather_topic(self._sources, "topic", topic_arn, of_queue=id)
-        queue = self._queue("queue", self._endpoint(properties, topic.subscriptions))
+    def _channel(self, deployed: DeployedChannel) -> Channel:
+        sources = self._sources
+        id = deployed.subscription_id
+        topic = gather_topic(sources, "topic", deployed.topic_arn, of_queue=id)
+        subscribed = (each.endpoint for each in topic.subscriptions if each.of_queue)
+        queue = self._queue("queue", deployed.queue or next(subscribed, None))
         topic = _with_queue(topic, queue)
-        dead_letters = (properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
-        copies = self._sibling(path, _COPY_QUEUE)
-        copy_queue = None if copies is None else self._queue("copy queue", copies)
+        copy_queue = self._queue("copy queue", deployed.copy_queue)
+        found = gather_handlers(sources, topic, copy_queue, self._progress)
+        declared_topic = self._stack.properties(id).get("TopicArn")
         return Channel(
-            stack=stack.name,
-            path=path,
+            stack=self._stack.name,
+            path=deployed.path,
             topic=topic,
             queue=queue,
-            dead_letter_queue=self._queue("dead-letter queue", stack.resolve(dead_letters)),
+            dead_letter_queue=self._queue("dead-letter queue", deployed.dead_letter_queue),
             copy_queue=copy_queue,
-            handlers=gather_handlers(self._aws, stack, self._looks, topic, copy_queue),
-            replayers=self._replayers(queue),
-            monitoring=gather_monitoring(self._sources, topic, properties.get("TopicArn")),
+            handlers=found.handlers,
+            unlisted=found.unlisted,
+            replayers=list(self._replayers(queue)),
+            monitoring=gather_monitoring(sources, topic, declared_topic),
         )
 
-    def _endpoint(self, properties: Attributes, found: Sequence[Subscription]) -> str | None:
-        """Return the URL or ARN of the channel's queue."""
-        endpoint = self._stack.resolve(properties.get("Endpoint"))
-        return endpoint or next((s.endpoint for s in found if s.of_queue), None)
+    def _queue(self, noun: QueueNoun, id: str | None) -> Queue | None:
+        return None if id is None else gather_queue(self._sources, noun, id)
 
-    def _queue(self, kind: str, id: str | None) -> Any:
-        """Return a queue by its URL or ARN; None if there is no id."""
-        if id is None:
-            return None
-        sqs: Any = self._aws.client("sqs")
-        if id.startswith("arn:"):
-            url = self._looks.at("sqs:GetQueueUrl", lambda: queue_url(sqs, id))
-            if not isinstance(url, str):
-                return Queue(kind, id, url)
-        else:
-            url = id
-        attributes = self._looks.at(
-            "sqs:GetQueueAttributes",
-            lambda: dict(
-                sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-            ),
-        )
-        known = attributes if isinstance(attributes, dict) else {}
-        return Queue(
-            kind=kind,
-            url=url,
-            attributes=attributes,
-            key=gather_key(self._aws, self._looks, known.get("KmsMasterKeyId")),
-            oldest_seconds=self._metrics.oldest(name_of(url)) if known else None,
-            declared_retention=self._declared_retention(url),
-        )
-
-    def _declared_retention(self, url: str) -> int | None:
-        for id, physical in self._stack.physical_ids.items():
-            if physical == url:
-                seconds = self._stack.properties(id).get("MessageRetentionPeriod")
-                return seconds if isinstance(seconds, int) else None
-        return None
-
-    def _replayers(self, queue: Queue | None) -> list[Replayer]:
+    def _replayers(self, queue: Queue | None) -> Iterator[Replayer]:
         stack = self._stack
         client = self._aws.client("lambda")
-        found = []
         for id in stack.of_type("AWS::Lambda::EventSourceMapping"):
             properties = stack.properties(id)
-            path = _above(stack.path(id), _EVENT_SOURCE)
-            parked = self._sibling(path, _PARKED_QUEUE)
+            path = above(stack.path(id), EVENT_SOURCE)
+            parked = stack.sibling(path, PARKED_QUEUE, "AWS::SQS::Queue")
             source = stack.resolve(properties.get("EventSourceArn"))
             if parked is None or queue is None or source not in (queue.url, queue.arn):
                 continue
-            uuid = stack.physical_ids[id]
-            mapping = self._looks.at(
+            mapping = self._reader.read(
                 "lambda:GetEventSourceMapping",
-                functools.partial(client.get_event_source_mapping, UUID=uuid),
+                functools.partial(client.get_event_source_mapping, UUID=stack.physical_ids[id]),
             )
-            enabled = properties.get("Enabled", True) is not False
-            found.append(Replayer(path, mapping, enabled, self._queue("parked queue", parked)))
-        return found
-
-    def _sibling(self, path: str, name: str) -> str | None:
-        """Return the URL of a queue that is defined beside something."""
-        stack = self._stack
-        wanted = (f"{path}/{name}", f"{path}{name}")
-        queues = stack.of_type("AWS::SQS::Queue")
-        return next((stack.physical_ids[id] for id in queues if stack.path(id) in wanted), None)
+            yield Replayer(
+                path=path,
+                mapping=mapping,
+                declared_enabled=properties.get("Enabled", True) is not False,
+                parked=gather_queue(self._sources, "parked queue", parked),
+            )
 
 
 def _with_queue(topic: Topic, queue: Queue | None) -> Topic:
@@ -169,11 +120,3 @@ def _with_queue(topic: Topic, queue: Queue | None) -> Topic:
         for each in topic.subscriptions
     ]
     return dataclasses.replace(topic, subscriptions=subscriptions)
-
-
-def _above(path: str, name: str) -> str:
-    return path.removesuffix(name).removesuffix("/")
-
-
-def _flat(path: str | None) -> str | None:
-    return None if path is None else path.replace("/", "")

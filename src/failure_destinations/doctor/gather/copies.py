@@ -1,4 +1,4 @@
-"""Looks into a channel's queues for copies whose record is nowhere; nothing is taken out."""
+"""Compares a channel's copies with its records; every message is given back."""
 
 from __future__ import annotations
 
@@ -8,76 +8,79 @@ from datetime import datetime, timezone
 
 from failure_destinations.deployed.queues import describe_queue
 from failure_destinations.deployed.session import Aws
+from failure_destinations.progress import Progress
 from failure_destinations.replay.peek import peek
 from failure_destinations.replay.received_message import ReceivedMessage
 
 from ..facts import Channel, Copies, Copy, Queue, Unknown
-from .aws_reader import Looks
+from .aws_reader import AwsReader
 
 
-def compare(aws: Aws, channel: Channel, looks: Looks, at_most: int) -> Channel:
-    """Return a channel with what a look into its queues shows.
+def compare_copies(aws: Aws, channel: Channel, progress: Progress, at_most: int) -> Channel:
+    """Return a channel with how its copies compare, and how old its oldest messages are.
 
-    Where there are no copies, nothing is looked into. A queue that a function drains is not
-    looked into either: the look would count as one of its attempts; nor is one that moves messages
-    away after a number of receives.
+    Receives nothing if the copy queue is empty. Receives nothing either from a queue that a
+    function drains, because that would count as one of its attempts, or from one that moves
+    messages away after a number of receives.
 
     Args:
         aws: Where it is.
         channel: The channel.
-        looks: Does the asking.
-        at_most: No more messages of each queue.
+        progress: Receives how many messages were received and given back.
+        at_most: Receive no more messages of each queue.
     """
     if channel.copy_queue is None or channel.queue is None or not channel.copy_queue.known:
         return channel
     if not channel.copy_queue.waiting:
         return dataclasses.replace(channel, copies=Copies((), 0))
-    look = _Look(aws, at_most)
-    found = looks.at("sqs:ReceiveMessage", lambda: look.into(channel))
+    comparison = _Comparison(aws, progress, at_most)
+    found = AwsReader(progress).read("sqs:ReceiveMessage", lambda: comparison.of(channel))
     if found is None or isinstance(found, Unknown):
         return dataclasses.replace(channel, copies=found)
     return dataclasses.replace(
         channel,
         copies=found,
-        queue=look.aged(channel.queue),
-        dead_letter_queue=channel.dead_letter_queue and look.aged(channel.dead_letter_queue),
-        copy_queue=look.aged(channel.copy_queue),
+        queue=comparison.aged(channel.queue),
+        dead_letter_queue=channel.dead_letter_queue and comparison.aged(channel.dead_letter_queue),
+        copy_queue=comparison.aged(channel.copy_queue),
         replayers=[
-            dataclasses.replace(replayer, parked=look.aged(replayer.parked))
+            dataclasses.replace(replayer, parked=comparison.aged(replayer.parked))
             for replayer in channel.replayers
         ],
     )
 
 
-class _Look:
-    def __init__(self, aws: Aws, at_most: int) -> None:
+class _Comparison:
+    def __init__(self, aws: Aws, progress: Progress, at_most: int) -> None:
         self._aws = aws
+        self._progress = progress
         self._at_most = at_most
         self._oldest: dict[str, datetime] = {}
         self._gaps: list[str] = []
         self._drained_by: str | None = None
 
-    def into(self, channel: Channel) -> Copies:
-        # Copies first: the record of what fails meanwhile is then seen after its copy.
-        copies = {}
-        for waiting in self._messages(channel.copy_queue):
-            id = _request_id(waiting)
+    def of(self, channel: Channel) -> Copies:
+        # Copies first: the record of what fails meanwhile is then received after its copy.
+        # The id is what the sender says: a forged copy must not take the place of another.
+        copies: dict[str, set[Copy]] = {}
+        for message in self._messages(channel.copy_queue):
+            id = _request_id(message)
             if id is not None:
-                copies[id] = _copy(id, waiting)
-        compared = len(copies)
+                copies.setdefault(id, set()).add(_copy(id, message))
+        compared = sum(map(len, copies.values()))
         parked = [replayer.parked for replayer in channel.replayers]
         for queue in (channel.queue, channel.dead_letter_queue, *parked):
-            for waiting in self._messages(queue):
-                copies.pop(_request_id(waiting) or "", None)
+            for message in self._messages(queue):
+                copies.pop(_request_id(message) or "", None)
         return Copies(
-            copies=list(copies.values()),
+            copies=[copy for of_id in copies.values() for copy in of_id],
             compared=compared,
             gap="; ".join(self._gaps) or None,
             drained_by=self._drained_by,
         )
 
     def aged(self, queue: Queue) -> Queue:
-        """Return a queue with the age of the oldest message that was seen in it."""
+        """Return a queue with the age of the oldest message that was received from it."""
         oldest = self._oldest.get(queue.url)
         if oldest is None:
             return queue
@@ -92,35 +95,42 @@ class _Look:
             self._drained_by = found.consumers[0]
             return
         if found.hidden:
-            self._gaps.append(f"{found.hidden:,} messages of {found.name} cannot be seen now")
+            self._gaps.append(f"{found.hidden:,} messages of {found.name} are hidden now")
         if not found.visible:
             return
         if found.max_receives is not None:
-            self._gaps.append(f"{found.name} moves messages away after a number of looks")
+            self._gaps.append(f"{found.name} moves messages away after a number of receives")
             return
+        sqs = self._aws.client("sqs")
         count = 0
-        with peek(self._aws.client("sqs"), found, self._gaps, at_most=self._at_most) as messages:
-            for count, waiting in enumerate(messages, 1):  # noqa: B007 - the last is the count
-                self._note(queue, waiting)
-                yield waiting
+        with peek(
+            sqs, found, self._gaps, at_most=self._at_most, progress=self._progress
+        ) as messages:
+            for count, message in enumerate(messages, 1):  # noqa: B007 - the last is the count
+                self._note_age(queue, message)
+                yield message
         if count >= self._at_most:
             self._gaps.append(f"{found.name} may hold more than --max {self._at_most}")
 
-    def _note(self, queue: Queue, waiting: ReceivedMessage) -> None:
-        sent = _sent(waiting)
-        if sent is not None:
-            self._oldest[queue.url] = min(sent, self._oldest.get(queue.url, sent))
+    def _note_age(self, queue: Queue, message: ReceivedMessage) -> None:
+        if message.sent is not None:
+            oldest = self._oldest.get(queue.url, message.sent)
+            self._oldest[queue.url] = min(message.sent, oldest)
 
 
-def _request_id(waiting: ReceivedMessage) -> str | None:
-    return None if waiting.event is None else waiting.event.request_id
+def _request_id(message: ReceivedMessage) -> str | None:
+    return None if message.event is None else message.event.request_id
 
 
-def _copy(id: str, waiting: ReceivedMessage) -> Copy:
-    sender = None if waiting.event is None else waiting.event.sender
-    return Copy(id, waiting.size, _sent(waiting), sender)
-
-
-def _sent(waiting: ReceivedMessage) -> datetime | None:
-    sent = (waiting.message.get("Attributes") or {}).get("SentTimestamp")
-    return None if sent is None else datetime.fromtimestamp(int(sent) / 1000, timezone.utc)
+def _copy(id: str, message: ReceivedMessage) -> Copy:
+    # A role's session is `AROAEXAMPLEID:session`; a user, or an account, has no colon.
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+    sender = str((message.message.get("Attributes") or {}).get("SenderId", ""))
+    role, _, session = sender.partition(":")
+    return Copy(
+        request_id=id,
+        size=message.size,
+        time=message.sent,
+        sender_role=role if session else None,
+        session=session or None,
+    )

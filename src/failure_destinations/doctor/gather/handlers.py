@@ -1,21 +1,26 @@
-"""Gathers what is known of a stack's handlers: their asynchronous configuration and their role."""
+"""Reads a channel's handlers: their asynchronous configuration, their role and what it may do."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
 
-from failure_destinations.deployed.session import Aws
-from failure_destinations.deployed.stacks import DeployedStack
+from failure_destinations.deployed.handlers import (
+    ChannelHandler,
+    HandlerSearch,
+    find_handlers,
+)
+from failure_destinations.progress import Progress
 
 from ..facts import (
     KEY_ACTIONS,
     Attributes,
     Handler,
     Key,
+    Permission,
     Queue,
     Topic,
     Unknown,
@@ -23,45 +28,88 @@ from ..facts import (
     name_of,
 )
 from ..policies import allows
-from .aws_reader import Looks
+from .aws_reader import unknown
 from .metrics import Metrics
+from .sources import Sources
 
 _LATEST = "$LATEST"
 _THREADS = 8
 
 
+@dataclass(frozen=True)
+class Handlers:
+    """The handlers of a channel.
+
+    Attributes:
+        handlers: Those of all stacks of the account and Region.
+        unlisted: Why there may be others; None if there are none.
+    """
+
+    handlers: Sequence[Handler]
+    unlisted: Unknown | None = None
+
+
 def gather_handlers(
-    aws: Aws, stack: DeployedStack, looks: Looks, topic: Topic, copies: Queue | None
-) -> list[Handler]:
-    """Return the handlers of a stack that send to a topic, or should.
+    sources: Sources, topic: Topic, copies: Queue | None, progress: Progress
+) -> Handlers:
+    """Return the handlers that send to a topic, or should.
+
+    The channel's stack defines some; AWS lists those of all stacks.
 
     Args:
-        aws: Where the stack is.
-        stack: The stack.
-        looks: Does the asking.
-        topic: The topic.
-        copies: The channel's queue for copies.
+        sources: Where to look.
+        topic: The channel's topic.
+        copies: The channel's copy queue.
+        progress: Receives each function of the account.
     """
-    asking = _Asking(aws, stack, looks, topic, copies)
+    reading = _Handlers(sources, topic, copies)
+    configs = sources.stack.of_type("AWS::Lambda::EventInvokeConfig")
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = list(pool.map(asking.handler, stack.of_type("AWS::Lambda::EventInvokeConfig")))
-    return [handler for handler in found if handler is not None]
+        declared = [handler for handler in pool.map(reading.declared, configs) if handler]
+        arn = None if copies is None else copies.arn
+        search = sources.reader.read(
+            "lambda:ListFunctions",
+            lambda: find_handlers(sources.aws, topic.arn, arn, progress),
+        )
+        if search is None or isinstance(search, Unknown):
+            return Handlers(declared, search)
+        names = {handler.name for handler in declared}
+        others = [each for each in search.handlers if _name(each) not in names]
+        listed = list(pool.map(reading.listed, others))
+    return Handlers([*declared, *listed], _unlisted(search))
 
 
-class _Asking:
-    def __init__(
-        self, aws: Aws, stack: DeployedStack, looks: Looks, topic: Topic, copies: Queue | None
-    ) -> None:
-        self._stack = stack
-        self._looks = looks
+def _name(found: ChannelHandler) -> str:
+    name = name_of(found.function_arn)
+    return name if found.qualifier is None else f"{name}:{found.qualifier}"
+
+
+def _unlisted(search: HandlerSearch) -> Unknown | None:
+    error = next(iter(search.unreadable.values()), None)
+    if error is None:
+        return None
+    return unknown("lambda:ListFunctionEventInvokeConfigs", error)
+
+
+class _Handlers:
+    def __init__(self, sources: Sources, topic: Topic, copies: Queue | None) -> None:
+        aws, self._stack, reader, _ = sources
+        self._read = reader.read
         self._topic = topic
         self._copies = copies
         # boto3 makes clients in one thread only.
-        self._lambda: Any = aws.client("lambda", connections=_THREADS)
+        self._lambda = aws.client("lambda", connections=_THREADS)
         self._iam = aws.client("iam", connections=_THREADS)
-        self._metrics = Metrics(aws, looks, connections=_THREADS)
+        self._metrics = Metrics(aws, reader, connections=_THREADS)
 
-    def handler(self, id: str) -> Handler | None:
+    def listed(self, found: ChannelHandler) -> Handler:
+        """Return a handler that AWS listed."""
+        config = None if found.invoke_config is None else dict(found.invoke_config)
+        qualifier = found.qualifier or _LATEST
+        settings = dict(found.configuration)
+        return self._handler(name_of(found.function_arn), qualifier, config, settings)
+
+    def declared(self, id: str) -> Handler | None:
         """Return the handler of an asynchronous configuration; None if it is not the channel's."""
         properties = self._stack.properties(id)
         declared = self._stack.resolve(failure_destination(properties))
@@ -72,10 +120,14 @@ class _Asking:
         config = self._config(function, qualifier)
         if declared is None and failure_destination(config) != self._topic.arn:
             return None
-        return self._handler(function, qualifier, config)
+        settings = self._read(
+            "lambda:GetFunctionConfiguration",
+            lambda: dict(self._lambda.get_function_configuration(FunctionName=function)),
+        )
+        return self._handler(function, qualifier, config, settings)
 
     def _config(self, function: str, qualifier: str) -> Attributes | Unknown | None:
-        return self._looks.at(
+        return self._read(
             "lambda:GetFunctionEventInvokeConfig",
             lambda: dict(
                 self._lambda.get_function_event_invoke_config(
@@ -85,82 +137,113 @@ class _Asking:
         )
 
     def _handler(
-        self, function: str, qualifier: str, config: Attributes | Unknown | None
+        self,
+        function: str,
+        qualifier: str,
+        config: Attributes | Unknown | None,
+        settings: Attributes | Unknown | None,
     ) -> Handler:
-        settings = self._looks.at(
-            "lambda:GetFunctionConfiguration",
-            lambda: dict(self._lambda.get_function_configuration(FunctionName=function)),
-        )
-        there: bool | Unknown | None = None
+        exists: bool | Unknown | None = None
         if failure_destination(config) == self._topic.arn:
             topic = self._topic.attributes
-            there = topic if isinstance(topic, Unknown) else topic is not None
+            exists = topic if isinstance(topic, Unknown) else topic is not None
         handler = Handler(
             function=function,
             qualifier=None if qualifier == _LATEST else qualifier,
             config=config,
             settings=settings,
-            destination_there=there,
+            destination_exists=exists,
             declares_copies=self._declares_copies(function),
         )
-        if not isinstance(settings, dict):
-            return handler
+        if not isinstance(settings, Mapping):
+            # Its role is not known then, and so not whether it sent a copy.
+            return dataclasses.replace(handler, role_id=settings)
+        needed = list(self._needed(handler.dead_letter_target))
         return dataclasses.replace(
             handler,
-            denied=self._denied(settings["Role"], handler.dead_letter_target),
+            needed=needed,
+            denied=self._denied(str(settings["Role"]), needed),
             delivery_failures=self._metrics.delivery_failures(name_of(function)),
+            role_id=None if self._copies is None else self._role_id(handler.role or ""),
         )
 
     def _declares_copies(self, function: str) -> bool:
-        stack = self._stack
-        return any(
-            "DeadLetterConfig" in stack.properties(id)
+        """Return whether the template gives a function the copy queue, or one it does not name."""
+        stack, copies = self._stack, self._copies
+        targets = [
+            stack.resolve((stack.properties(id).get("DeadLetterConfig") or {}).get("TargetArn"))
             for id in stack.of_type("AWS::Lambda::Function")
-            if stack.physical_ids[id] == function
+            if stack.physical_ids[id] == function and "DeadLetterConfig" in stack.properties(id)
+        ]
+        known = (None,) if copies is None else (None, copies.url, copies.arn)
+        return any(target in known for target in targets)
+
+    def _role_id(self, role: str) -> str | Unknown | None:
+        return self._read(
+            "iam:GetRole", lambda: self._iam.get_role(RoleName=role)["Role"]["RoleId"]
         )
 
-    def _denied(self, role: str, dead_letters: str | None) -> Sequence[str] | Unknown:
-        """Return the actions that a role needs and lacks."""
+    def _needed(self, dead_letters: str | None) -> Iterator[Permission]:
+        topic_key = _key_id(self._topic.key)
+        yield Permission("sns:Publish", self._topic.arn, "topic")
+        if topic_key is not None:
+            yield from (Permission(action, topic_key, "topic") for action in KEY_ACTIONS)
+        copies = self._copies
+        if copies is None or not dead_letters or dead_letters != copies.arn:
+            return
+        yield Permission("sqs:SendMessage", dead_letters, "copy queue")
+        copy_key = _key_id(copies.key)
+        if copy_key not in (None, topic_key):
+            yield from (Permission(action, str(copy_key), "copy queue") for action in KEY_ACTIONS)
+
+    def _denied(self, role: str, needed: Sequence[Permission]) -> Sequence[Permission] | Unknown:
+        """Return what a role needs and lacks."""
         denied = []
-        for action, resource in self._needed(dead_letters):
-            decision = self._simulated(role, action, resource)
+        for permission in needed:
+            decision = self._simulated(role, permission)
             if isinstance(decision, Unknown):
                 return decision
-            open_to_all = decision == "implicitDeny" and self._topic_lets(role, action)
+            open_to_all = decision == "implicitDeny" and self._topic_lets(role, permission)
             if decision != "allowed" and not open_to_all:
-                denied.append(action)
+                explicit = decision == "explicitDeny"
+                denied.append(dataclasses.replace(permission, explicit=explicit))
         return denied
 
-    def _needed(self, dead_letters: str | None) -> Iterator[tuple[str, str]]:
-        yield "sns:Publish", self._topic.arn
-        key = self._topic.key
-        if isinstance(key, Key) and not key.of_aws:
-            yield from ((action, key.id) for action in KEY_ACTIONS)
-        if self._copies is not None and dead_letters and dead_letters == self._copies.arn:
-            yield "sqs:SendMessage", dead_letters
-
-    def _topic_lets(self, role: str, action: str) -> bool:
-        """Tell whether the topic's own policy lets the role publish, as SNS's default does."""
+    def _topic_lets(self, role: str, permission: Permission) -> bool:
+        """Return whether the topic's own policy lets the role publish, as SNS's default does."""
         topic = self._topic.attributes
-        if action != "sns:Publish" or not isinstance(topic, dict):
+        if permission.action != "sns:Publish" or not isinstance(topic, dict):
             return False
         context = {"aws:SecureTransport": "true", "aws:SourceOwner": role.split(":")[4]}
-        policy = json.loads(topic.get("Policy") or "{}")
-        arn = self._topic.arn
-        return bool(allows(policy, principal=role, action=action, resource=arn, context=context))
+        return bool(
+            allows(
+                json.loads(topic.get("Policy") or "{}"),
+                principal=role,
+                action=permission.action,
+                resource=permission.resource,
+                context=context,
+            )
+        )
 
-    def _simulated(self, role: str, action: str, resource: str) -> str | Unknown:
+    def _simulated(self, role: str, permission: Permission) -> str | Unknown:
         """Return IAM's decision.
 
         https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
         """
-        decision = self._looks.at(
+        decision = self._read(
             "iam:SimulatePrincipalPolicy",
             lambda: str(
                 self._iam.simulate_principal_policy(
-                    PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource]
+                    PolicySourceArn=role,
+                    ActionNames=[permission.action],
+                    ResourceArns=[permission.resource],
                 )["EvaluationResults"][0]["EvalDecision"]
             ),
         )
-        # A role that is not there lets nobody do anything.
+        # A role that does not exist lets nobody do anything.
         return "implicitDeny" if decision is None else decision
+
+
+def _key_id(key: Key | Unknown | None) -> str | None:
+    """Return the ARN of a key whose use is granted; None if nobody grants it."""
+    return key.id if isinstance(key, Key) and not key.of_aws else None

@@ -1,15 +1,24 @@
-"""What CloudWatch counted of topics, queues and functions."""
+"""Reads what CloudWatch counted of topics, queues and functions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING
 
 from failure_destinations.deployed.session import Aws
+from failure_destinations.names import (
+    DESTINATION_DELIVERY_FAILURES,
+    OLDEST_EVENT_AGE,
+    FailureAlarm,
+)
 
 from ..facts import Unknown
-from .aws_reader import Looks
+from .aws_reader import AwsReader
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef, MetricTypeDef
 
 # CloudWatch keeps minutes for 15 days.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html
@@ -23,17 +32,17 @@ Points = Sequence[tuple[datetime, float]]
 
 
 class Metrics:
-    """Asks CloudWatch; may be used from several threads.
+    """Reads metrics; may be used from several threads.
 
     Args:
         aws: Where it is.
-        looks: Does the asking.
+        reader: Reads from AWS.
         connections: How many threads use it at once.
     """
 
-    def __init__(self, aws: Aws, looks: Looks, *, connections: int = 10) -> None:
-        self._client: Any = aws.client("cloudwatch", connections=connections)
-        self._looks = looks
+    def __init__(self, aws: Aws, reader: AwsReader, *, connections: int = 10) -> None:
+        self._client: CloudWatchClient = aws.client("cloudwatch", connections=connections)
+        self._reader = reader
 
     def peak(self, topic: str) -> float | Unknown | None:
         """Return the most messages published within a minute of the last 3 days.
@@ -51,7 +60,7 @@ class Metrics:
 
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
         """
-        metric = _metric("AWS/SQS", "ApproximateAgeOfOldestMessage", QueueName=queue)
+        metric = _watched(OLDEST_EVENT_AGE, QueueName=queue)
         points = self._points(metric, "Maximum", _AGE, _PERIOD)
         if isinstance(points, Unknown):
             return points
@@ -62,19 +71,22 @@ class Metrics:
 
         https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
         """
-        metric = _metric("AWS/Lambda", "DestinationDeliveryFailures", FunctionName=function)
+        metric = _watched(DESTINATION_DELIVERY_FAILURES, FunctionName=function)
         points = self._points(metric, "Sum", _FAILURES, _PERIOD)
         if isinstance(points, Unknown):
             return points
         return [time for time, value in points if value]
 
     def _points(
-        self, metric: Mapping[str, object], statistic: str, past: timedelta, period: int
+        self, metric: MetricTypeDef, statistic: str, past: timedelta, period: int
     ) -> Points | Unknown:
         now = datetime.now(timezone.utc)
-        query = {"Id": "m", "MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}
+        query: MetricDataQueryTypeDef = {
+            "Id": "m",
+            "MetricStat": {"Metric": metric, "Period": period, "Stat": statistic},
+        }
         pages = self._client.get_paginator("get_metric_data")
-        points = self._looks.at(
+        points = self._reader.read(
             "cloudwatch:GetMetricData",
             lambda: [
                 (time, float(value))
@@ -88,7 +100,12 @@ class Metrics:
         return points or []
 
 
-def _metric(namespace: str, name: str, **dimensions: str) -> dict[str, object]:
+def _watched(alarm: FailureAlarm, **dimensions: str) -> MetricTypeDef:
+    """Return the metric that an alarm watches."""
+    return _metric(alarm.namespace, alarm.metric, **dimensions)
+
+
+def _metric(namespace: str, name: str, **dimensions: str) -> MetricTypeDef:
     return {
         "Namespace": namespace,
         "MetricName": name,

@@ -1,54 +1,29 @@
-"""Gathers what is known of a topic: its key, and each subscription, of the template or not."""
+"""Reads a topic: its key, and each subscription, whether the template defines it or not."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
 
-from failure_destinations.deployed.session import Aws
-from failure_destinations.deployed.stacks import DeployedStack
-
-from ..facts import Attributes, Key, Subscription, Topic, Unknown, name_of
-from .aws_reader import Looks
-from .metrics import Metrics
+from ..facts import Attributes, Subscription, Topic, TopicNoun, Unknown, name_of
+from .keys import gather_key
+from .sources import Sources
 
 Listed = Sequence[Mapping[str, str]]
 
 
-class Sources(NamedTuple):
-    """Where facts come from.
-
-    Attributes:
-        aws: The account and Region.
-        stack: The stack.
-        looks: Does the asking.
-        metrics: What CloudWatch counted.
-    """
-
-    aws: Aws
-    stack: DeployedStack
-    looks: Looks
-    metrics: Metrics
-
-
 def gather_topic(
-    sources: Sources,
-    kind: Literal["topic", "alarm topic"],
-    arn: str,
-    *,
-    of_queue: str | None = None,
+    sources: Sources, noun: TopicNoun, arn: str, *, of_queue: str | None = None
 ) -> Topic:
     """Return what is known of a topic.
 
     Args:
         sources: Where to look.
-        kind: What it is for.
+        noun: What it is for.
         arn: Its ARN.
         of_queue: The logical id of the subscription of the channel's queue.
     """
     sns = sources.aws.client("sns")
-    attributes = sources.looks.at(
+    attributes = sources.reader.read(
         "sns:GetTopicAttributes",
         lambda: dict(sns.get_topic_attributes(TopicArn=arn)["Attributes"]),
     )
@@ -58,11 +33,11 @@ def gather_topic(
     )
     known = attributes if isinstance(attributes, dict) else {}
     return Topic(
-        kind=kind,
+        noun=noun,
         arn=arn,
         attributes=attributes,
         subscriptions=subscriptions,
-        key=gather_key(sources.aws, sources.looks, known.get("KmsMasterKeyId")),
+        key=gather_key(sources, known.get("KmsMasterKeyId")),
         peak=sources.metrics.peak(name_of(arn))
         if any(subscription.is_mailbox for subscription in subscriptions)
         else None,
@@ -70,41 +45,13 @@ def gather_topic(
     )
 
 
-def gather_key(aws: Aws, looks: Looks, id: str | None) -> Key | Unknown | None:
-    """Return what is known of a KMS key; None if there is no id.
-
-    Args:
-        aws: Where it is.
-        looks: Does the asking.
-        id: Its ARN, id or alias.
-    """
-    if not id:
-        return None
-    if id.startswith("alias/aws/"):
-        return Key(id, {"KeyManager": "AWS"}, None)
-    kms = aws.client("kms")
-    metadata = looks.at("kms:DescribeKey", lambda: dict(kms.describe_key(KeyId=id)["KeyMetadata"]))
-    if isinstance(metadata, Unknown):
-        return metadata
-    if metadata is None:
-        return Key(id, {"KeyState": "deleted"}, {})
-    arn = str(metadata.get("Arn", id))
-    if metadata.get("KeyManager") == "AWS":
-        return Key(arn, metadata, None)
-    policy = looks.at(
-        "kms:GetKeyPolicy",
-        lambda: dict(json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])),
-    )
-    return Key(arn, metadata, policy)
-
-
 def _listed(sources: Sources, arn: str) -> Listed | Unknown:
-    sns: Any = sources.aws.client("sns")
+    sns = sources.aws.client("sns")
     pages = sns.get_paginator("list_subscriptions_by_topic")
-    listed = sources.looks.at(
+    listed = sources.reader.read(
         "sns:ListSubscriptionsByTopic",
         lambda: [
-            subscription
+            {name: str(value) for name, value in subscription.items()}
             for page in pages.paginate(TopicArn=arn)
             for subscription in page["Subscriptions"]
         ],
@@ -118,7 +65,7 @@ class _Subscriptions:
         self._topic_arn = topic_arn
 
     def all(self, listed: Listed, of_queue: str | None) -> list[Subscription]:
-        """Return those of the template, and then what else is listed."""
+        """Return those of the template, and then what else SNS lists."""
         left = list(listed)
         found = []
         stack = self._sources.stack
@@ -161,7 +108,7 @@ class _Subscriptions:
             # SNS lists what is not confirmed under this word.
             return {"PendingConfirmation": "true"} if arn == "PendingConfirmation" else None
         sns = self._sources.aws.client("sns")
-        return self._sources.looks.at(
+        return self._sources.reader.read(
             "sns:GetSubscriptionAttributes",
             lambda: dict(sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]),
         )
@@ -170,7 +117,7 @@ class _Subscriptions:
 def _same(
     listed: Listed, arn: str, protocol: str, endpoint: str | None
 ) -> Mapping[str, str] | None:
-    """Return the subscription that is meant: that with the ARN, else one made anew for the same."""
+    """Return the listed subscription with the ARN, else one that was made anew for the same."""
     by_arn = (live for live in listed if live["SubscriptionArn"] == arn)
     anew = (
         live

@@ -1,1 +1,1 @@
-"""Judges what was read."""
+"""Judges what was read: facts in, findings out. Knows nothing of AWS's clients."""

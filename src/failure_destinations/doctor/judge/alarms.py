@@ -1,18 +1,20 @@
-"""Is everybody told of trouble: does each alarm ring, may it tell the topic, and who hears it?"""
+"""Is everybody notified of trouble: can each alarm notify the topic, and who is subscribed?"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 
+from .. import kinds
 from ..facts import Alarm, Attributes, Channel, Monitoring, Topic, Unknown
-from ..findings import Finding, aws_command, not_known
+from ..findings import Finding, Subject, unreadable
+from ..fixes import AddStatements, AwsCall
 from .keys import judge_key
 from .services import CLOUDWATCH, Service
-from .subscriptions import judge_audience, judge_listeners
+from .subscriptions import judge_audience, judge_subscribers
 
-# What PutMetricAlarm takes of what DescribeAlarms tells.
+# What PutMetricAlarm takes of what DescribeAlarms returns.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 _SETTINGS = (
     "AlarmName",
@@ -40,136 +42,86 @@ _SETTINGS = (
 
 
 def judge_monitoring(channel: Channel) -> Iterator[Finding]:
-    """Judge the alarms about the channel, their topic, and who listens to it."""
+    """Judge the alarms about the channel, their topic, and its subscriptions."""
     monitoring = channel.monitoring
     if monitoring is None:
         return
     found = list(_judge_alarms(monitoring))
     yield from found
     if monitoring.alarms and all(finding.severity == "info" for finding in found):
-        count = len(monitoring.alarms)
-        yield Finding(
-            "ok",
-            "alarms",
-            monitoring.path,
-            "the alarm is there" if count == 1 else f"its {count} alarms are there",
-        )
+        facts = {"count": len(monitoring.alarms)}
+        yield Finding(kinds.ALARMS, Subject("monitoring", monitoring.path), facts)
     if monitoring.topic is not None:
         yield from _judge_topic(monitoring, monitoring.topic)
-        yield from judge_listeners(monitoring.topic)
+        yield from judge_subscribers(monitoring.topic)
 
 
 def _judge_alarms(monitoring: Monitoring) -> Iterator[Finding]:
     for alarm in monitoring.alarms:
         if isinstance(alarm.live, Unknown):
-            # They are looked at together.
-            yield not_known("alarms", monitoring.path, alarm.live)
+            # One call reads them all.
+            subject = Subject("monitoring", monitoring.path)
+            yield unreadable(kinds.ALARMS, subject, alarm.live)
             return
         if alarm.live is None:
-            yield Finding(
-                "error",
-                "alarm-missing",
-                alarm.path,
-                "the alarm is not there: nobody is told of what it watches",
-                "switch its threshold off, deploy, and on again, and deploy"
-                if alarm.declared is None
-                else _put(alarm.declared),
-            )
+            fix = () if alarm.declared is None else (_put(alarm.declared),)
+            yield Finding(kinds.ALARM_MISSING, Subject("alarm", alarm.path), fix=fix)
         else:
             yield from _judge_alarm(alarm, alarm.live)
 
 
 def _judge_alarm(alarm: Alarm, live: Attributes) -> Iterator[Finding]:
-    told = list(live.get("AlarmActions") or [])
-    missing = [action for action in alarm.actions if action not in told]
+    subject = Subject("alarm", alarm.path)
+    present = list(live.get("AlarmActions") or [])
+    missing = [action for action in alarm.actions if action not in present]
+    silenced = live.get("ActionsEnabled") is False
     if missing:
+        # It writes the whole alarm, and must not undo the fix of a silenced one.
+        enabled = {"ActionsEnabled": True} if silenced and alarm.declared_enabled else {}
+        fix = (_put({**live, **enabled, "AlarmActions": [*present, *missing]}),)
+        yield Finding(kinds.ALARM_WITHOUT_ACTION, subject, {"missing": missing}, fix)
+    if silenced:
         yield Finding(
-            "error",
-            "alarm-without-action",
-            alarm.path,
-            f"rings without telling {' and '.join(missing)}, as the template has it",
-            _put({**live, "AlarmActions": [*told, *missing]}),
-        )
-    if live.get("ActionsEnabled") is False:
-        yield Finding(
-            "warning" if alarm.declared_enabled else "info",
-            "alarm-silenced",
-            alarm.path,
-            "its actions are switched off: it rings, and nobody is told",
-            aws_command("cloudwatch", "enable-alarm-actions", alarm_names=alarm.name),
+            kinds.ALARM_SILENCED,
+            subject,
+            fix=(AwsCall("cloudwatch", "EnableAlarmActions", {"AlarmNames": [alarm.name]}),),
+            given_severity=None if alarm.declared_enabled else "info",
         )
     if live.get("StateValue") == "ALARM":
-        yield Finding("info", "alarm-ringing", alarm.path, _ringing(live))
+        yield Finding(kinds.ALARM_RINGING, subject, _ringing(live))
 
 
 def _judge_topic(monitoring: Monitoring, topic: Topic) -> Iterator[Finding]:
+    subject = Subject(topic.noun, topic.name)
     if topic.attributes is None:
-        yield Finding(
-            "error",
-            "topic-missing",
-            topic.name,
-            "the alarm topic is not there: alarms ring, and nobody is told",
-            "give the monitoring another id and deploy; each person confirms anew"
-            if monitoring.own_topic
-            else "give the monitoring another topic, or none, and deploy",
-        )
+        yield Finding(kinds.TOPIC_MISSING, subject, {"own": monitoring.own_topic})
         return
     cloudwatch = Service("CloudWatch", CLOUDWATCH, _arns(monitoring, topic))
     found: list[Finding] = []
     if isinstance(topic.attributes, Unknown):
-        found.append(not_known("topic", topic.name, topic.attributes))
+        found.append(unreadable(kinds.TOPIC, subject, topic.attributes))
     elif topic.name.endswith(".fifo"):
-        found.append(
-            Finding(
-                "error",
-                "topic-fifo",
-                topic.name,
-                "is a FIFO topic: no mailbox can subscribe to it",
-                "define the monitoring without this topic, and deploy",
-            )
-        )
+        found.append(Finding(kinds.TOPIC_FIFO, subject))
     elif "Policy" in topic.attributes:
         found += _judge_policy(topic, topic.attributes, cloudwatch)
-    found += judge_key(topic.key, topic.name, cloudwatch)
-    yield from found or [Finding("ok", "topic", topic.name, "CloudWatch may tell it of alarms")]
-    yield from judge_audience(
-        topic,
-        "warning" if monitoring.alarms else "info",
-        "nobody is subscribed to the alarm topic: alarms ring, and nobody is told",
-    )
+    found += judge_key(topic.key, subject, cloudwatch)
+    yield from found or [Finding(kinds.TOPIC, subject)]
+    yield from judge_audience(topic, "warning" if monitoring.alarms else "info")
 
 
 def _judge_policy(topic: Topic, attributes: Attributes, cloudwatch: Service) -> Iterator[Finding]:
+    subject = Subject(topic.noun, topic.name)
     policy = json.loads(attributes["Policy"])
     allowed = cloudwatch.may(policy, "sns:Publish", topic.arn)
     if allowed is None:
-        yield Finding(
-            "unknown",
-            "topic-policy",
-            topic.name,
-            "whether CloudWatch may publish depends on a condition of the alarm topic's policy "
-            "that only AWS can judge",
-        )
+        yield Finding(kinds.TOPIC_POLICY, subject, given_severity="unknown")
     elif not allowed:
-        source = cloudwatch.sources[0]
-        condition = {
-            "StringEquals": {"aws:SourceAccount": source.split(":")[4]},
-            "ArnLike": {"aws:SourceArn": f"{source.partition(':alarm:')[0]}:alarm:*"},
-        }
-        mended = cloudwatch.let(policy, "sns:Publish", topic.arn, condition)
-        yield Finding(
-            "error",
-            "topic-policy",
-            topic.name,
-            "the alarm topic's policy does not let CloudWatch publish: nobody is told of alarms",
-            aws_command(
-                "sns",
-                "set-topic-attributes",
-                topic_arn=topic.arn,
-                attribute_name="Policy",
-                attribute_value=json.dumps(mended),
-            ),
-        )
+        alarms = f"{cloudwatch.sources[0].partition(':alarm:')[0]}:alarm:*"
+        condition = {**cloudwatch.same_account, "ArnLike": {"aws:SourceArn": alarms}}
+        statement = cloudwatch.statement("sns:Publish", topic.arn, condition)
+        addition = AddStatements("topic", topic.arn, policy, (statement,))
+        fix = cloudwatch.fix(addition, ["sns:Publish"], topic.arn)
+        yield Finding(kinds.TOPIC_POLICY, subject, fix=fix)
 
 
 def _arns(monitoring: Monitoring, topic: Topic) -> list[str]:
@@ -183,15 +135,14 @@ def _arns(monitoring: Monitoring, topic: Topic) -> list[str]:
     return known or [f"{prefix}*"]
 
 
-def _put(alarm: Attributes) -> str:
+def _put(alarm: Attributes) -> AwsCall:
     settings = {name: alarm[name] for name in _SETTINGS if alarm.get(name) not in (None, [])}
-    return aws_command("cloudwatch", "put-metric-alarm", cli_input_json=settings)
+    return AwsCall("cloudwatch", "PutMetricAlarm", settings)
 
 
-def _ringing(live: Attributes) -> str:
+def _ringing(live: Attributes) -> dict[str, object]:
     since = live.get("StateTransitionedTimestamp") or live.get("StateUpdatedTimestamp")
-    text = "rings"
-    if isinstance(since, datetime):
-        text += f" since {since.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
-    what = str(live.get("AlarmDescription") or live.get("StateReason") or "").partition(". ")[0]
-    return f"{text}: {what}" if what else text
+    return {
+        "since": since if isinstance(since, datetime) else None,
+        "description": str(live.get("AlarmDescription") or live.get("StateReason") or ""),
+    }

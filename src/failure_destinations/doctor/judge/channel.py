@@ -1,4 +1,4 @@
-"""All judgements about a channel, in the way of a failure."""
+"""All judgements about a channel, in the order in which a failure travels."""
 
 from __future__ import annotations
 

@@ -1,28 +1,39 @@
-"""Is the copy queue holding what the queue lacks?
+"""Does the copy queue hold what the queue lacks, and did handlers send it?
 
-A record that is in none of the channel's queues was replayed or removed, or never came: only what
-is known of the copy, and of Lambda at that time, tells which.
+A record that is in none of the channel's queues was replayed or removed, or never arrived: only
+the copy itself, and what Lambda counted at that time, show which.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from ..facts import Channel, Copies, Copy, Unknown
-from ..findings import Finding, not_known, own_command
-from .messages import named
+from .. import kinds
+from ..facts import Channel, Copies, Copy, Handler, Unknown
+from ..findings import Finding, Subject, unreadable
+from ..fixes import OwnCommand
+from .messages import list_command, options_of
 
 # An SNS message holds 256 KiB, and a record writes at least its names, ids and times around the
 # payload.
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 RECORD_FRAME_BYTES = 512
 MAX_EVENT_BYTES = 256 * 1024 - RECORD_FRAME_BYTES
-# Of CloudWatch's times, which are the beginnings of 5 minutes.
+# Around CloudWatch's times, which are the beginnings of 5 minutes.
 _BEFORE = timedelta(minutes=5)
 _AFTER = timedelta(minutes=10)
 _MAX_IDS = 50
+_MAX_SENDERS = 3
+
+
+class _OfFunction(NamedTuple):
+    """The copies that the role of one function sent, and what of it the channel has."""
+
+    handlers: Sequence[Handler]
+    copies: list[Copy]
 
 
 def judge_copies(channel: Channel) -> Iterator[Finding]:
@@ -30,124 +41,121 @@ def judge_copies(channel: Channel) -> Iterator[Finding]:
     queue = channel.copy_queue
     if queue is None or not queue.known:
         return
+    subject = Subject(queue.noun, queue.name)
     copies = channel.copies
     if copies is None:
-        yield Finding(
-            "info",
-            "copies-not-compared",
-            queue.name,
-            f"{queue.waiting:,} messages in the copy queue, and "
-            f"{channel.queue.waiting if channel.queue else 0:,} in the queue; not compared",
-            own_command("doctor", *named(channel)),
-        )
+        facts = {
+            "quick": True,
+            "copies": queue.waiting,
+            "records": channel.queue.waiting if channel.queue else 0,
+        }
+        fix = (OwnCommand("doctor", options_of(channel)),)
+        yield Finding(kinds.COPIES_NOT_COMPARED, subject, facts, fix)
     elif isinstance(copies, Unknown):
-        yield not_known("copies", queue.name, copies)
+        yield unreadable(kinds.COPIES, subject, copies)
     else:
-        yield from _judge_seen(channel, queue.name, copies)
+        yield from _judge_compared(channel, subject, copies)
 
 
-def _judge_seen(channel: Channel, name: str, copies: Copies) -> Iterator[Finding]:
-    failures = _failures(channel)
-    lost = [copy for copy in copies.copies if _never_came(copy, failures, copies)]
-    gone = [copy for copy in copies.copies if copy not in lost]
-    for sender, of_sender in _by_sender(lost).items():
-        yield Finding(
-            "error",
-            "copies-lost-on-the-way",
-            name,
-            f"{_events(of_sender)} of {sender or 'a function that SQS does not name'} lost on the "
-            f"way to the queue: {_why(of_sender)}; there is only the copy",
-            _replay(channel, sender, of_sender),
-        )
+def _judge_compared(channel: Channel, subject: Subject, copies: Copies) -> Iterator[Finding]:
+    found: list[Finding] = []
+    gone = 0
+    strangers: list[Copy] = []
+    for name, (handlers, sent) in _by_sender(channel, copies.copies).items():
+        if not handlers:
+            strangers += sent
+            continue
+        lost = [copy for copy in sent if _never_arrived(copy, handlers, copies)]
+        gone += len(sent) - len(lost)
+        if lost:
+            found.append(_lost(channel, subject, name, _OfFunction(handlers, lost)))
+    found += _not_sent_by_a_handler(channel, subject, strangers)
+    yield from found
     if copies.gap is not None:
-        yield Finding(
-            "unknown",
-            "copies",
-            name,
-            f"not all copies could be compared with what is in the queues: {copies.gap}",
-        )
+        yield Finding(kinds.COPIES, subject, {"gap": copies.gap}, given_severity="unknown")
     elif copies.drained_by is not None:
-        yield Finding(
-            "info",
-            "copies-not-compared",
-            name,
-            f"{copies.drained_by} drains the queue, and to look into it would count as one of its "
-            "attempts: of the copies only the size was judged",
-        )
+        facts = {"quick": False, "drained_by": copies.drained_by}
+        yield Finding(kinds.COPIES_NOT_COMPARED, subject, facts)
     elif gone:
-        count = "copy" if len(gone) == 1 else "copies"
-        yield Finding(
-            "info",
-            "copies-without-record",
-            name,
-            f"{len(gone):,} {count} of events that are not in the queue: replayed, or removed",
-        )
-    elif not lost:
-        yield Finding("ok", "copies", name, _all_well(copies.compared))
+        yield Finding(kinds.COPIES_WITHOUT_RECORD, subject, {"count": gone})
+    elif not found:
+        yield Finding(kinds.COPIES, subject, {"compared": copies.compared})
 
 
-def _failures(channel: Channel) -> Mapping[str, Sequence[datetime]]:
-    """Return when Lambda could not send to the destination, by the function's name."""
-    return {
-        handler.name.partition(":")[0]: handler.delivery_failures
-        for handler in channel.handlers
-        if not isinstance(handler.delivery_failures, Unknown)
-    }
+def _by_sender(channel: Channel, copies: Sequence[Copy]) -> dict[str, _OfFunction]:
+    """Return copies by the function that sent them; under no handlers what none sent."""
+    found: dict[str, _OfFunction] = {}
+    for copy in copies:
+        handlers = [
+            handler
+            for handler in channel.handlers
+            if copy.session == handler.function_name and copy.sender_role == handler.role_id
+        ]
+        name = handlers[0].function_name if handlers else ""
+        found.setdefault(name, _OfFunction(handlers, [])).copies.append(copy)
+    return found
 
 
-def _never_came(copy: Copy, failures: Mapping[str, Sequence[datetime]], copies: Copies) -> bool:
+def _never_arrived(copy: Copy, handlers: Sequence[Handler], copies: Copies) -> bool:
+    """Return whether the record of a copy certainly never reached the queue."""
     if copy.size > MAX_EVENT_BYTES:
         return True
     time = copy.time
     if not copies.complete or time is None:
         return False
-    if copy.sender is not None and copy.sender in failures:
-        times = failures[copy.sender]
-    else:
-        times = [each for of_one in failures.values() for each in of_one]
-    return any(each - _BEFORE <= time <= each + _AFTER for each in times)
+    return any(each - _BEFORE <= time <= each + _AFTER for each in _failures(handlers))
 
 
-def _all_well(compared: int) -> str:
-    if not compared:
-        return "no copies wait"
-    return "the copy has its record" if compared == 1 else f"all {compared:,} copies have a record"
+def _failures(handlers: Sequence[Handler]) -> Iterator[datetime]:
+    """Yield when Lambda could not send to the destination."""
+    for handler in handlers:
+        if not isinstance(handler.delivery_failures, Unknown):
+            yield from handler.delivery_failures
 
 
-def _why(copies: Sequence[Copy]) -> str:
-    large = sum(copy.size > MAX_EVENT_BYTES for copy in copies)
-    if large == len(copies):
-        return "its record is over SNS's 256 KB" if large == 1 else "records over SNS's 256 KB"
-    return "Lambda counted failed deliveries to the destination then"
+def _lost(channel: Channel, subject: Subject, name: str, lost: _OfFunction) -> Finding:
+    # A copy does not name the alias that was invoked: only where there is one handler is it known.
+    invoked = lost.handlers[0].name if len(lost.handlers) == 1 else name
+    ids: list[tuple[str, str | None]] = [("id", copy.request_id) for copy in lost.copies]
+    options: list[tuple[str, str | None]] = [
+        *options_of(channel),
+        ("from", "copies"),
+        ("function-name", invoked),
+        *ids[:_MAX_IDS],
+        ("yes", None),
+    ]
+    facts = {
+        "count": len(lost.copies),
+        "function": name,
+        "too_large": sum(copy.size > MAX_EVENT_BYTES for copy in lost.copies),
+    }
+    fix = (OwnCommand("replay", options),)
+    return Finding(kinds.COPIES_LOST_ON_THE_WAY, subject, facts, fix)
 
 
-def _by_sender(copies: Sequence[Copy]) -> dict[str | None, list[Copy]]:
-    grouped: dict[str | None, list[Copy]] = defaultdict(list)
+def _not_sent_by_a_handler(
+    channel: Channel, subject: Subject, copies: Sequence[Copy]
+) -> Iterator[Finding]:
+    """Yield what is to be said of copies that no known role of a handler sent."""
+    unread = {handler.function_name: handler.role_id for handler in channel.handlers}
+    strangers = []
+    unknown = channel.unlisted if copies else None
     for copy in copies:
-        grouped[copy.sender].append(copy)
-    return grouped
-
-
-def _events(copies: Sequence[Copy]) -> str:
-    return f"{len(copies):,} event{'' if len(copies) == 1 else 's'}"
-
-
-def _replay(channel: Channel, sender: str | None, copies: Sequence[Copy]) -> str:
-    ids = [word for copy in copies[:_MAX_IDS] for word in ("--id", copy.request_id)]
-    return own_command(
-        "replay",
-        *named(channel),
-        "--from",
-        "copies",
-        "--function-name",
-        _function(channel, sender),
-        *ids,
-        "--yes",
-    )
-
-
-def _function(channel: Channel, sender: str | None) -> str:
-    """Return what to invoke, as far as it is known: what is called, with its qualifier."""
-    names = [handler.name for handler in channel.handlers]
-    called = [name for name in names if sender in (None, name.partition(":")[0])]
-    return called[0] if len(called) == 1 else sender or "FUNCTION"
+        role = unread.get(copy.session or "")
+        if isinstance(role, Unknown):
+            unknown = role
+        else:
+            strangers.append(copy)
+    if unknown is not None:
+        yield unreadable(kinds.COPIES_NOT_TRUSTED, subject, unknown)
+    if not strangers or channel.unlisted is not None:
+        return
+    senders = Counter(copy.session for copy in strangers)
+    facts = {
+        "count": len(strangers),
+        "sessions": [name for name, _ in senders.most_common(_MAX_SENDERS)],
+        "senders": len(senders),
+    }
+    queue = channel.copy_queue
+    fix = () if queue is None else (list_command(channel, queue),)
+    yield Finding(kinds.COPIES_NOT_TRUSTED, subject, facts, fix)

@@ -1,81 +1,68 @@
-"""May who sends use the key: is it on, and does its policy let the service?"""
+"""Can the sender use the key: is it enabled, and does its policy let the service?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import kinds
 from ..facts import KEY_ACTIONS, Key, Unknown
-from ..findings import Finding, aws_command, not_known
+from ..findings import Finding, Subject, unreadable
+from ..fixes import AddStatements, AwsCall, Fix
 from .services import Service
 
-_OTHER_KEY = {
-    "SNS": "deploy it with QueueEncryption.SQS_MANAGED, or encryption_key= of the channel",
-    "CloudWatch": "deploy it with a key of yours, or with none",
-}
+# As the constructs grant them.
+# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+_GRANTED = ("kms:Decrypt", "kms:GenerateDataKey*")
 
 
-def judge_key(key: Key | Unknown | None, name: str, service: Service | None) -> Iterator[Finding]:
+def judge_key(
+    key: Key | Unknown | None, subject: Subject, service: Service | None
+) -> Iterator[Finding]:
     """Judge the key of a queue or topic.
 
     Args:
         key: The key; None if there is none.
-        name: The queue's or topic's name.
-        service: What sends to it, and uses the key for that; None if that is no service of AWS.
+        subject: The queue or topic.
+        service: What sends to it, and uses the key for that; None if no service of AWS does.
     """
     if key is None:
         return
     if isinstance(key, Unknown):
-        yield not_known("key", name, key)
+        yield unreadable(kinds.KEY, subject, key)
         return
+    facts = {"key": key.id, "service": None if service is None else service.name}
     if key.of_aws:
         if service is not None:
-            yield Finding(
-                "error",
-                "key-of-aws",
-                name,
-                f"is encrypted with {key.id}, a key that {service.name} may not use",
-                _OTHER_KEY.get(service.name),
-            )
+            yield Finding(kinds.KEY_OF_AWS, subject, facts)
         return
     if key.state != "Enabled":
-        yield Finding(
-            "error",
-            "key-disabled",
-            name,
-            f"is encrypted with {key.id}, which is {key.state}",
-            _enable(key),
-        )
-    if service is not None:
-        yield from _judge_key_policy(key, name, service)
+        facts["state"] = key.state
+        yield Finding(kinds.KEY_DISABLED, subject, facts, _enable(key))
+    # A deleted key has no policy.
+    if service is not None and key.policy != {}:
+        yield from _judge_policy(key, subject, service)
 
 
-def _judge_key_policy(key: Key, name: str, service: Service) -> Iterator[Finding]:
+def _judge_policy(key: Key, subject: Subject, service: Service) -> Iterator[Finding]:
     if isinstance(key.policy, Unknown):
-        yield not_known("key-policy", name, key.policy)
+        yield unreadable(kinds.KEY_POLICY, subject, key.policy)
         return
-    answers = [service.may(key.policy or {}, action, key.id) for action in KEY_ACTIONS]
+    policy = key.policy or {}
+    facts = {"key": key.id, "service": service.name}
+    answers = [service.may(policy, action, key.id) for action in KEY_ACTIONS]
     if False in answers:
-        yield Finding(
-            "error",
-            "key-policy",
-            name,
-            f"is encrypted with {key.id}, whose policy does not let {service.name} use it",
-            f"add a statement that allows {service.principal} kms:Decrypt and "
-            "kms:GenerateDataKey*: "
-            + aws_command("kms", "put-key-policy", key_id=key.id, policy="file://policy.json"),
-        )
+        # In a key's own policy `*` is the key.
+        # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
+        statement = service.statement(list(_GRANTED), "*", service.same_account)
+        addition = AddStatements("key", key.id, policy, (statement,))
+        yield Finding(kinds.KEY_POLICY, subject, facts, service.fix(addition, KEY_ACTIONS, key.id))
     elif None in answers:
-        yield Finding(
-            "unknown",
-            "key-policy",
-            name,
-            f"whether {service.name} may use {key.id} depends on a condition that only AWS can "
-            "judge",
-        )
+        yield Finding(kinds.KEY_POLICY, subject, facts, given_severity="unknown")
 
 
-def _enable(key: Key) -> str:
-    enable = aws_command("kms", "enable-key", key_id=key.id)
+def _enable(key: Key) -> Fix:
+    """Return what enables a key; nothing brings a deleted one back."""
+    enable = AwsCall("kms", "EnableKey", {"KeyId": key.id})
     if key.state == "PendingDeletion":
-        return f"{aws_command('kms', 'cancel-key-deletion', key_id=key.id)} && {enable}"
-    return enable
+        return (AwsCall("kms", "CancelKeyDeletion", {"KeyId": key.id}), enable)
+    return (enable,) if key.state == "Disabled" else ()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import kinds
 from ..facts import Channel, Queue, Replayer, Unknown
-from ..findings import Finding, aws_command, not_known, own_command
-from .queues import span
+from ..findings import Finding, Subject, unreadable
+from ..fixes import AwsCall, OwnCommand
 
 # Of a queue's retention, like FailureMonitoring's alarm.
 NEAR_EXPIRY = 0.8
@@ -15,110 +16,82 @@ _OFF = ("Disabled", "Disabling", "Deleting")
 
 
 def judge_messages(channel: Channel) -> Iterator[Finding]:
-    """Judge what waits, and who drains it."""
+    """Judge what waits, and what drains it."""
     for queue in channel.queues:
         if queue.known:
-            yield from _judge_expiry(channel, queue)
-            yield from _judge_waiting(channel, queue)
+            subject = Subject(queue.noun, queue.name)
+            yield from _judge_expiry(channel, queue, subject)
+            yield from _judge_waiting(channel, queue, subject)
     for replayer in channel.replayers:
         yield from _judge_replayer(channel, replayer)
 
 
-def _judge_expiry(channel: Channel, queue: Queue) -> Iterator[Finding]:
+def _judge_expiry(channel: Channel, queue: Queue, subject: Subject) -> Iterator[Finding]:
     oldest = queue.oldest_seconds
     if isinstance(oldest, Unknown) and queue.seen_seconds is None:
-        yield not_known("events-expire", queue.name, oldest)
+        yield unreadable(kinds.EVENTS_EXPIRE, subject, oldest)
     known = [age for age in (oldest, queue.seen_seconds) if isinstance(age, (int, float))]
-    # A copy is only the second of two.
     age = max(known, default=0.0)
     if not queue.waiting or age < NEAR_EXPIRY * queue.retention:
         return
     yield Finding(
-        "info" if queue.kind == "copy queue" else "warning",
-        "events-expire",
-        queue.name,
-        f"the oldest message of the {queue.kind} waits for {span(age)}; SQS deletes it after "
-        f"{span(queue.retention)}. What was received three times may be older, unseen",
-        _rescue(channel, queue),
+        kinds.EVENTS_EXPIRE,
+        subject,
+        {"age": age, "retention": queue.retention},
+        (
+            _replay(channel, ("yes", None), ("backup", "failed-events.jsonl"))
+            if queue.noun == "queue"
+            else list_command(channel, queue),
+        ),
+        # A copy is only the second of two.
+        given_severity="info" if queue.noun == "copy queue" else None,
     )
 
 
-def _rescue(channel: Channel, queue: Queue) -> str:
-    if queue.kind == "queue":
-        return _replay(channel, "--yes", "--backup", "failed-events.jsonl")
-    return _list(channel, queue)
-
-
-def _judge_waiting(channel: Channel, queue: Queue) -> Iterator[Finding]:
+def _judge_waiting(channel: Channel, queue: Queue, subject: Subject) -> Iterator[Finding]:
     if not queue.waiting:
         return
-    count = f"{queue.waiting:,} message{'' if queue.waiting == 1 else 's'}"
-    if queue.kind == "queue":
-        yield Finding(
-            "info",
-            "events-waiting",
-            queue.name,
-            f"{count} wait in the queue to be replayed",
-            _replay(channel),
-        )
-    elif queue.kind == "dead-letter queue":
-        yield Finding(
-            "warning",
-            "dead-letters",
-            queue.name,
-            f"{count} in the dead-letter queue: SNS or a schedule could not deliver them",
-            _replay(channel, "--from", "dead-letter"),
-        )
-    elif queue.kind == "parked queue":
-        yield Finding(
-            "warning",
-            "events-parked",
-            queue.name,
-            f"{count} in the parked queue: their replay failed again and again",
-            _list(channel, queue),
-        )
+    facts = {"count": queue.waiting}
+    if queue.noun == "queue":
+        yield Finding(kinds.EVENTS_WAITING, subject, facts, (_replay(channel),))
+    elif queue.noun == "dead-letter queue":
+        fix = (_replay(channel, ("from", "dead-letter")),)
+        yield Finding(kinds.DEAD_LETTERS, subject, facts, fix)
+    elif queue.noun == "parked queue":
+        yield Finding(kinds.EVENTS_PARKED, subject, facts, (list_command(channel, queue),))
 
 
 def _judge_replayer(channel: Channel, replayer: Replayer) -> Iterator[Finding]:
     mapping = replayer.mapping
+    subject = Subject("replayer", replayer.path)
     if isinstance(mapping, Unknown):
-        yield not_known("replayer", replayer.path, mapping)
+        yield unreadable(kinds.REPLAYER, subject, mapping)
     elif mapping is None:
-        yield Finding(
-            "error",
-            "replayer-missing",
-            replayer.path,
-            "its event source mapping is not there: nothing is replayed",
-            f"remove the replayer {replayer.path} from the stack, deploy, and add it again",
-        )
+        yield Finding(kinds.REPLAYER_MISSING, subject)
     elif mapping.get("State") in _OFF:
+        parameters = {"UUID": str(mapping.get("UUID", "")), "Enabled": True}
         yield Finding(
-            "warning" if replayer.declared_enabled else "info",
-            "replayer-off",
-            replayer.path,
-            "is switched off: failed events wait in the queue",
-            aws_command(
-                "lambda",
-                "update-event-source-mapping",
-                uuid=str(mapping.get("UUID", "")),
-            )
-            + " --enabled",
+            kinds.REPLAYER_OFF,
+            subject,
+            fix=(AwsCall("lambda", "UpdateEventSourceMapping", parameters),),
+            given_severity=None if replayer.declared_enabled else "info",
         )
     else:
-        yield Finding("ok", "replayer", replayer.path, f"drains {channel.path}'s queue")
+        yield Finding(kinds.REPLAYER, subject, {"channel": channel.path})
 
 
-def _replay(channel: Channel, *options: str) -> str:
-    return own_command("replay", *named(channel), *options)
+def _replay(channel: Channel, *options: tuple[str, str | None]) -> OwnCommand:
+    return OwnCommand("replay", [*options_of(channel), *options])
 
 
-def _list(channel: Channel, queue: Queue) -> str:
-    part = _PARTS.get(queue.kind)
+def list_command(channel: Channel, queue: Queue) -> OwnCommand:
+    """Return the command that lists what is in a queue."""
+    part = _PARTS.get(queue.noun)
     if part is None:
-        return own_command("list", "--queue", queue.name)
-    return own_command("list", *named(channel), "--from", part)
+        return OwnCommand("list", [("queue", queue.name)])
+    return OwnCommand("list", [*options_of(channel), ("from", part)])
 
 
-def named(channel: Channel) -> list[str]:
+def options_of(channel: Channel) -> list[tuple[str, str | None]]:
     """Return the options that name a channel to this program."""
-    return ["--stack", channel.stack, "--channel", channel.path]
+    return [("stack", channel.stack), ("channel", channel.path)]

@@ -1,10 +1,11 @@
-"""A service of AWS that sends for a resource: does a policy let it, and what would?"""
+"""A service of AWS that sends on behalf of a resource: does a policy let it, and what would?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..fixes import AddStatements, Fix
 from ..policies import allows
 
 SNS = "sns.amazonaws.com"
@@ -17,7 +18,7 @@ class Service(NamedTuple):
     Attributes:
         name: As people call it.
         principal: As policies call it.
-        sources: The ARNs of what it sends for.
+        sources: The ARNs of what it sends on behalf of.
     """
 
     name: str
@@ -25,7 +26,7 @@ class Service(NamedTuple):
     sources: Sequence[str]
 
     def may(self, policy: Mapping[str, Any], action: str, resource: str) -> bool | None:
-        """Tell whether a policy lets it do something for every source.
+        """Return whether a policy lets it do something on behalf of every source.
 
         Returns:
             None if it depends on a condition that is not known here.
@@ -44,24 +45,38 @@ class Service(NamedTuple):
             return False
         return None if None in answers else True
 
-    def let(
-        self, policy: Mapping[str, Any], action: str, resource: str, condition: Mapping[str, Any]
+    def statement(
+        self, action: str | Sequence[str], resource: str, condition: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return a policy with a statement more, that lets the service do something."""
-        statements = policy.get("Statement", [])
-        permission = {
+        """Return the statement that lets it do something on a condition."""
+        return {
             "Effect": "Allow",
             "Principal": {"Service": self.principal},
             "Action": action,
             "Resource": resource,
             "Condition": condition,
         }
-        before = [statements] if isinstance(statements, Mapping) else list(statements)
-        return {"Version": "2012-10-17", **policy, "Statement": [*before, permission]}
+
+    def fix(self, addition: AddStatements, actions: Sequence[str], resource: str) -> Fix:
+        """Return what adds statements to a policy; nothing if the policy denies it all the same.
+
+        Args:
+            addition: The statements, and the policy.
+            actions: What they let the service do.
+            resource: The ARN of what has the policy.
+        """
+        policy = addition.document()
+        denied = any(self.may(policy, action, resource) is False for action in actions)
+        return () if denied else (addition,)
+
+    @property
+    def same_account(self) -> dict[str, Any]:
+        """The condition that it sends on behalf of something of the account."""
+        return {"StringEquals": {"aws:SourceAccount": self.sources[0].split(":")[4]}}
 
 
 def _request(source: str, action: str) -> dict[str, str]:
-    """Return what a service tells a policy when it sends."""
+    """Return the context of a service's request, which a policy's conditions are about."""
     account = source.split(":")[4]
     context = {
         "aws:SourceArn": source,
@@ -69,6 +84,6 @@ def _request(source: str, action: str) -> dict[str, str]:
         "aws:SecureTransport": "true",
         "aws:PrincipalIsAWSService": "true",
     }
-    # SNS tells it of who publishes; the policy that it gives every topic asks for it.
+    # SNS adds the publisher's account; the policy that it gives every topic asks for it.
     # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
     return {**context, "aws:SourceOwner": account} if action == "sns:Publish" else context

@@ -1,13 +1,11 @@
-"""What the doctor finds in a deployed channel, healthy and with each fault that an engine takes."""
+"""What doctor finds in a deployed channel: healthy, and with each fault that an engine takes."""
 
 from __future__ import annotations
 
 import functools
 import json
 import re
-import shlex
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -22,14 +20,15 @@ from constructs import Construct
 
 from failure_destinations import FailureChannel, FailureReplayer
 from failure_destinations.cli.group import cli
+from failure_destinations.doctor.render import sentence
 from failure_destinations.testing import LocalCloud
 
+from ..cli.conftest import clean_environment, run_cli
 from ..conftest import define_handler
 from ..templates import without_hash
-from .conftest import clean_environment, run_cli
-from .mending import mended_by
+from .conftest import Examiner, kinds_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("credentials")]
 
 STACK = "Kept"
 DOCS = Path(__file__).parents[2] / "docs" / "doctor.md"
@@ -50,6 +49,7 @@ class Deployed:
         self.sqs: Any = cloud.client("sqs")
         self.sns: Any = cloud.client("sns")
         self.lambda_: Any = cloud.client("lambda")
+        self.iam: Any = cloud.client("iam")
 
     def attribute(self, url: str, name: str) -> str:
         """Return an attribute of a queue."""
@@ -63,13 +63,10 @@ class Deployed:
             cli, ["doctor", "--stack", STACK, *options], env=environment, catch_exceptions=False
         )
 
-    def problems(self, *options: str, channel: str = "Failures") -> list[tuple[str, str, str]]:
-        """Return severity, check and the command that mends it of all that is not well."""
-        result = self.doctor("--json", "--problems", "--channel", channel, *options)
-        found = [json.loads(line) for line in result.stdout.splitlines()]
-        bad = {finding["severity"] for finding in found} & {"warning", "error"}
-        assert result.exit_code == (1 if bad else 0), result.output
-        return [(each["severity"], each["check"], each["mend"] or "") for each in found]
+    def role_session(self) -> str:
+        """Return what SQS names as the sender when Lambda sends a copy for the function."""
+        role = self.iam.get_role(RoleName=self.ids["OrdersServiceRole"])["Role"]
+        return f"{role['RoleId']}:{self.function}"
 
     def send_copy(self, request_id: str, size: int = 2) -> None:
         """Put a copy into the copy queue, as Lambda does."""
@@ -106,6 +103,8 @@ def deployed(ministack: LocalCloud) -> Deployed:
     )
     other.notify_failures_of(define_handler(stack, "Invoices").add_alias("live"))
     FailureReplayer(stack, "Replayer", channel=other, enabled=False)
+    elsewhere = cdk.Stack(app, "Elsewhere")
+    other.notify_failures_of(define_handler(elsewhere, "Parcels", function_name="parcels"))
     ministack.deploy(app)
     found = Deployed(ministack)
     found.lambda_.update_function_configuration(
@@ -113,6 +112,14 @@ def deployed(ministack: LocalCloud) -> Deployed:
         DeadLetterConfig={"TargetArn": found.attribute(found.copies, "QueueArn")},
     )
     return found
+
+
+@pytest.fixture
+def doctor(deployed: Deployed) -> Examiner:
+    """Examines the channel `Failures`; SQS names the function's role as the sender of copies."""
+    examiner = Examiner(deployed.cloud, STACK, "Failures")
+    examiner.send_as(deployed.role_session())
+    return examiner
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +132,7 @@ def whole(deployed: Deployed) -> Iterator[None]:
         while messages := received().get("Messages"):
             for message in messages:
                 deployed.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    iam: Any = deployed.cloud.client("iam")
+    iam = deployed.iam
     role = deployed.ids["OrdersServiceRole"]
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -148,7 +155,7 @@ def attributes(deployed: Deployed, url: str, **changed: str) -> Iterator[None]:
     deployed.sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
 
 
-def test_finds_nothing_to_mend(deployed: Deployed) -> None:
+def test_finds_nothing_to_fix(deployed: Deployed) -> None:
     """A healthy channel with a record and its copy: all is well, exit status 0."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
     deployed.send_record(deployed.queue, "6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
@@ -162,22 +169,42 @@ def test_finds_nothing_to_mend(deployed: Deployed) -> None:
     severities = [line.split()[0] for line in lines[1:] if not line.startswith(" " * 10)]
     assert severities == [*["ok"] * 7, "info", "ok"]
     assert "the copy has its record" in lines[-1]
-    assert result.stderr.splitlines()[-1] == "nothing to mend"
+    assert result.stderr.splitlines()[-1] == "nothing to fix"
 
 
-def test_looks_at_keys_aliases_and_replayers(deployed: Deployed) -> None:
-    """A channel with a key, an alias on it, and a replayer that was deployed switched off."""
+def test_prints_commands_as_they_are_in_json(deployed: Deployed) -> None:
+    """Each on a line of its own, complete with the Region; the exit status says that there are."""
+    deployed.send_record(deployed.dead_letters, str(uuid4()))
+    text = deployed.doctor("--problems", "--channel", "Failures")
+    found = deployed.doctor("--problems", "--channel", "Failures", "--json")
+    (finding,) = [json.loads(line) for line in found.stdout.splitlines()]
+    assert text.stdout.splitlines()[-1].strip() == finding["fix"]
+    assert finding["commands"] == [finding["fix"].split()]
+    assert finding["fix"] == (
+        "failure-destinations replay --stack Kept --channel Failures --from dead-letter "
+        "--region eu-west-1"
+    )
+    assert (text.exit_code, found.exit_code) == (1, 1)
+
+
+def test_looks_at_keys_aliases_and_replayers(deployed: Deployed, doctor: Examiner) -> None:
+    """A key, an alias, a handler of another stack, a replayer that was deployed switched off."""
     # The engine switches it on nonetheless.
     function = deployed.ids["ReplayerFunction"]
     listed = deployed.lambda_.list_event_source_mappings(FunctionName=function)
     (mapping,) = listed["EventSourceMappings"]
     deployed.lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    found = deployed.problems(channel="Inner/Other")
-    assert [each[:2] for each in found] == [("info", "nobody-subscribed"), ("info", "replayer-off")]
-    result = deployed.doctor("--json", "--channel", "Inner/Other")
-    lines = [json.loads(line) for line in result.stdout.splitlines()]
-    handlers = [each["resource"] for each in lines if each["check"] == "handler"]
-    assert handlers == [f"{deployed.ids['Invoices']}:live"]
+    problems = doctor.problems("Inner/Other")
+    assert kinds_of(problems) == [("info", "nobody-subscribed"), ("info", "replayer-off")]
+    handlers = [
+        finding.subject.name
+        for finding in doctor.findings("Inner/Other")
+        if finding.kind.id == "handler"
+    ]
+    assert handlers == [f"{deployed.ids['Invoices']}:live", "parcels"]
+    (enabled,) = doctor.fix(problems[1])
+    assert enabled.parameters == {"UUID": mapping["UUID"], "Enabled": True}
+    assert kinds_of(doctor.problems("Inner/Other")) == [("info", "nobody-subscribed")]
 
 
 def test_looks_at_every_channel_of_a_stack(deployed: Deployed) -> None:
@@ -187,56 +214,78 @@ def test_looks_at_every_channel_of_a_stack(deployed: Deployed) -> None:
     assert channels == {"Failures", "Inner/Other"}
 
 
-def test_looking_takes_nothing_out(deployed: Deployed) -> None:
+def test_gives_every_message_back(deployed: Deployed, doctor: Examiner) -> None:
     """Copies and records can be received afterwards."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
     deployed.send_record(deployed.queue, "6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
-    deployed.doctor()
+    doctor.findings()
     for url in (deployed.queue, deployed.copies):
         assert deployed.attribute(url, "ApproximateNumberOfMessages") == "1"
 
 
-def test_receives_nothing_when_it_shall_be_quick(deployed: Deployed, called: Counter[str]) -> None:
-    """Only the counts are told."""
+def test_receives_nothing_when_quick(deployed: Deployed, doctor: Examiner) -> None:
+    """Messages are only counted."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
-    assert [found[:2] for found in deployed.problems("--quick")] == [
-        ("info", "copies-not-compared")
-    ]
-    assert "sqs:ReceiveMessage" not in called
+    assert kinds_of(doctor.problems(quick=True)) == [("info", "copies-not-compared")]
+    assert "sqs:ReceiveMessage" not in doctor.called
 
 
-def test_finds_a_queue_that_sns_may_not_send_to(deployed: Deployed) -> None:
+def test_receives_nothing_where_sqs_moves_messages_away(
+    deployed: Deployed, doctor: Examiner
+) -> None:
+    """It only reads: what it does not compare is said."""
+    deployed.send_copy(str(uuid4()))
+    arn = deployed.attribute(deployed.dead_letters, "QueueArn")
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+    deployed.sqs.set_queue_attributes(
+        QueueUrl=deployed.copies, Attributes={"RedrivePolicy": redrive}
+    )
+    (unknown,) = doctor.problems()
+    deployed.sqs.set_queue_attributes(QueueUrl=deployed.copies, Attributes={"RedrivePolicy": ""})
+    assert (unknown.severity, unknown.kind.id) == ("unknown", "copies")
+    assert "moves messages away after a number of receives" in sentence(unknown)
+    assert "sqs:ReceiveMessage" not in doctor.called
+
+
+def test_finds_a_queue_that_sns_may_not_send_to(deployed: Deployed, doctor: Examiner) -> None:
     """The statement is missing; the command puts it back beside the others."""
     policy = json.loads(deployed.attribute(deployed.queue, POLICY))
     tls_only = {**policy, "Statement": policy["Statement"][:1]}
     with attributes(deployed, deployed.queue, Policy=json.dumps(tls_only)):
-        ((severity, check, mend),) = deployed.problems()
-        assert (severity, check) == ("error", "queue-policy")
-        mended_by(deployed.cloud, mend)
-        assert deployed.problems() == []
-        mended = json.loads(deployed.attribute(deployed.queue, POLICY))
-        assert mended["Statement"][:1] == tls_only["Statement"]
+        (found,) = doctor.problems()
+        assert (found.severity, found.kind.id) == ("error", "queue-policy")
+        doctor.fix(found)
+        assert doctor.problems() == []
+        fixed = json.loads(deployed.attribute(deployed.queue, POLICY))
+        assert fixed["Statement"][:1] == tls_only["Statement"]
 
 
-def test_finds_a_dead_letter_queue_that_sns_may_not_send_to(deployed: Deployed) -> None:
+def test_finds_a_dead_letter_queue_that_sns_may_not_send_to(
+    deployed: Deployed, doctor: Examiner
+) -> None:
     """What cannot be delivered would be lost."""
     with attributes(deployed, deployed.dead_letters, Policy='{"Statement": []}'):
-        assert [found[:2] for found in deployed.problems()] == [("error", "queue-policy")]
+        (found,) = doctor.problems()
+        assert (found.severity, found.kind.id) == ("error", "queue-policy")
+        doctor.fix(found)
+        assert doctor.problems() == []
 
 
-def test_finds_who_unsubscribed(deployed: Deployed) -> None:
+def test_finds_who_unsubscribed(deployed: Deployed, doctor: Examiner) -> None:
     """A mailbox and the queue: the commands subscribe them as they were."""
     for name in ("FailuresEmaildeveloperexamplecom", "FailuresQueueSubscription"):
         deployed.sns.unsubscribe(SubscriptionArn=deployed.ids[name])
-    found = deployed.problems()
-    assert [each[:2] for each in found] == [("error", "subscription-deleted")] * 2
-    for _, _, mend in found:
-        parameters = mended_by(deployed.cloud, mend)
-        assert "RedrivePolicy" in parameters["Attributes"]
-    assert deployed.problems() == []
+    found = doctor.problems()
+    assert kinds_of(found) == [("error", "subscription-deleted")] * 2
+    for each in found:
+        (call,) = doctor.fix(each)
+        assert "RedrivePolicy" in call.parameters["Attributes"]
+    assert doctor.problems() == []
 
 
-def test_finds_records_in_an_envelope_and_no_dead_letter_queue(deployed: Deployed) -> None:
+def test_finds_records_in_an_envelope_and_no_dead_letter_queue(
+    deployed: Deployed, doctor: Examiner
+) -> None:
     """The subscription's settings are as they were after the commands."""
     (arn,) = [
         known["SubscriptionArn"]
@@ -249,93 +298,112 @@ def test_finds_records_in_an_envelope_and_no_dead_letter_queue(deployed: Deploye
         deployed.sns.set_subscription_attributes(
             SubscriptionArn=arn, AttributeName=name, AttributeValue=value
         )
-    found = deployed.problems()
-    assert [each[:2] for each in found] == [
+    found = doctor.problems()
+    assert kinds_of(found) == [
         ("warning", "subscription-not-raw"),
         ("error", "subscription-no-dead-letters"),
     ]
-    for _, _, mend in found:
-        mended_by(deployed.cloud, mend)
-    assert deployed.problems() == []
+    for each in found:
+        doctor.fix(each)
+    assert doctor.problems() == []
 
 
-def test_finds_a_handler_without_destination(deployed: Deployed) -> None:
-    """Its configuration is there, but sends failures nowhere."""
+def test_finds_a_handler_without_destination(deployed: Deployed, doctor: Examiner) -> None:
+    """Its configuration exists, but sends failures nowhere; the engine cannot update it."""
     deployed.lambda_.put_function_event_invoke_config(
         FunctionName=deployed.function, Qualifier="$LATEST", MaximumRetryAttempts=0
     )
-    assert [each[:2] for each in deployed.problems()] == [("error", "handler-destination")]
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id) == ("error", "handler-destination")
+    (command,) = doctor.commands(found)
+    assert command[2] == "update-function-event-invoke-config"
 
 
-def test_finds_a_handler_without_configuration(deployed: Deployed) -> None:
+def test_finds_a_handler_without_configuration(deployed: Deployed, doctor: Examiner) -> None:
     """Lambda would retry twice and then forget the event."""
     deployed.lambda_.delete_function_event_invoke_config(
         FunctionName=deployed.function, Qualifier="$LATEST"
     )
-    ((severity, check, mend),) = deployed.problems()
-    assert (severity, check) == ("error", "handler-destination")
-    mended_by(deployed.cloud, mend)
-    assert deployed.problems() == []
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id) == ("error", "handler-destination")
+    doctor.fix(found)
+    assert doctor.problems() == []
 
 
-def test_finds_a_role_that_may_not_publish(deployed: Deployed) -> None:
-    """IAM's own simulation says so; the command's policy mends it."""
-    iam = deployed.cloud.client("iam")
+def test_finds_a_role_that_may_not_publish(deployed: Deployed, doctor: Examiner) -> None:
+    """IAM's own simulation says so; the commands grant both, and neither undoes the other."""
     role = deployed.ids["OrdersServiceRole"]
-    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        iam.delete_role_policy(RoleName=role, PolicyName=name)
-    found = deployed.problems()
-    assert [each[:2] for each in found] == [
+    for name in deployed.iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        deployed.iam.delete_role_policy(RoleName=role, PolicyName=name)
+    found = doctor.problems()
+    assert kinds_of(found) == [
         ("error", "handler-permission"),
         ("warning", "handler-copy-permission"),
     ]
-    mended_by(deployed.cloud, found[0][2])
-    assert [each[1] for each in deployed.problems()] == ["handler-copy-permission"]
+    doctor.fix(found[0])
+    assert kinds_of(doctor.problems()) == [("warning", "handler-copy-permission")]
+    doctor.fix(found[1])
+    assert doctor.problems() == []
+    doctor.fix(found[0])
+    assert doctor.problems() == []
 
 
-def test_finds_a_function_without_copies(deployed: Deployed) -> None:
+def test_finds_a_function_without_copies(deployed: Deployed, doctor: Examiner) -> None:
     """The function's own dead-letter queue was taken away."""
     client, name = deployed.lambda_, deployed.function
     client.update_function_configuration(FunctionName=name, DeadLetterConfig={"TargetArn": ""})
-    ((severity, check, mend),) = deployed.problems()
-    assert (severity, check) == ("warning", "handler-copies")
-    mended_by(deployed.cloud, mend)
-    assert deployed.problems() == []
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id) == ("warning", "handler-copies")
+    doctor.fix(found)
+    assert doctor.problems() == []
 
 
-def test_finds_dead_letters(deployed: Deployed) -> None:
+def test_finds_dead_letters(deployed: Deployed, doctor: Examiner) -> None:
     """They wait to be replayed; a record that SNS could not deliver is not lost."""
     id = str(uuid4())
     deployed.send_copy(id)
     deployed.send_record(deployed.dead_letters, id)
-    ((severity, check, mend),) = deployed.problems()
-    assert (severity, check) == ("warning", "dead-letters")
-    assert mend.startswith(
-        "failure-destinations replay --stack Kept --channel Failures --from dead"
-    )
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id) == ("warning", "dead-letters")
+    (command,) = doctor.commands(found)
+    assert command[1:8] == [
+        "replay",
+        "--stack",
+        STACK,
+        "--channel",
+        "Failures",
+        "--from",
+        "dead-letter",
+    ]
 
 
-def test_finds_a_copy_without_a_record(deployed: Deployed) -> None:
-    """Replayed or removed, as far as anybody can tell: nothing to mend."""
+def test_finds_a_copy_without_a_record(deployed: Deployed, doctor: Examiner) -> None:
+    """Replayed or removed, as far as anybody can tell: nothing to fix."""
     deployed.send_copy(str(uuid4()))
-    assert deployed.problems() == [("info", "copies-without-record", "")]
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id, found.fix) == ("info", "copies-without-record", ())
 
 
-def test_finds_a_copy_of_what_sns_cannot_hold(deployed: Deployed) -> None:
+def test_finds_a_copy_of_what_sns_cannot_hold(deployed: Deployed, doctor: Examiner) -> None:
     """Its record was never sent: the command replays the copy, and only that."""
-    lost = str(uuid4())
-    deployed.send_copy(lost, 300_000)
+    deployed.send_copy(str(uuid4()), 300_000)
     deployed.send_copy(str(uuid4()))
-    (severity, check, mend), other = deployed.problems()
-    assert (severity, check) == ("error", "copies-lost-on-the-way")
-    assert other[1] == "copies-without-record"
+    lost, other = doctor.problems()
+    assert kinds_of([lost, other]) == [
+        ("error", "copies-lost-on-the-way"),
+        ("info", "copies-without-record"),
+    ]
+    (command,) = doctor.commands(lost)
+    # On the engine SQS does not say that the function's role sent it.
     replayed = run_cli(
-        [*shlex.split(mend)[1:], "--json"], clean_environment(**deployed.cloud.environment)
+        [*command[1:], "--any-sender", "--json"], clean_environment(**deployed.cloud.environment)
     )
     assert json.loads(replayed.stdout)["failed"] == 1
 
 
-def test_finds_a_copy_from_when_lambda_could_not_deliver(deployed: Deployed) -> None:
+def test_finds_a_copy_from_when_lambda_could_not_deliver(
+    deployed: Deployed, doctor: Examiner
+) -> None:
     """CloudWatch counted a failed delivery at that time."""
     deployed.cloud.client("cloudwatch").put_metric_data(
         Namespace="AWS/Lambda",
@@ -349,23 +417,41 @@ def test_finds_a_copy_from_when_lambda_could_not_deliver(deployed: Deployed) -> 
         ],
     )
     deployed.send_copy(str(uuid4()))
-    assert [found[:2] for found in deployed.problems()] == [("error", "copies-lost-on-the-way")]
+    assert kinds_of(doctor.problems()) == [("error", "copies-lost-on-the-way")]
 
 
-def test_finds_a_queue_that_is_gone(deployed: Deployed) -> None:
-    """What SNS cannot deliver would be lost; the command makes the queue anew."""
+@pytest.mark.parametrize("sender", ["AIDAEXAMPLEUSER", "AROAANOTHERROLE:{function}"])
+def test_does_not_trust_a_copy_that_no_handler_sent(
+    deployed: Deployed, doctor: Examiner, sender: str
+) -> None:
+    """A user's, or one of another role under the function's name: no command replays it."""
+    doctor.send_as(sender.format(function=deployed.function))
+    deployed.send_copy(str(uuid4()), 300_000)
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id) == ("warning", "copies-not-trusted")
+    (command,) = doctor.commands(found)
+    assert command[:2] == ["failure-destinations", "list"]
+
+
+def test_finds_a_queue_that_is_gone(deployed: Deployed, doctor: Examiner) -> None:
+    """What SNS cannot deliver would be lost; the commands make the queue as it was."""
     deployed.sqs.delete_queue(QueueUrl=deployed.dead_letters)
-    ((severity, check, mend),) = deployed.problems()
-    assert (severity, check) == ("error", "queue-missing")
-    mended_by(deployed.cloud, mend)
-    assert [found[:2] for found in deployed.problems()] == [("error", "queue-policy")]
-    mended_by(deployed.cloud, deployed.problems()[0][2])
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id) == ("error", "queue-missing")
+    doctor.fix(found)
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id) == ("error", "queue-policy")
+    doctor.fix(found)
+    assert doctor.problems() == []
 
 
-def test_finds_a_shortened_retention(deployed: Deployed) -> None:
+def test_finds_a_shortened_retention(deployed: Deployed, doctor: Examiner) -> None:
     """The template says 14 days."""
     with attributes(deployed, deployed.queue, MessageRetentionPeriod="3600"):
-        assert [found[:2] for found in deployed.problems()] == [("warning", "retention-shortened")]
+        (found,) = doctor.problems()
+        assert (found.severity, found.kind.id) == ("warning", "retention-shortened")
+        doctor.fix(found)
+        assert doctor.problems() == []
 
 
 @pytest.mark.parametrize(
@@ -387,34 +473,42 @@ def test_rejects_what_names_no_channel(
     assert result.exit_code == 2
 
 
-def test_goes_on_without_a_permission(deployed: Deployed, denied: Callable[[str], None]) -> None:
-    """What cannot be looked at is not known, and names the action; the rest is judged."""
-    denied("SimulatePrincipalPolicy")
-    denied("GetMetricData")
+def test_goes_on_without_a_permission(deployed: Deployed, doctor: Examiner) -> None:
+    """What cannot be read is unknown, and names the action; the rest is judged."""
+    for action in ("iam:SimulatePrincipalPolicy", "cloudwatch:GetMetricData"):
+        doctor.deny(action)
     deployed.send_copy(str(uuid4()), 300_000)
-    result = deployed.doctor("--json")
-    found = [json.loads(line) for line in result.stdout.splitlines()]
-    unknown = {each["action"] for each in found if each["severity"] == "unknown"}
-    assert unknown == {"iam:SimulatePrincipalPolicy", "cloudwatch:GetMetricData"}
-    assert "copies-lost-on-the-way" in {each["check"] for each in found}
-    assert result.exit_code == 1
+    found = doctor.problems()
+    assert {each.action for each in found if each.severity == "unknown"} == {
+        "iam:SimulatePrincipalPolicy",
+        "cloudwatch:GetMetricData",
+    }
+    assert ("error", "copies-lost-on-the-way") in kinds_of(found)
 
 
-def test_tells_when_not_all_could_be_looked_at(
-    deployed: Deployed, denied: Callable[[str], None]
-) -> None:
-    """Exit status 2, unless that is allowed."""
-    denied("SimulatePrincipalPolicy")
-    assert deployed.doctor().exit_code == 2
-    assert deployed.doctor("--allow-unknown").exit_code == 0
+def test_says_that_there_may_be_handlers_that_it_cannot_list(doctor: Examiner) -> None:
+    """Those of its own stack are examined all the same."""
+    doctor.deny("lambda:ListFunctions")
+    found = doctor.findings("Inner/Other", quick=True)
+    unknown = [(each.kind.id, each.action) for each in found if each.severity == "unknown"]
+    assert unknown == [("no-handlers", "lambda:ListFunctions")]
+    assert len([each for each in found if each.kind.id == "handler"]) == 1
 
 
-def test_asks_for_no_more_than_documented(deployed: Deployed, called: Counter[str]) -> None:
+def test_trusts_no_copy_without_knowing_the_role(deployed: Deployed, doctor: Examiner) -> None:
+    """Whether the function's role sent it cannot be known without reading the role."""
+    doctor.deny("iam:GetRole")
+    deployed.send_copy(str(uuid4()), 300_000)
+    (found,) = doctor.problems()
+    assert (found.severity, found.kind.id) == ("unknown", "copies-not-trusted")
+    assert (found.action, doctor.commands(found)) == ("iam:GetRole", [])
+
+
+def test_asks_for_no_more_than_documented(deployed: Deployed, doctor: Examiner) -> None:
     """Every call of a whole run is in the policy that docs/doctor.md gives."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
     deployed.send_record(deployed.queue, "6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
-    called.clear()
-    deployed.doctor()
+    doctor.findings()
     (policy,) = re.findall(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL)
     (statement,) = json.loads(policy)["Statement"]
-    assert called.keys() - set(statement["Action"]) == set()
+    assert doctor.called.keys() - set(statement["Action"]) == set()

@@ -1,0 +1,93 @@
+"""A handler: what Lambda invokes, and whose failed events go to the channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from .answer import Attributes, Unknown, name_of
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What a role may do, or lacks.
+
+    Attributes:
+        action: Such as `sns:Publish`.
+        resource: The ARN of the topic, queue or key.
+        serves: What it is for: sending to the topic, or to the copy queue.
+        explicit: Of what a role lacks: whether a policy denies it, whatever another one allows.
+    """
+
+    action: str
+    resource: str
+    serves: Literal["topic", "copy queue"]
+    explicit: bool = False
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A function, version or alias whose failed events go to the channel.
+
+    Attributes:
+        function: Its function's name or ARN.
+        qualifier: The alias or version; None for none.
+        config: As `GetFunctionEventInvokeConfig` returns it; None if there is none.
+        settings: As `GetFunctionConfiguration` returns them; None if the function does not exist.
+        destination_exists: Whether its failure destination exists; None if that is not the
+            channel's topic.
+        needed: What its role needs.
+        denied: Those of them that its role lacks.
+        declares_copies: Whether the template gives the function the channel's copy queue.
+        delivery_failures: When Lambda could not send to the destination, in periods of 5 minutes.
+        role_id: The unique id of its role, such as `AROAEXAMPLEID`, with which SQS names the
+            role's sessions as senders; None if the role does not exist.
+    """
+
+    function: str
+    qualifier: str | None
+    config: Attributes | Unknown | None
+    settings: Attributes | Unknown | None
+    destination_exists: bool | Unknown | None = None
+    needed: Sequence[Permission] = ()
+    denied: Sequence[Permission] | Unknown = ()
+    declares_copies: bool = False
+    delivery_failures: Sequence[datetime] | Unknown = ()
+    role_id: str | Unknown | None = None
+
+    @property
+    def function_name(self) -> str:
+        """Its function's name."""
+        return name_of(self.function)
+
+    @property
+    def name(self) -> str:
+        """Name and qualifier of what is invoked."""
+        return f"{self.function_name}:{self.qualifier}" if self.qualifier else self.function_name
+
+    @property
+    def role(self) -> str | None:
+        """The name of its role; None if that is not known."""
+        known = self.settings if isinstance(self.settings, Mapping) else {}
+        return str(known.get("Role", "")).rpartition("/")[2] or None
+
+    @property
+    def destination(self) -> str | None:
+        """Where its failed events go."""
+        return failure_destination(self.config)
+
+    @property
+    def dead_letter_target(self) -> str | None:
+        """The ARN of the function's own dead-letter queue; None if it has none."""
+        known = self.settings if isinstance(self.settings, Mapping) else {}
+        target: str | None = (known.get("DeadLetterConfig") or {}).get("TargetArn")
+        return target or None
+
+
+def failure_destination(config: Attributes | Unknown | None) -> str | None:
+    """Return where the failed events of an asynchronous configuration go; None if nowhere."""
+    known = config if isinstance(config, Mapping) else {}
+    on_failure = (known.get("DestinationConfig") or {}).get("OnFailure") or {}
+    return on_failure.get("Destination") or None

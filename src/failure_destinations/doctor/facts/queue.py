@@ -1,0 +1,71 @@
+"""A queue of a channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .answer import Attributes, Readable, Unknown, name_of
+from .key import Key
+
+QueueNoun = Literal["queue", "dead-letter queue", "copy queue", "parked queue"]
+
+
+@dataclass(frozen=True)
+class Queue(Readable):
+    """A queue of a channel.
+
+    Attributes:
+        noun: What it is for.
+        url: Its URL.
+        attributes: As `GetQueueAttributes` returns them.
+        key: The KMS key that encrypts it; None if there is none.
+        oldest_seconds: The newest `ApproximateAgeOfOldestMessage` of CloudWatch, in seconds; None
+            if it has none of the last hour.
+        seen_seconds: The age in seconds of the oldest message that was received from it.
+        declared: The attributes that the template gives it, as far as they are known: as
+            `CreateQueue` takes them.
+    """
+
+    noun: QueueNoun
+    url: str
+    attributes: Attributes | Unknown | None
+    key: Key | Unknown | None = None
+    oldest_seconds: float | Unknown | None = None
+    seen_seconds: float | None = None
+    declared: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return name_of(self.url)
+
+    @property
+    def arn(self) -> str | None:
+        """Its ARN; None if it does not exist or could not be read."""
+        return self.known.get("QueueArn")
+
+    @property
+    def policy(self) -> Attributes:
+        """Its policy; empty if it has none."""
+        policy: Attributes = json.loads(self.known.get("Policy") or "{}")
+        return policy
+
+    @property
+    def waiting(self) -> int:
+        """About how many messages are in it, also those that are hidden now."""
+        names = ("", "NotVisible", "Delayed")
+        return sum(int(self.known.get(f"ApproximateNumberOfMessages{name}", 0)) for name in names)
+
+    @property
+    def retention(self) -> int:
+        """How long it keeps a message, in seconds."""
+        return int(self.known.get("MessageRetentionPeriod", 345_600))
+
+    @property
+    def declared_retention(self) -> int | None:
+        """How long the template has it keep a message, in seconds; None if that is not known."""
+        seconds = self.declared.get("MessageRetentionPeriod")
+        return None if seconds is None else int(seconds)

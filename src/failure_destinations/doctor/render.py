@@ -1,0 +1,70 @@
+"""Renders a finding: its sentence and its fix, the same in text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .commands import in_shell, words
+from .findings import Finding
+from .sentences import ADVICE, NOT_JUDGED, SENTENCES
+
+
+def sentence(finding: Finding) -> str:
+    """Return what was found, in one line; it may hold text from outside."""
+    if finding.unknown is not None:
+        error = finding.unknown.error
+        return f"could not be read: {error or f'{finding.unknown.action} is not permitted'}"
+    if finding.severity == "unknown":
+        return NOT_JUDGED[finding.kind.id](finding)
+    return SENTENCES[finding.kind.id](finding)
+
+
+def advice(finding: Finding) -> str | None:
+    """Return what to do where no command does it; None if there is nothing to do."""
+    if finding.fix or finding.unknown is not None or finding.severity in ("ok", "unknown"):
+        return None
+    say = ADVICE.get(finding.kind.id)
+    return None if say is None else say(finding)
+
+
+def commands(finding: Finding, place: Sequence[str]) -> list[list[str]]:
+    """Return the commands of a finding's fix, as argument lists, in the order to run them in.
+
+    Args:
+        finding: The finding.
+        place: The options that name profile and Region, for the AWS CLI and this program alike.
+    """
+    return [words(step, place) for step in finding.fix]
+
+
+def fix(finding: Finding, place: Sequence[str]) -> str | None:
+    """Return what fixes it in one line: commands, else advice; None if there is nothing to do.
+
+    Args:
+        finding: The finding.
+        place: As for `commands`.
+    """
+    written = [in_shell(command) for command in commands(finding, place)]
+    return " && ".join(written) or advice(finding)
+
+
+def to_json(channel: str, finding: Finding, place: Sequence[str]) -> dict[str, Any]:
+    """Return a finding as JSON holds it.
+
+    Args:
+        channel: The channel's construct path.
+        finding: The finding.
+        place: As for `commands`.
+    """
+    return {
+        "channel": channel,
+        "severity": finding.severity,
+        "kind": finding.kind.id,
+        "resource": finding.subject.name,
+        "text": sentence(finding),
+        "fix": fix(finding, place),
+        "commands": commands(finding, place),
+        "action": finding.action,
+        "help": finding.kind.page,
+    }
