@@ -195,7 +195,7 @@ def test_handler_sees_lambdas_variables_and_its_own(
     assert {
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_REGION": "eu-west-1",
-        "HOME": "/tmp",
+        "HOME": os.environ.get("TMPDIR", "/tmp"),
         "LAMBDA_TASK_ROOT": str(tmp_path),
         "LANG": "C",
         "TZ": ":UTC",

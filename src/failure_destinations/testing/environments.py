@@ -1,4 +1,4 @@
-"""The virtual environments of the engines, one each, made on first use and kept.
+"""The virtual environments of the engines: one each, created on first use and kept.
 
 The engines pin versions of botocore that exclude each other, and the user's program has its own.
 """
@@ -25,9 +25,9 @@ from .errors import LocalCloudError, last_lines
 from .processes import run
 
 Progress = Callable[[str], None]
-"""Gets a line on each thing that takes longer than two seconds, and how long it took."""
+"""Gets a line about everything that takes longer than two seconds, and how long it took."""
 
-# These would make uv or an engine's Python work in another place, or with other versions.
+# These would make uv work in another place, with other versions or with another interpreter.
 _MISLEADING = {
     "CONDA_PREFIX", "UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_PREFIX", "UV_PYTHON",
     "UV_REQUIRE_HASHES", "UV_SYSTEM_PYTHON", "UV_TARGET", "VIRTUAL_ENV",
@@ -35,10 +35,10 @@ _MISLEADING = {
 
 
 class Program(Protocol):
-    """What is installed into an environment of its own: an engine, for example.
+    """A program that is installed into an environment of its own, such as an engine.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         version: The version that runs.
         pythons: The versions of Python that run it, the best one first.
         install_hint: What its installation costs, for the progress line.
@@ -51,7 +51,7 @@ class Program(Protocol):
 
     @property
     def requirements(self) -> Path:
-        """The file that pins every package of its environment."""
+        """The file that pins every package of its environment, with hashes."""
 
 
 class NoPythonError(LocalCloudError):
@@ -59,9 +59,9 @@ class NoPythonError(LocalCloudError):
 
 
 def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Returns environment variables without those that would lead Python or uv elsewhere.
+    """Return environment variables without those that would lead Python or uv elsewhere.
 
-    Settings on where packages come from stay.
+    Settings that say where packages come from stay.
 
     Args:
         environment: The variables to start from.
@@ -74,11 +74,11 @@ def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
 
 
 def python_for(engine: Program, progress: Progress) -> Path:
-    """Makes sure of the engine's environment and returns its interpreter.
+    """Return the interpreter of an engine's environment, which is created if there is none.
 
     Args:
-        engine: Whose environment.
-        progress: Told about an installation.
+        engine: The engine.
+        progress: Gets lines about an installation.
 
     Raises:
         NoPythonError: No Python runs the engine and none can be downloaded.
@@ -92,7 +92,7 @@ def python_for(engine: Program, progress: Progress) -> Path:
     def build(directory: Path) -> None:
         python = directory / "bin" / "python"
         _uv("venv", "--quiet", "--clear", "--no-project", "--python", base, str(directory))
-        _uv("pip", "install", "--quiet", "--no-deps", "--python", str(python),
+        _uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", str(python),
             "--requirements", str(engine.requirements))  # fmt: skip
 
     what = f"{engine.name} {engine.version} ({engine.install_hint})"
@@ -107,17 +107,17 @@ def cached(
     build: Callable[[Path], None],
     progress: Progress,
 ) -> Path:
-    """Returns a directory of the cache, built first if it is not there.
+    """Return a directory of the cache, which is built first if it does not exist.
 
-    It is built beside its place and renamed at the end, so that a half-built one is never used,
-    and under a lock, so that two processes do not build it at once.
+    It is built under a temporary name and renamed at the end, so that a half-built one is never
+    used, and under a lock, so that two processes do not build it at once.
 
     Args:
-        directory: Its place.
-        witness: A file inside that must be there; a link in it must lead somewhere.
+        directory: The directory.
+        witness: A file that a finished one contains; a broken link does not count.
         what: What is installed there, for the progress line.
         build: Fills an empty directory.
-        progress: Told about the start and the end.
+        progress: Gets a line at the start and at the end.
 
     Raises:
         LocalCloudError: The cache cannot be written, or the build failed.
@@ -161,7 +161,7 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
 
 
 def _find_python(engine: Program, progress: Progress) -> tuple[str, str]:
-    """Returns the version and the path of a Python that runs the engine."""
+    """Return the version and the path of a Python that runs the engine."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     if own in engine.pythons:
         return own, sys.executable
@@ -197,6 +197,6 @@ def _uv(*arguments: str) -> str:
 
 
 def _pyenv_pythons() -> list[str]:
-    """Returns the directories of pyenv's Pythons, which are on PATH as shims at best."""
+    """Return the directories of pyenv's Pythons, which are on PATH as shims at best."""
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     return sorted(str(path) for path in root.glob("versions/*/bin"))
