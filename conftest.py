@@ -1,4 +1,4 @@
-"""What every test and every example in the docs needs: Node, engines, and documents as tests."""
+"""What all tests and the examples in the docs share: Node, engines, and documents as tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,10 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from sybil.parsers.rest import DocTestParser
 from xdist.scheduler import LoadFileScheduling
 
+from failure_destinations.cache import cache_directory
 from failure_destinations.testing import LocalCloud
+from failure_destinations.testing.engines import ENGINES
+from failure_destinations.testing.environments import python_for
 from failure_destinations.testing.node import find_node
 
 # Both must be set before aws_cdk is imported. An unactivated environment's node is not on PATH,
@@ -28,40 +32,67 @@ if sys.platform != "win32":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+SECRET = "a secret of the person who runs the tests"  # noqa: S105
+
+
 @pytest.fixture(scope="session")
-def localemu() -> Iterator[LocalCloud]:
+def secret() -> str:
+    """What no Lambda function of an engine may see of the person who started it."""
+    return SECRET
+
+
+@pytest.fixture(scope="session")
+def localemu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """The faithful engine, shared by the whole session."""
-    with LocalCloud(engine="localemu") as cloud:
-        yield cloud
+    yield from start_beside_secrets("localemu", tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
-def ministack() -> Iterator[LocalCloud]:
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """The quick engine, shared by the whole session."""
-    with LocalCloud(engine="ministack") as cloud:
+    yield from start_beside_secrets("ministack", tmp_path_factory.mktemp("home"))
+
+
+def start_beside_secrets(engine: str, home: Path) -> Iterator[LocalCloud]:
+    """Start an engine from an environment and a home directory with credentials in them.
+
+    tests/hostile/test_engines.py looks whether they reach Lambda functions.
+    """
+    # It is built first, because uv looks for Pythons below the home directory.
+    python_for(ENGINES[engine], print)
+    (home / ".aws").mkdir()
+    (home / ".aws" / "credentials").write_text(f"[default]\naws_secret_access_key = {SECRET}\n")
+    cloud = LocalCloud(engine=engine)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAILURE_DESTINATIONS_CACHE", str(cache_directory()))
+        patch.setenv("HOME", str(home))
+        for name in ("DEPLOY_TOKEN", "AWS_SECRET_ACCESS_KEY", "PYTHONSECRET", "NODE_AUTH_TOKEN"):
+            patch.setenv(name, SECRET)
+        cloud.start()
+    with cloud:
         yield cloud
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what needs the faithful engine: it takes longest."""
+    """Run the tests that need the faithful engine first: they take longest."""
     items.sort(key=lambda item: scope_of(item.nodeid) != "localemu")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Leave what needs the faithful engine to one process, and of the rest each file."""
+    """Give all tests that need the faithful engine to one process, and other tests by file."""
     config.option.loadscopereorder = False
     return Scheduling(config, log)
 
 
 class Scheduling(LoadFileScheduling):
-    """Hands out what belongs together."""
+    """Keeps tests together that share something."""
 
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid)
 
 
 def scope_of(nodeid: str) -> str:
-    """Return what a test shares with others that run in the same process."""
+    """Return the group of tests that run in the same process as this one."""
     if nodeid.startswith("tests/integration/") or "[localemu" in nodeid:
         return "localemu"
     return nodeid.partition("::")[0]

@@ -54,6 +54,9 @@ class Program(Protocol):
         """The file that pins every package of its environment, with hashes."""
 
 
+_PYTHON = "bin/python"
+
+
 class NoPythonError(LocalCloudError):
     """No Python on this machine runs the engine."""
 
@@ -84,20 +87,33 @@ def python_for(engine: Program, progress: Progress) -> Path:
         NoPythonError: No Python runs the engine and none can be downloaded.
         LocalCloudError: The installation failed.
     """
+    for version in _versions(engine):
+        # Quicker than to look for that Python again.
+        python = _environment(engine, version) / _PYTHON
+        if python.exists():
+            return python
     version, base = _find_python(engine, progress)
-    pins = engine.requirements.read_bytes()
-    digest = hashlib.sha256(pins).hexdigest()[:10]
-    name = f"{engine.name}-{engine.version}-py{version}-{digest}"
 
     def build(directory: Path) -> None:
-        python = directory / "bin" / "python"
+        python = directory / _PYTHON
         _uv("venv", "--quiet", "--clear", "--no-project", "--python", base, str(directory))
         _uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", str(python),
             "--requirements", str(engine.requirements))  # fmt: skip
 
     what = f"{engine.name} {engine.version} ({engine.install_hint})"
-    directory = cached(cache_directory() / "engines" / name, "bin/python", what, build, progress)
-    return directory / "bin" / "python"
+    return cached(_environment(engine, version), _PYTHON, what, build, progress) / _PYTHON
+
+
+def _versions(engine: Program) -> list[str]:
+    """Return the versions of Python that run the engine: this Python's, then the best ones."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return sorted(engine.pythons, key=lambda version: version != own)
+
+
+def _environment(engine: Program, version: str) -> Path:
+    digest = hashlib.sha256(engine.requirements.read_bytes()).hexdigest()[:10]
+    name = f"{engine.name}-{engine.version}-py{version}-{digest}"
+    return cache_directory() / "engines" / name
 
 
 def cached(
@@ -163,10 +179,10 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
 def _find_python(engine: Program, progress: Progress) -> tuple[str, str]:
     """Return the version and the path of a Python that runs the engine."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if own in engine.pythons:
-        return own, sys.executable
     find = ("python", "find", "--no-project", "--no-python-downloads", "--system")
-    for version in engine.pythons:
+    for version in _versions(engine):
+        if version == own:
+            return own, sys.executable
         with suppress(LocalCloudError):
             return version, _uv(*find, version)
     wanted = engine.pythons[0]
