@@ -147,22 +147,7 @@ def test_handlers_see_nothing_of_the_user(cloud: LocalCloud, runtime: str, secre
     assert [name for name, value in seen["variables"].items() if secret in value] == []
 
 
-PIECES = [
-    "localhost",
-    "127.0.0.1",
-    "[::1]",
-    ".",
-    "@",
-    "/",
-    ":",
-    ":80",
-    "a",
-    "%",
-    "#",
-    "?",
-    "\\",
-    " ",
-]
+PIECES = ["localhost", "127.0.0.1", "[::1]", ".", "@", ":", ":80", "a", "%", " ", "\\", "\t"]
 
 
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=6), port=st.sampled_from(["", ":80"]))
