@@ -92,10 +92,15 @@ class Scheduling(LoadFileScheduling):
 
 
 def scope_of(nodeid: str) -> str:
-    """Return the group of tests that run in the same process as this one."""
-    if nodeid.startswith("tests/integration/") or "[localemu" in nodeid:
-        return "localemu"
-    return nodeid.partition("::")[0]
+    """Return the group of tests that run in the same process as this one.
+
+    All that need localemu are one group, because it takes seconds to start: the files and
+    parameters named after it, and tests/integration but for what is named after ministack.
+    """
+    file = nodeid.partition("::")[0]
+    if "ministack" in file:
+        return file
+    return "localemu" if file.startswith("tests/integration/") or "localemu" in nodeid else file
 
 
 _markdown = Sybil(

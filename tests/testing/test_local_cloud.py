@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,15 +57,6 @@ def test_runs_count_the_first_try_and_each_retry(deployed: Deployed) -> None:
     runs = cloud.runs(outputs["FunctionName"], count=before + 2)
     assert before + 2 == sum(runs.values())
     assert "got {'order': 2}" in cloud.logs(outputs["FunctionName"])
-
-
-def test_runs_of_one_event_share_the_returned_request_id(
-    localemu: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
-) -> None:
-    """On the faithful engine the retries run under the id that invoke returned."""
-    name = create_function(localemu, "same-id", "def handler(event, context): raise RuntimeError")
-    request_id = localemu.invoke(name)
-    assert {request_id: 3} == localemu.runs(name, count=3)
 
 
 def test_payload_may_be_text_bytes_or_json(
@@ -139,41 +129,6 @@ def test_mail_has_address_subject_and_body(ministack: LocalCloud) -> None:
     sns.publish(TopicArn=topic, Subject="Today", Message="Rain")
     expected = [Mail(to="reader@example.com", subject="Today", body="Rain")]
     assert expected == ministack.mails("reader@example.com")
-
-
-def test_sns_delivers_only_where_the_queues_policy_lets_it(localemu: LocalCloud) -> None:
-    """What the policy does not allow goes to the subscription's dead-letter queue."""
-    sqs_client, sns = localemu.client("sqs"), localemu.client("sns")
-    topic = sns.create_topic(Name="guarded")["TopicArn"]
-    urls, arns = {}, {}
-    for name in ("open", "closed", "dead"):
-        urls[name] = sqs_client.create_queue(QueueName=name)["QueueUrl"]
-        arns[name] = f"arn:aws:sqs:{localemu.region}:{localemu.account}:{name}"
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arns[name],
-            "Condition": {
-                "ArnEquals": {"aws:SourceArn": topic if name != "closed" else f"{topic}-2"}
-            },
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        sqs_client.set_queue_attributes(QueueUrl=urls[name], Attributes={"Policy": policy})
-    for name in ("open", "closed"):
-        sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=arns[name],
-            Attributes={
-                "RawMessageDelivery": "true",
-                "RedrivePolicy": json.dumps({"deadLetterTargetArn": arns["dead"]}),
-            },
-        )
-    sns.publish(TopicArn=topic, Message="news")
-    assert [m.body for m in localemu.messages(urls["dead"])] == ["news"]
-    assert [m.body for m in localemu.messages(urls["open"])] == ["news"]
-    assert localemu.messages(urls["closed"], count=0) == []
 
 
 def test_physical_ids_are_found_by_path_or_logical_id(deployed: Deployed) -> None:
