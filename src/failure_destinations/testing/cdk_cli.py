@@ -27,6 +27,7 @@ VERSION = "2.1148.1"
 """The CLI that is installed if the app has none. npm's newest, 3.0.0, is another program."""
 
 _PACKAGE = Path(__file__).with_name("npm")
+_QUICK_POLLS = _PACKAGE / "quick_polls.cjs"
 _EVENT = re.compile(
     r"^(?P<stack>\S+) \|[^|]*\|[^|]*\| (?P<status>\w+) +\| (?P<type>[\w:]+) +\| (?P<resource>.*)$"
 )
@@ -145,6 +146,8 @@ class CdkCli:
         self._progress(f"cdk {verb} {what}")
         command: list[str | Path] = [
             node,
+            "--require",
+            _QUICK_POLLS,
             program,
             verb,
             *arguments,
