@@ -1,4 +1,4 @@
-"""Apps, stacks and functions to define things with."""
+"""Apps, stacks and functions that most tests start from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 
 
 def define_handler(scope: cdk.Stack, id: str = "Handler", **properties: object) -> lambda_.Function:
-    """Define a function as people have them."""
+    """Define a function that fails."""
     return lambda_.Function(
         scope,
         id,

@@ -107,7 +107,7 @@ def operations(session: boto3.Session) -> Iterable[tuple[str, str]]:
 def test_audits_from_the_command(
     localemu: LocalCloud, template: dict[str, Any], tmp_path: Path
 ) -> None:
-    """It ends with 1 where something is lost, and with 0 once that is accepted."""
+    """It exits with 1 if something is lost, and with 0 once that is accepted."""
     command = [sys.executable, "-m", "failure_destinations", "audit"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = {**kept, **localemu.environment, "FAILURE_DESTINATIONS_CACHE": str(tmp_path)}
