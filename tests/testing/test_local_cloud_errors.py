@@ -7,23 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aws_cdk as cdk
 import pytest
 
 from failure_destinations.testing import LocalCloud, LocalCloudError
 from failure_destinations.testing.node import find_node
-
-FAILING = """\
-import aws_cdk as cdk
-
-app = cdk.App()
-cdk.CfnResource(
-    cdk.Stack(app, "Broken"),
-    "Config",
-    type="AWS::Lambda::EventInvokeConfig",
-    properties={"FunctionName": "nobody", "Qualifier": "$LATEST", "MaximumRetryAttempts": 1},
-)
-app.synth()
-"""
 
 
 def test_rejects_unknown_engine() -> None:
@@ -92,8 +80,13 @@ def test_rejects_failing_resource_by_name_and_reason(
 ) -> None:
     """The first line names the resource, its type, its stack and the engine's reason."""
     cloud: LocalCloud = request.getfixturevalue(engine)
-    app = tmp_path / "app.py"
-    app.write_text(FAILING)
+    app = cdk.App(outdir=str(tmp_path))
+    cdk.CfnResource(
+        cdk.Stack(app, "Broken"),
+        "Config",
+        type="AWS::Lambda::EventInvokeConfig",
+        properties={"FunctionName": "nobody", "Qualifier": "$LATEST", "MaximumRetryAttempts": 1},
+    )
     with pytest.raises(LocalCloudError) as raised:
         cloud.deploy(app)
     first_line = str(raised.value).splitlines()[0]

@@ -10,9 +10,13 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
 
 _POLL_SECONDS = 0.2
 _START_LINE = re.compile(r"^START RequestId: (\S+)", re.MULTILINE)
@@ -124,7 +128,7 @@ def missing(what: str, expected: int, found: Sequence[object], timeout: float) -
     )
 
 
-def log_groups(lambda_client: Any, function_name: str) -> list[str]:
+def log_groups(lambda_client: LambdaClient, function_name: str) -> list[str]:
     """Return the log groups that a function may write to: its own and the default one.
 
     localemu writes to the default one, whatever the function's configuration says.
@@ -134,12 +138,12 @@ def log_groups(lambda_client: Any, function_name: str) -> list[str]:
         function_name: The function's name or ARN.
     """
     configuration = lambda_client.get_function_configuration(FunctionName=function_name)
-    logging: Mapping[str, str] = configuration.get("LoggingConfig", {})
     default = f"/aws/lambda/{configuration['FunctionName']}"
-    return list(dict.fromkeys([logging.get("LogGroup") or default, default]))
+    own = configuration.get("LoggingConfig", {}).get("LogGroup") or default
+    return list(dict.fromkeys([own, default]))
 
 
-def log_text(logs_client: Any, group: str) -> str:
+def log_text(logs_client: CloudWatchLogsClient, group: str) -> str:
     """Return the text of a log group, oldest line first, or an empty text if it does not exist.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from failure_destinations.deployed.construct_path import construct_path
 
@@ -13,6 +13,9 @@ from .engines import Engine
 from .errors import LocalCloudError
 from .observations import Mail, Message
 from .running_engine import RunningEngine
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
 
 
 class Observer(ABC):
@@ -41,7 +44,7 @@ class Observer(ABC):
         Raises:
             LocalCloudError: There is no such stack.
         """
-        client = self.client("cloudformation")
+        client: CloudFormationClient = self.client("cloudformation")
         try:
             pages = list(client.get_paginator("list_stack_resources").paginate(StackName=stack))
         except client.exceptions.ClientError as error:
@@ -70,7 +73,8 @@ class Observer(ABC):
         ids = self.resources(stack)
         if path in ids:
             return ids[path]
-        template = self.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
+        client: CloudFormationClient = self.client("cloudformation")
+        template: Any = client.get_template(StackName=stack)["TemplateBody"]
         if isinstance(template, str):
             template = json.loads(template)
         paths = {
@@ -182,6 +186,6 @@ class Observer(ABC):
         return "".join(observations.log_text(self.client("logs"), group) for group in groups)
 
 
-def _deployed(client: Any) -> list[str]:
+def _deployed(client: CloudFormationClient) -> list[str]:
     pages = client.get_paginator("describe_stacks").paginate()
     return sorted(stack["StackName"] for page in pages for stack in page["Stacks"])
