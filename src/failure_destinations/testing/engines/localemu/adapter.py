@@ -18,7 +18,7 @@ class LocalEmu(Engine):
     pythons = ("3.12", "3.13")
     install_hint = "400 MB, about 10 seconds with a fast connection"
     health = "/_localemu/health"
-    start_seconds = 60.0
+    start_seconds = 180.0
     differences = (
         "Lambda waits 1 second before the first retry and 2 before the second, not minutes.",
         (

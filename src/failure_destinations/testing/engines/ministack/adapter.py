@@ -20,7 +20,7 @@ class MiniStack(Engine):
     pythons = ("3.12", "3.13", "3.11", "3.10", "3.14")
     install_hint = "60 MB, about 3 seconds with a fast connection"
     health = "/_ministack/ready"
-    start_seconds = 30.0
+    start_seconds = 60.0
     differences = (
         "Lambda waits 1 second before the first retry and 2 before the second, not minutes.",
         "Each retry runs under a request id of its own, and none is the id that invoke returns.",
