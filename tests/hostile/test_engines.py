@@ -95,7 +95,7 @@ def post(cloud: LocalCloud, path: str, headers: dict[str, str], body: bytes) -> 
     ids=lambda headers: ",".join(f"{name}={value}" for name, value in headers.items()),
 )
 def test_web_pages_cannot_create_a_function(cloud: LocalCloud, headers: dict[str, str]) -> None:
-    """A page from elsewhere gets 403, and there is no function afterwards."""
+    """A page from elsewhere gets 403, and does not create the function."""
     code = b64encode(archive("python3.12")).decode()
     body = json.dumps(definition(cloud, "planted", "python3.12", code)).encode()
     status, _answer = post(cloud, "/2015-03-31/functions", headers, body)

@@ -1,4 +1,4 @@
-"""An audit of a deployed stack says what the check said of its template."""
+"""An audit of a deployed stack reports what the check reports of its template."""
 
 from __future__ import annotations
 

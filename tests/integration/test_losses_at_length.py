@@ -281,7 +281,7 @@ def test_keeps_an_event_whose_topic_is_gone(losses: Deployed) -> None:
 
 @pytest.mark.usefixtures("function_gone")
 def test_keeps_what_a_schedule_cannot_start(losses: Deployed) -> None:
-    """The payload is in the dead-letter queue with the reason; without that queue it is gone."""
+    """The payload is in the dead-letter queue with the reason; without that queue it is lost."""
     message = dead_letter(losses, "daily")
     assert message.json() == {"report": "daily"}
     assert "Function not found" in message.message_attributes["ERROR_MESSAGE"]

@@ -81,7 +81,7 @@ class CdkCli:
     """The CDK CLI for one engine.
 
     Args:
-        environment: The `AWS_*` variables that lead to the engine.
+        environment: The `AWS_*` variables with which the CLI uses the engine.
         scratch: A directory for its output and its own cache.
         progress: Gets a line about each resource.
         program: The CLI's script. Default: found, or installed in the cache.

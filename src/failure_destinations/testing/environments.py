@@ -62,7 +62,7 @@ class NoPythonError(LocalCloudError):
 
 
 def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return environment variables without those that would lead Python or uv elsewhere.
+    """Return environment variables without those that make Python or uv use other places.
 
     Settings that say where packages come from stay.
 
@@ -208,7 +208,7 @@ def _uv(*arguments: str) -> str:
             f"`uv {' '.join(arguments[:2])}` failed; check that this machine reaches its package "
             f"index{last_lines(output)}"
         )
-    # uv warns before it answers, for example about each shim of pyenv that leads nowhere.
+    # uv warns before it answers, for example about each broken shim of pyenv.
     return output.strip().rpartition("\n")[2]
 
 

@@ -69,7 +69,7 @@ class LocalCloud(Observer):
         region: The Region it plays.
 
     Raises:
-        LocalCloudError: There is no engine of that name.
+        LocalCloudError: No engine has that name.
         ImportError: The extra `testing` is not installed.
 
     Example:
@@ -188,7 +188,7 @@ class LocalCloud(Observer):
             service: The service's name in boto3, such as `"sqs"`.
         """
         if service not in self._clients:
-            # The user's own profile and configuration must not lead elsewhere, or fail.
+            # The user's own profile and configuration must be neither used nor parsed.
             core = botocore.session.Session(
                 session_vars={
                     "profile": (None, None, None, None),

@@ -62,7 +62,7 @@ def npm_command(node: Path) -> list[str | Path]:
         node: The program `node`.
 
     Raises:
-        LocalCloudError: There is no npm.
+        LocalCloudError: npm is not installed.
     """
     script = node.resolve().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     if script.is_file():

@@ -42,7 +42,7 @@ class Observer(ABC):
             stack: The stack's name; `"Stage-Stack"` for a stack in a stage.
 
         Raises:
-            LocalCloudError: There is no such stack.
+            LocalCloudError: The stack does not exist.
         """
         client: CloudFormationClient = self.client("cloudformation")
         try:
@@ -68,7 +68,7 @@ class Observer(ABC):
             path: The construct's path below the stack, such as `"Orders/Queue"`, or a logical id.
 
         Raises:
-            LocalCloudError: There is no such stack, or it has no such resource.
+            LocalCloudError: The stack or the resource does not exist.
         """
         ids = self.resources(stack)
         if path in ids:

@@ -4,7 +4,7 @@ Run by file path, with nothing but the standard library::
 
     python -I -S supervisor.py OWNER_PID GRACE_SECONDS DIRECTORY COMMAND [ARGUMENT ...]
 
-The command is ended when standard input reaches its end, when the owner is no longer the parent
+The command is ended when standard input reaches its end, when the owner is not the parent any more
 (both happen when the owner is killed with SIGKILL), and on SIGTERM, SIGINT or SIGHUP. It gets
 SIGTERM and GRACE_SECONDS to end by itself; then it and all its descendants are killed. When none of
 them is left, DIRECTORY is removed, unless it is an empty text.

@@ -1,9 +1,9 @@
 """The rule that an engine answers only programs on its own machine.
 
-An engine takes any credentials, and runs whatever code it is given as a Lambda function. A page in
-the browser of the person who runs it could post to 127.0.0.1, or have a name of its own lead there
-(DNS rebinding), and so run programs on the machine. Browsers say where a request comes from, in
-headers that no page can change.
+An engine accepts any credentials, and runs any code that it is given as a Lambda function. A web page
+in the user's browser could post to 127.0.0.1, or resolve a name of its own to that address (DNS
+rebinding), and so run programs on the machine. But browsers say where a request comes from, in
+headers that a page cannot change.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class HandlerProcess:
     """A runtime's process in a process group of its own.
 
     The process does not outlive the engine: on Linux the kernel kills it with the engine,
-    elsewhere the runtime exits when its Runtime API is gone.
+    elsewhere the runtime exits when its Runtime API is closed.
 
     Args:
         command: The runtime's program, by its absolute path, and its arguments.

@@ -18,7 +18,7 @@ that happens: **the parent must give it a pipe as standard input and keep the ot
 neither writing to it nor passing it on to other children (``subprocess.Popen(...,
 stdin=subprocess.PIPE)`` does all that). The program ends when that pipe is closed, and ignores any
 other kind of standard input. On Linux the kernel kills the handlers together with this program;
-elsewhere they exit as soon as they find their Runtime API gone.
+elsewhere they exit as soon as they find their Runtime API closed.
 """
 
 # localemu is installed where this runs, not where it is checked, and reads its settings when it
@@ -66,7 +66,7 @@ def main() -> None:
     runtime = current.initialize_runtime()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        # localemu may wait 10 seconds for its threads; there is no state to save.
+        # localemu may wait 10 seconds for its threads, and has nothing to save.
         deadline = threading.Timer(_SHUTDOWN_SECONDS, os._exit, args=(0,))
         deadline.daemon = True
         deadline.start()

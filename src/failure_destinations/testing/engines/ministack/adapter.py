@@ -86,7 +86,7 @@ class MiniStack(Engine):
         ]
 
     def mails(self, place: Place) -> list[Mail]:
-        """Return the e-mails that `main` noted."""
+        """Return the e-mails that `main` wrote to a file."""
         try:
             lines = (place.state / _MAILS).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:

@@ -29,9 +29,9 @@ _notification = ContextVar("notification", default=("", "", ""))
 
 
 class _Mailbox(logging.Handler):
-    """Notes each e-mail at the moment ministack logs that it does not send it.
+    """Writes each e-mail to a file when ministack logs that it does not send it.
 
-    At that moment SNS has already decided by the filter policy that this address gets it.
+    By then SNS has decided, by the filter policy, that the address gets it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class _Mailbox(logging.Handler):
 
 
 def main() -> None:
-    """Run ministack, with what is added here, until it is told to end."""
+    """Run ministack, with what is added here, until it gets a signal to end."""
     _keep_mails(Path(os.environ["FAILURE_DESTINATIONS_MAILS"]))
     app.app = _refuse_foreign_requests(app.app)
     sys.argv = ["ministack"]
