@@ -1,8 +1,8 @@
 """The rule that an engine answers only programs on its own machine.
 
-An engine accepts any credentials, and runs any code that it is given as a Lambda function. A web page
-in the user's browser could post to 127.0.0.1, or resolve a name of its own to that address (DNS
-rebinding), and so run programs on the machine. But browsers say where a request comes from, in
+An engine accepts any credentials, and runs any code that it is given as a Lambda function. A web
+page in the user's browser could post to 127.0.0.1, or resolve a name of its own to that address
+(DNS rebinding), and so run programs on the machine. But browsers say where a request comes from, in
 headers that a page cannot change.
 """
 
