@@ -40,7 +40,8 @@ DESTINATION = {
 def test_keeps_the_payload_to_the_last_character(payload: str) -> None:
     """Whatever JSON a handler got, in whatever shape it comes: that text is what it gets again."""
     # Making up a payload takes longer than parsing it in every shape.
-    events = {name: parse(shape(payload)) for name, shape in messages.SHAPES.items()}
+    shapes: dict[str, Any] = messages.SHAPES
+    events = {name: parse(shape(payload)) for name, shape in shapes.items()}
     kept = {name: event.payload for name, event in events.items()}
     assert kept == dict.fromkeys(messages.SHAPES, payload)
     assert {event.payload_bytes for event in events.values()} == {payload.encode()}
