@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import http.client
 import io
+import itertools
 import json
 import zipfile
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from failure_destinations.testing import LocalCloud
 from failure_destinations.testing.engines import ENGINES
@@ -150,12 +150,23 @@ def test_handlers_see_nothing_of_the_user(cloud: LocalCloud, runtime: str, secre
 PIECES = ["localhost", "127.0.0.1", "[::1]", ".", "@", ":", ":80", "a", "%", " ", "\\", "\t"]
 
 
-@given(pieces=st.lists(st.sampled_from(PIECES), max_size=6), port=st.sampled_from(["", ":80"]))
-def test_no_name_of_another_domain_passes(pieces: list[str], port: str) -> None:
+def foreign_names() -> Iterator[str]:
+    """Yield 22,621 names that end in somebody else's domain."""
+    for length in range(5):
+        for pieces in itertools.product(PIECES, repeat=length):
+            yield f"{''.join(pieces)}evil.example"
+
+
+@pytest.mark.parametrize("port", ["", ":80"])
+def test_no_name_of_another_domain_passes(port: str) -> None:
     """Whatever precedes somebody else's domain in a Host or an Origin, it is refused."""
-    name = f"{''.join(pieces)}evil.example{port}"
-    assert refusal([("Host", name)])
-    assert refusal([("Host", "localhost"), ("Origin", f"https://{name}")])
+    passed = [
+        name
+        for name in foreign_names()
+        if refusal([("Host", f"{name}{port}")]) is None
+        or refusal([("Host", "localhost"), ("Origin", f"https://{name}{port}")]) is None
+    ]
+    assert passed == []
 
 
 @pytest.mark.parametrize(
