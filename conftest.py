@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,21 @@ def start_beside_secrets(engine: str, home: Path) -> Iterator[LocalCloud]:
         yield cloud
 
 
+@pytest.fixture
+def share_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the LocalCloud() of an example be the session's: localemu takes long to start."""
+
+    @contextmanager
+    def share(**options: Any) -> Iterator[LocalCloud]:
+        if options:
+            with LocalCloud(**options) as own:
+                yield own
+        else:
+            yield request.getfixturevalue("localemu")
+
+    monkeypatch.setattr("failure_destinations.testing.LocalCloud", share, raising=False)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests that need the faithful engine first: they take longest."""
     items.sort(key=lambda item: scope_of(item.nodeid) != "localemu")
@@ -95,17 +111,26 @@ def scope_of(nodeid: str) -> str:
     """Return the group of tests that run in the same process as this one.
 
     All that need localemu are one group, because it takes seconds to start: the files and
-    parameters named after it, and tests/integration but for what is named after ministack.
+    parameters named after it, tests/integration but for what is named after ministack, and the
+    documents that start it.
     """
     file = nodeid.partition("::")[0]
     if "ministack" in file:
         return file
-    return "localemu" if file.startswith("tests/integration/") or "localemu" in nodeid else file
+    needs_localemu = "localemu" in nodeid or file.startswith(
+        ("tests/integration/", "README.md", "src/failure_destinations/testing/local_cloud.py")
+    )
+    return "localemu" if needs_localemu else file
 
 
 _markdown = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS)],
     patterns=["README.md", "docs/*.md", "docs/*/*.md"],
+    fixtures=["share_engine"],
 )
-_docstrings = Sybil(parsers=[DocTestParser()], pattern="src/failure_destinations/**/*.py")
+_docstrings = Sybil(
+    parsers=[DocTestParser()],
+    pattern="src/failure_destinations/**/*.py",
+    fixtures=["share_engine"],
+)
 pytest_collect_file = (_markdown + _docstrings).pytest()

@@ -73,10 +73,13 @@ class LocalCloud(Observer):
         ImportError: The extra `testing` is not installed.
 
     Example:
+        >>> from failure_destinations.testing import LocalCloud
         >>> with LocalCloud() as cloud:
-        ...     outputs = cloud.deploy("examples/article")
-        ...     cloud.invoke(outputs["Article"]["FunctionName"], {"order": 1})
-        ...     print(cloud.messages(outputs["Article"]["QueueUrl"])[0].json())
+        ...     outputs = cloud.deploy("examples/article")["Article"]
+        ...     request_id = cloud.invoke(outputs["FunctionName"], {"order": 1})
+        ...     record = cloud.messages(outputs["QueueUrl"])[0].json()
+        >>> record["requestContext"]["condition"]
+        'RetriesExhausted'
     """
 
     def __init__(
