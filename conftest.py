@@ -1,4 +1,4 @@
-"""What every test and every example in the docs needs: Node, engines, and documents as tests."""
+"""What all tests and the examples in the docs share: Node, engines, and documents as tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,10 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from sybil.parsers.rest import DocTestParser
 from xdist.scheduler import LoadFileScheduling
 
+from failure_destinations.cache import cache_directory
 from failure_destinations.testing import LocalCloud
+from failure_destinations.testing.engines import ENGINES
+from failure_destinations.testing.environments import python_for
 from failure_destinations.testing.node import find_node
 
 # Both must be set before aws_cdk is imported. An unactivated environment's node is not on PATH,
@@ -28,48 +33,104 @@ if sys.platform != "win32":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+SECRET = "a secret of the person who runs the tests"  # noqa: S105
+
+
 @pytest.fixture(scope="session")
-def localemu() -> Iterator[LocalCloud]:
+def secret() -> str:
+    """What no Lambda function of an engine may see of the person who started it."""
+    return SECRET
+
+
+@pytest.fixture(scope="session")
+def localemu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """The faithful engine, shared by the whole session."""
-    with LocalCloud(engine="localemu") as cloud:
-        yield cloud
+    yield from start_beside_secrets("localemu", tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
-def ministack() -> Iterator[LocalCloud]:
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """The quick engine, shared by the whole session."""
-    with LocalCloud(engine="ministack") as cloud:
+    yield from start_beside_secrets("ministack", tmp_path_factory.mktemp("home"))
+
+
+def start_beside_secrets(engine: str, home: Path) -> Iterator[LocalCloud]:
+    """Start an engine from an environment and a home directory with credentials in them.
+
+    tests/hostile/test_engines.py looks whether they reach Lambda functions.
+    """
+    # It is built first, because uv looks for Pythons below the home directory.
+    python_for(ENGINES[engine], print)
+    (home / ".aws").mkdir()
+    (home / ".aws" / "credentials").write_text(f"[default]\naws_secret_access_key = {SECRET}\n")
+    cloud = LocalCloud(engine=engine)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAILURE_DESTINATIONS_CACHE", str(cache_directory()))
+        patch.setenv("HOME", str(home))
+        for name in ("DEPLOY_TOKEN", "AWS_SECRET_ACCESS_KEY", "PYTHONSECRET", "NODE_AUTH_TOKEN"):
+            patch.setenv(name, SECRET)
+        cloud.start()
+    with cloud:
         yield cloud
+
+
+@pytest.fixture
+def share_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the LocalCloud() of an example be the session's: localemu takes long to start."""
+
+    @contextmanager
+    def share(**options: Any) -> Iterator[LocalCloud]:
+        if options:
+            with LocalCloud(**options) as own:
+                yield own
+        else:
+            yield request.getfixturevalue("localemu")
+
+    monkeypatch.setattr("failure_destinations.testing.LocalCloud", share, raising=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what needs the faithful engine: it takes longest."""
+    """Run the tests that need the faithful engine first: they take longest."""
     items.sort(key=lambda item: scope_of(item.nodeid) != "localemu")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Leave what needs the faithful engine to one process, and of the rest each file."""
+    """Give all tests that need the faithful engine to one process, and other tests by file."""
     config.option.loadscopereorder = False
     return Scheduling(config, log)
 
 
 class Scheduling(LoadFileScheduling):
-    """Hands out what belongs together."""
+    """Keeps tests together that share something."""
 
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid)
 
 
 def scope_of(nodeid: str) -> str:
-    """Return what a test shares with others that run in the same process."""
-    if nodeid.startswith("tests/integration/") or "[localemu" in nodeid:
-        return "localemu"
-    return nodeid.partition("::")[0]
+    """Return the group of tests that run in the same process as this one.
+
+    All that need localemu are one group, because it takes seconds to start: the files and
+    parameters named after it, tests/integration but for what is named after ministack, and the
+    documents that start it.
+    """
+    file = nodeid.partition("::")[0]
+    if "ministack" in file:
+        return file
+    needs_localemu = "localemu" in nodeid or file.startswith(
+        ("tests/integration/", "README.md", "src/failure_destinations/testing/local_cloud.py")
+    )
+    return "localemu" if needs_localemu else file
 
 
 _markdown = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS)],
     patterns=["README.md", "docs/*.md", "docs/*/*.md"],
+    fixtures=["share_engine"],
 )
-_docstrings = Sybil(parsers=[DocTestParser()], pattern="src/failure_destinations/**/*.py")
+_docstrings = Sybil(
+    parsers=[DocTestParser()],
+    pattern="src/failure_destinations/**/*.py",
+    fixtures=["share_engine"],
+)
 pytest_collect_file = (_markdown + _docstrings).pytest()

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import click
 
+from failure_destinations.check import kinds as check_kinds
 from failure_destinations.cli.group import cli
+from failure_destinations.doctor import kinds as doctor_kinds
 
 DOCS = Path(__file__).parents[1] / "docs"
 NAME = "failure-destinations"
@@ -69,7 +71,9 @@ def with_table(page: str, table: str) -> str:
 
 # Each page, and what makes the new one of the old one.
 PAGES: Mapping[str, Callable[[str], str]] = {
+    "check.md": lambda page: with_table(page, check_kinds.kinds_table()),
     "cli.md": lambda _: command_reference(),
+    "doctor.md": lambda page: with_table(page, doctor_kinds.as_markdown()),
 }
 
 

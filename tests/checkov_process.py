@@ -23,7 +23,7 @@ class Checkov:
 
     @property
     def requirements(self) -> Path:
-        """The file that pins every package of its environment."""
+        """The file that pins every package of its environment, with hashes."""
         return Path(__file__).with_name("checkov.txt")
 
 

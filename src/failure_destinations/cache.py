@@ -1,4 +1,4 @@
-"""Where things are kept between runs."""
+"""The directory for what is kept between runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def cache_directory() -> Path:
-    """Returns where engines, the CDK CLI and what a stopped audit left are kept between runs.
+    """Return the directory for engines, the CDK CLI and the journals of interrupted audits.
 
-    That is `$FAILURE_DESTINATIONS_CACHE`, else `failure-destinations` in the user's cache
+    It is `$FAILURE_DESTINATIONS_CACHE`, else `failure-destinations` in the user's cache
     directory.
     """
     if own := os.environ.get("FAILURE_DESTINATIONS_CACHE"):

@@ -8,12 +8,17 @@ from collections import Counter
 from typing import Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.exceptions import ClientError
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
 PAGE = 50
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:failures"
+
+# It keeps what it has read: the descriptions of services take most of the time of a test.
+_LOADER = botocore.loaders.create_loader()
 
 
 def function_arn(name: str, region: str = REGION) -> str:
@@ -48,9 +53,14 @@ class PaperAccount:
 
     @property
     def session(self) -> boto3.Session:
-        """A session whose requests this account answers."""
+        """A session that leads here."""
+        core = botocore.session.Session()
+        core.register_component("data_loader", _LOADER)
         session = boto3.Session(
-            aws_access_key_id="paper", aws_secret_access_key="paper", region_name=REGION
+            aws_access_key_id="paper",
+            aws_secret_access_key="paper",
+            region_name=REGION,
+            botocore_session=core,
         )
         events: Any = session.events
         events.register("before-parameter-build", self._remember)

@@ -1,4 +1,4 @@
-"""A deployed stack of functions that fail, and how to find their failed events."""
+"""A deployed stack of functions that fail, and helpers to find their failed events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from failure_destinations import FailureChannel, FailureNotifiedFunction
 from failure_destinations.testing import LocalCloud, Message
 from failure_destinations.testing.observations import wait_for
 
-# Fails, or tells who runs it and waits to be killed.
+# Fails, or writes its process id to a file and waits to be killed.
 FAILING = """
 import os, pathlib, time
 
@@ -63,7 +63,7 @@ def define_app() -> cdk.App:
 
 @pytest.fixture(scope="session")
 def outputs(localemu: LocalCloud) -> dict[str, str]:
-    """Deploy the functions once, and return where they are; they end with the engine."""
+    """Deploy the functions once, and return the stack's outputs."""
     return localemu.deploy(define_app())["Failures"]
 
 
@@ -71,7 +71,7 @@ T = TypeVar("T")
 
 
 def first(wait: Callable[[int], list[T]], wanted: Callable[[T], bool]) -> T:
-    """Wait for one more until the wanted one is among them."""
+    """Wait for one more until the wanted one is among them, and return it."""
     for count in range(1, 100):
         for found in wait(count):
             if wanted(found):
@@ -80,7 +80,7 @@ def first(wait: Callable[[int], list[T]], wanted: Callable[[T], bool]) -> T:
 
 
 def failed_event(cloud: LocalCloud, queue_url: str, request_id: str) -> Any:
-    """Wait for the record of one request, among others in the queue."""
+    """Wait for the record of one request, and return it; the queue may hold others."""
     return first(
         lambda count: cloud.messages(queue_url, count=count),
         lambda message: message.json()["requestContext"]["requestId"] == request_id,
@@ -88,7 +88,7 @@ def failed_event(cloud: LocalCloud, queue_url: str, request_id: str) -> Any:
 
 
 def copied_event(cloud: LocalCloud, queue_url: str, request_id: str) -> Message:
-    """Wait for the copy of one event, among others in the queue."""
+    """Wait for the copy of one event, and return it; the queue may hold others."""
     return first(
         lambda count: cloud.messages(queue_url, count=count),
         lambda message: message.message_attributes["RequestID"] == request_id,

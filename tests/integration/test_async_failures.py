@@ -1,4 +1,4 @@
-"""What happens to failed events on an engine: tries, payloads, records, mails and replay."""
+"""Failed events on an engine: attempts, payloads, records, mails and replay."""
 
 from __future__ import annotations
 

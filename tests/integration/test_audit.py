@@ -1,4 +1,4 @@
-"""An audit of a deployed stack says what the check said of its template."""
+"""An audit of a deployed stack reports what the check reports of its template."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def operations(session: boto3.Session) -> Iterable[tuple[str, str]]:
 def test_audits_from_the_command(
     localemu: LocalCloud, template: dict[str, Any], tmp_path: Path
 ) -> None:
-    """It ends with 1 where something is lost, and with 0 once that is accepted."""
+    """It exits with 1 if something is lost, and with 0 once that is accepted."""
     command = [sys.executable, "-m", "failure_destinations", "audit"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = {**kept, **localemu.environment, "FAILURE_DESTINATIONS_CACHE": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""What breaks on the way of a failure, and where the event is afterwards."""
+"""Faults wherever a failure travels, and where the event is afterwards."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_keeps_an_event_that_sns_refuses(localemu: LocalCloud, outputs: dict[str
 def test_keeps_an_event_that_may_not_run(
     localemu: LocalCloud, outputs: dict[str, str], stopped: str
 ) -> None:
-    """With a concurrency of 0 nothing runs; record and copy are there, without a response."""
+    """With a concurrency of 0 nothing runs; there are a record, without a response, and a copy."""
     request_id = localemu.invoke(stopped, {"order": 1})
     record = failed_event(localemu, outputs["QueueUrl"], request_id)
     assert record["requestPayload"] == {"order": 1}

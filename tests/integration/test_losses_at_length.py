@@ -1,4 +1,4 @@
-"""Losses that take long to happen or leave a stack broken: each event is found, and counted."""
+"""Faults that take long or leave a stack broken: every event is found, and counted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DAILY = scheduler.ScheduleExpression.rate(cdk.Duration.days(1))
 
 
 def define_app() -> cdk.App:
-    """Define a channel for each fault that spoils one, and some again without what closes them."""
+    """Define a channel for each fault, and some again without the protection against it."""
     app = cdk.App()
     stack = cdk.Stack(app, STACK)
     crowded = FailureChannel(stack, "Crowded")
@@ -102,7 +102,7 @@ def define_function(stack: cdk.Stack, id: str) -> lambda_.Function:
 
 
 def remove(construct: Any, path: str) -> None:
-    """Remove what closes a way from the template."""
+    """Remove a protection from the template."""
     cast(cdk.CfnResource, construct.node.default_child).add_property_deletion_override(path)
 
 
@@ -113,7 +113,7 @@ class Deployed:
         self.cloud = cloud
 
     def physical_id(self, path: str) -> str:
-        """Return where a construct of the stack is."""
+        """Return the physical id of a construct of the stack."""
         return self.cloud.physical_id(STACK, path)
 
     def invoke(self, name: str, payload: Any) -> str:
@@ -121,7 +121,7 @@ class Deployed:
         return self.cloud.invoke(self.physical_id(f"{name}Function"), payload)
 
     def fire(self, name: str) -> None:
-        """Have a schedule start its function every second, which the engine knows beside AWS's."""
+        """Have a schedule start its function every second, which AWS does not offer."""
         client = self.cloud.client("scheduler")
         schedule = client.get_schedule(Name=self.physical_id(f"{name}/Schedule"))
         kept = ("Name", "GroupName", "FlexibleTimeWindow", "Target", "State")
@@ -141,7 +141,7 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def losses(localemu: LocalCloud) -> Deployed:
-    """Deploy the stack once; what cannot be mended of it stays broken."""
+    """Deploy the stack once; the tests break it for good."""
     localemu.deploy(define_app())
     return Deployed(localemu)
 
@@ -185,7 +185,7 @@ def crowd(losses: Deployed, aged: str, function_gone: None) -> dict[str, int]:
 
 
 def dead_letter(losses: Deployed, marker: str) -> Message:
-    """Wait for what nothing could start."""
+    """Wait for the event that could not start the function, and return its message."""
     url = losses.physical_id("FunctionGone/DeadLetterQueue")
     return first(
         lambda count: losses.cloud.messages(url, count=count),
@@ -193,8 +193,8 @@ def dead_letter(losses: Deployed, marker: str) -> Message:
     )
 
 
-def told(losses: Deployed, address: str, alarm: str) -> list[Any]:
-    """Wait until an alarm that went off has told somebody, and return each message."""
+def notifications(losses: Deployed, address: str, alarm: str) -> list[Any]:
+    """Wait until an alarm has notified an address, and return its messages."""
     name = losses.physical_id(alarm)
 
     def look() -> list[Any]:
@@ -225,12 +225,12 @@ def test_finds_each_of_a_thousand_failures(losses: Deployed, crowd: dict[str, in
 
 
 @pytest.mark.usefixtures("crowd")
-def test_an_alarm_tells_once_of_a_thousand_failures(losses: Deployed) -> None:
-    """The alarm on waiting events goes off, and sends one message with the command to run."""
+def test_an_alarm_notifies_once_about_a_thousand_failures(losses: Deployed) -> None:
+    """The alarm about waiting events sends one message, with the command to run."""
     alarm, url = "CrowdedMonitoring/FailedEventsWaiting", losses.physical_id("Crowded/Queue")
-    told(losses, "crowded@example.com", alarm)
+    notifications(losses, "crowded@example.com", alarm)
     losses.cloud.messages(url, count=FAILURES, timeout=600)
-    (message,) = told(losses, "crowded@example.com", alarm)
+    (message,) = notifications(losses, "crowded@example.com", alarm)
     assert message["OldStateValue"] != "ALARM"
     assert f"list --region eu-west-1 --queue {url}" in message["AlarmDescription"]
 
@@ -251,7 +251,7 @@ def test_keeps_an_event_that_waited_too_long(losses: Deployed, aged: str) -> Non
 
 
 def test_keeps_an_event_whose_queue_is_gone(losses: Deployed) -> None:
-    """SNS puts the record into the dead-letter queue, and the copy is there; nowhere otherwise."""
+    """SNS moves the record to the dead-letter queue, and there is a copy; without both, nothing."""
     for name in ("QueueGoneOpen", "QueueGone"):
         losses.cloud.client("sqs").delete_queue(QueueUrl=losses.physical_id(f"{name}/Queue"))
     losses.invoke("QueueGoneOpen", {"marker": "open-queue"})
@@ -267,7 +267,7 @@ def test_keeps_an_event_whose_queue_is_gone(losses: Deployed) -> None:
 
 
 def test_keeps_an_event_whose_topic_is_gone(losses: Deployed) -> None:
-    """Lambda cannot send the record anywhere; the copy is there, and nothing without it."""
+    """Lambda cannot send the record anywhere; there is a copy, and without copies nothing."""
     for name in ("TopicGoneOpen", "TopicGone"):
         losses.cloud.client("sns").delete_topic(TopicArn=losses.physical_id(f"{name}/Topic"))
     losses.invoke("TopicGoneOpen", {"marker": "open-topic"})
@@ -281,7 +281,7 @@ def test_keeps_an_event_whose_topic_is_gone(losses: Deployed) -> None:
 
 @pytest.mark.usefixtures("function_gone")
 def test_keeps_what_a_schedule_cannot_start(losses: Deployed) -> None:
-    """The payload is in the dead-letter queue with the reason; without that queue it is gone."""
+    """The payload is in the dead-letter queue with the reason; without that queue it is lost."""
     message = dead_letter(losses, "daily")
     assert message.json() == {"report": "daily"}
     assert "Function not found" in message.message_attributes["ERROR_MESSAGE"]
@@ -300,9 +300,9 @@ def test_keeps_what_a_rule_cannot_start(losses: Deployed) -> None:
 
 
 @pytest.mark.usefixtures("function_gone")
-def test_an_alarm_tells_of_dead_letters(losses: Deployed) -> None:
+def test_an_alarm_notifies_about_dead_letters(losses: Deployed) -> None:
     """The channel's mailbox gets the alarm's message through the alarm topic."""
     alarm = "FunctionGoneMonitoring/DeadLetterEvents"
-    (message,) = told(losses, "gone@example.com", alarm)
+    (message,) = notifications(losses, "gone@example.com", alarm)
     assert losses.physical_id("FunctionGone/DeadLetterQueue") in message["AlarmDescription"]
     assert losses.found_anywhere("AlarmName") == []

@@ -44,9 +44,9 @@ EVENTS = 1_000
 REALLY_FAILED = 300
 MAX_ATTEMPTS = 3
 KILLS = 20
-# Of 25 events: how often a mended handler runs for each.
-KINDS = ["poison"] * 2 + ["flaky"] * 3 + ["mended"] * 20
-EXPECTED_RUNS = {"mended": 1, "flaky": 2, "poison": MAX_ATTEMPTS}
+# Of 25 events: how often a fixed handler runs for each.
+KINDS = ["poison"] * 2 + ["flaky"] * 3 + ["fixed"] * 20
+EXPECTED_RUNS = {"fixed": 1, "flaky": 2, "poison": MAX_ATTEMPTS}
 
 
 class Deployed(NamedTuple):
@@ -58,11 +58,11 @@ class Deployed(NamedTuple):
     ledger: Path
 
     def runs(self) -> collections.Counter[str]:
-        """Return how often each event was run since the handlers were mended."""
+        """Return how often each event was run since the handlers were fixed."""
         return collections.Counter(self.ledger.read_text().splitlines())
 
     def has_run(self, count: int) -> bool:
-        """Tell whether there were that many runs since the handlers were mended."""
+        """Return whether there were that many runs since the handlers were fixed."""
         return self.runs().total() >= count
 
     def parked(self) -> list[Message]:
@@ -155,7 +155,7 @@ def processes_of(function_name: str) -> Iterator[int]:
 
 
 def wait_until(true: Callable[[], Any], seconds: float, poll: float = 0.05) -> bool:
-    """Wait until it is true; tell whether it is."""
+    """Wait until something is true, and return whether it is."""
     deadline = time.monotonic() + seconds
     while not (answer := bool(true())) and time.monotonic() < deadline:
         time.sleep(poll)
@@ -163,7 +163,7 @@ def wait_until(true: Callable[[], Any], seconds: float, poll: float = 0.05) -> b
 
 
 def kill_again_and_again(deployed: Deployed) -> int:
-    """Kill the replayer at random moments of the first half; tell how often that was."""
+    """Kill the replayer at random moments of the first half, and return how often."""
     generator = random.Random(11)
     kills = 0
     for number in range(KILLS):
@@ -215,7 +215,7 @@ def test_loses_nothing_when_the_replayer_is_killed(
         )
     assert kills >= KILLS
     poison = {id for id, payload in payloads.items() if payload["kind"] == "poison"}
-    # No event is lost: each was run to its end by a mended handler, or is parked.
+    # No event is lost: each was run to its end by a fixed handler, or is parked.
     assert poison <= parked_ids.keys()
     assert all(runs[id] >= expected[id] for id in payloads.keys() - parked_ids.keys())
     # Only a kill makes a difference, and each to one event at most.

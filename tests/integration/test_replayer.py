@@ -1,4 +1,4 @@
-"""FailureReplayer on an engine: one event recovers, one is parked, and none disturbs the others."""
+"""FailureReplayer on an engine: one event recovers, one is parked, and each by itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_ATTEMPTS = 2
 
 @pytest.fixture(scope="module")
 def outputs(localemu: LocalCloud) -> dict[str, str]:
-    """Deploy two functions on a channel with a replayer, and return where they are."""
+    """Deploy two functions on a channel with a replayer, and return the stack's outputs."""
     app = cdk.App()
     stack = cdk.Stack(app, "Replayed")
     channel = FailureChannel(stack, "Channel")
@@ -56,7 +56,7 @@ def outputs(localemu: LocalCloud) -> dict[str, str]:
 
 
 def test_replays_and_parks(localemu: LocalCloud, outputs: dict[str, str]) -> None:
-    """A mended handler gets its event again; a poison event is parked after max_attempts."""
+    """A fixed handler gets its event again; a poison event is parked after max_attempts."""
     poison = localemu.invoke(outputs["OrdersName"], {"id": "poison", "poison": True})
     localemu.invoke(outputs["OrdersName"], {"id": "order"})
     localemu.invoke(outputs["InvoicesName"], {"id": "invoice"})

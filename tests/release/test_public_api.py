@@ -37,9 +37,15 @@ def last_released() -> dict[str, str]:
     return {} if newest is None else from_text(newest.read_text())
 
 
-def test_is_on_record() -> None:
-    """The record matches the code; `make api` writes it."""
-    assert to_text(read_api()) == RECORD.read_text(), "after a wanted change: make api"
+@pytest.fixture(scope="module")
+def api() -> dict[str, str]:
+    """Read the API once."""
+    return read_api()
+
+
+def test_is_on_record(api: dict[str, str]) -> None:
+    """The record is of the code as it is; `make api` writes it anew."""
+    assert to_text(api) == RECORD.read_text(), "after a wanted change: make api"
 
 
 def test_changelog_names_each_change() -> None:
@@ -49,9 +55,8 @@ def test_changelog_names_each_change() -> None:
     assert {n: word for n, word in changed.items() if not is_named(word, unreleased)} == {}
 
 
-def test_record_has_everything_that_is_exported() -> None:
-    """The record has classes, parameters, fields and options, and no private name."""
-    api = read_api()
+def test_record_has_everything_that_is_exported(api: dict[str, str]) -> None:
+    """Names come from the package and from what tests import, parameters and fields with them."""
     assert api["failure_destinations.FailureChannel(retention)"] == "keyword Duration | None = None"
     assert api["failure_destinations.FailureChannel.queue"] == "property sqs.IQueue"
     assert "failure_destinations.MonitoringThresholds.failed_events_waiting" in api

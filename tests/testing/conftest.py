@@ -74,12 +74,12 @@ def failing_app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def create_function() -> Callable[[LocalCloud, str, str], str]:
-    """Creates a function from its name and source without CDK, which is quicker."""
+    """Create functions from names and sources without CDK, which is quicker."""
     return define_function
 
 
 def define_function(cloud: LocalCloud, name: str, source: str) -> str:
-    """Creates a function and returns its name once it can be invoked."""
+    """Create a function and return its name once it can be invoked."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("index.py", source)

@@ -1,4 +1,4 @@
-"""Each engine gets an environment of its own, made once and never used half-built."""
+"""The environments of the engines: pinned, built once and never used half-built."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_pins_its_own_version_and_every_package(name: str) -> None:
-    """Each line of the requirements pins one version and names no host."""
+def test_pins_every_package_with_hashes(name: str) -> None:
+    """The requirements pin one version of each package, with hashes and without an address."""
     engine = ENGINES[name]
-    lines = [
-        line
-        for line in engine.requirements.read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
-    assert f"{name}=={engine.version}" in lines
-    assert [line for line in lines if not re.match(r"[a-z0-9.-]+==[\w.]+( ; .*)?$", line)] == []
+    text = engine.requirements.read_text().replace("\\\n", "")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pin = re.compile(r"([a-z0-9.-]+==[\w.]+)( ; [^:]*)?( +--hash=sha256:[0-9a-f]{64})+ *")
+    assert [line for line in lines if not pin.fullmatch(line)] == []
+    assert f"{name}=={engine.version}" in [line.split()[0] for line in lines]
+    assert "://" not in text
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -55,7 +54,7 @@ def test_cache_directory_follows_the_users_settings(monkeypatch: pytest.MonkeyPa
 
 
 def test_index_settings_stay_and_misleading_ones_go() -> None:
-    """A package index of the user's is used, another interpreter or target is not."""
+    """The user's package index is used; another interpreter or target is not."""
     environment = {"UV_DEFAULT_INDEX": "x", "UV_PYTHON": "3.9", "PYTHONPATH": "/y", "HOME": "/z"}
     assert clean_environment(environment) == {"UV_DEFAULT_INDEX": "x", "HOME": "/z"}
 
@@ -83,7 +82,7 @@ def test_two_processes_build_an_environment_once(cache: Path) -> None:
 
 @pytest.mark.integration
 def test_half_built_environment_is_built_again(cache: Path) -> None:
-    """What a killed installation left is not taken for an environment, and is cleared away."""
+    """What an interrupted installation leaves is never used, and is removed."""
     python = python_for(ENGINES["ministack"], lambda _line: None)
     environment = python.parents[1]
     leftover = environment.with_name(f"{environment.name}abc.tmp")
@@ -104,7 +103,7 @@ def test_rejects_cache_that_cannot_be_written(cache: Path) -> None:
 
 @pytest.fixture
 def no_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine localemu needs a Python that nobody has."""
+    """Have localemu need a Python that nobody has."""
     monkeypatch.setattr(LocalEmu, "pythons", ("3.99",))
 
 

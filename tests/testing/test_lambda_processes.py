@@ -34,23 +34,23 @@ PACKAGE = Path(handler_runtimes.__file__).parent
 
 
 class Handler:
-    """A function with its execution environment."""
+    """A function and its execution environment."""
 
     def __init__(self, function: Function) -> None:
         self.environment = ExecutionEnvironment(function)
 
     def invoke(self, event: object = None, request_id: str = "id-1") -> InvocationResult:
-        """Runs it once."""
+        """Run it once."""
         return self.environment.invoke(request_id, ARN, json.dumps(event).encode(), "Root=1-2")
 
     def response(self, event: object = None) -> Any:
-        """Runs it once and reads the response, which must not be an error."""
+        """Run it once and return the response, which must not be an error."""
         result = self.invoke(event)
         assert not result.is_error, result
         return json.loads(result.payload)
 
     def error(self, request_id: str = "id-1") -> dict[str, Any]:
-        """Runs it once and reads the error."""
+        """Run it once and return the error."""
         result = self.invoke(request_id=request_id)
         assert result.is_error, result
         error: dict[str, Any] = json.loads(result.payload)
@@ -62,7 +62,7 @@ Define = Callable[..., Handler]
 
 @pytest.fixture
 def define(tmp_path: Path) -> Iterator[Define]:
-    """Makes handlers of code; ends their processes after the test."""
+    """Make handlers of code, and end their processes after the test."""
     made: list[Handler] = []
 
     def define(function: Function, file: str, code: str, **settings: Any) -> Handler:
@@ -78,14 +78,14 @@ def define(tmp_path: Path) -> Iterator[Define]:
 
 @pytest.fixture
 def python(define: Define) -> Define:
-    """Makes Python handlers."""
+    """Make Python handlers."""
     function = Function("python3.13", "orders.handler", Path())
     return lambda code, **settings: define(function, "orders.py", code, **settings)
 
 
 @pytest.fixture
 def node(define: Define) -> Define:
-    """Makes Node handlers."""
+    """Make Node handlers."""
     if (beside := Path(sys.executable).with_name("node")).exists():
         os.environ.setdefault(NODE_VARIABLE, str(beside))
     function = Function("nodejs22.x", "orders.handler", Path())
@@ -97,12 +97,12 @@ def node(define: Define) -> Define:
 
 
 def lines(result: InvocationResult) -> list[str]:
-    """The log's lines, without the figures of the last."""
+    """Return the log's lines, without the figures in the last one."""
     return [line.split("\t")[0] for line in result.logs.split("\n")]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Polls for 10 seconds."""
+    """Wait until something is true, for 10 seconds at most."""
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline
@@ -110,7 +110,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def is_running(process_id: int) -> bool:
-    """Whether the process exists and has not ended."""
+    """Return whether the process exists and has not ended."""
     try:
         if sys.platform == "linux":
             state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
@@ -122,7 +122,7 @@ def is_running(process_id: int) -> bool:
 
 
 def wait_until_ended(process_ids: Iterable[int]) -> None:
-    """Waits for processes that were killed."""
+    """Wait for the end of processes that were killed."""
     wait_until(lambda: not any(map(is_running, process_ids)))
 
 
@@ -183,7 +183,7 @@ def test_node_handler_gets_its_context(node: Define) -> None:
 def test_handler_sees_lambdas_variables_and_its_own(
     python: Define, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nothing of the engine's environment reaches a handler but how to find programs."""
+    """Of the engine's environment a handler gets only where programs are found."""
     monkeypatch.setenv("ENGINES_SECRET", "1")
     handler = python(
         "import os\ndef handler(event, context): return dict(os.environ)",
@@ -195,7 +195,7 @@ def test_handler_sees_lambdas_variables_and_its_own(
     assert {
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_REGION": "eu-west-1",
-        "HOME": "/tmp",
+        "HOME": os.environ.get("TMPDIR", "/tmp"),
         "LAMBDA_TASK_ROOT": str(tmp_path),
         "LANG": "C",
         "TZ": ":UTC",
@@ -213,7 +213,7 @@ def test_python_code_comes_first_on_the_path(python: Define, tmp_path: Path) -> 
 
 
 def test_log_is_lambdas(python: Define) -> None:
-    """What the handler writes stands between the lines that Lambda writes."""
+    """What the handler writes is between the lines that Lambda writes."""
     handler = python(
         """
         import sys
@@ -320,7 +320,7 @@ def test_node_error_outside_the_handler(node: Define, body: str, error_type: str
     ],
 )
 def test_node_response(node: Define, body: str, response: object) -> None:
-    """A handler answers with a promise or a callback; a plain return value is none."""
+    """A handler answers with a promise or a callback; a plain return value does not count."""
     handler = node(f"exports.handler = {body}")
 
     assert [response] * 2 == [handler.response() for _ in range(2)]
@@ -428,7 +428,7 @@ def test_timeout(language: str, request: pytest.FixtureRequest) -> None:
     ],
 )
 def test_crash(python: Define, statement: str, reason: str) -> None:
-    """A process that ends is an error with the reason, and the next invocation gets a fresh one."""
+    """The end of a process is an error with the reason; the next invocation gets a fresh one."""
     handler = python(
         f"""
         import os
@@ -486,7 +486,7 @@ START_SLEEPER = """
 
 
 def pids(directory: Path) -> list[int]:
-    """The handler's process and the one it started, as soon as both are there."""
+    """Return the ids of the handler's process and of the one it started, once both run."""
     file = directory / "pids"
     wait_until(lambda: file.exists() and file.read_text().endswith("\n"))
     return [int(text) for text in file.read_text().split()]
@@ -494,7 +494,7 @@ def pids(directory: Path) -> list[int]:
 
 @pytest.mark.parametrize("event", ["crash", "time out"])
 def test_no_process_stays_after_an_invocation(python: Define, tmp_path: Path, event: str) -> None:
-    """What the handler started ends with it."""
+    """The processes that a handler started end with it."""
     python(START_SLEEPER, timeout_seconds=1).invoke(event)
 
     wait_until_ended(pids(tmp_path))
@@ -515,7 +515,7 @@ def test_stop_ends_a_running_invocation(python: Define, tmp_path: Path) -> None:
 
 
 def test_rejects_invocations_after_stop(python: Define) -> None:
-    """A stopped environment starts no process any more."""
+    """A stopped environment does not start another process."""
     handler = python("def handler(event, context): return 1")
     handler.environment.stop()
 

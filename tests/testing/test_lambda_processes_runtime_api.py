@@ -26,18 +26,18 @@ INVOCATION = Invocation(
 
 
 class Runtime:
-    """A runtime of few words."""
+    """A runtime that does what a test says."""
 
     def __init__(self, api: RuntimeApi) -> None:
         self.connection = http.client.HTTPConnection(api.address, timeout=10)
 
     def get(self, path: str) -> http.client.HTTPResponse:
-        """Sends a GET request."""
+        """Send a GET request."""
         self.connection.request("GET", ROOT + path)
         return self.connection.getresponse()
 
     def post(self, path: str, body: bytes, chunks: int = 0) -> int:
-        """Sends a POST request, in so many chunks or in one piece, and answers the status."""
+        """Send a POST request, in so many chunks or in one piece, and return the status."""
         size = -(-len(body) // chunks) if chunks else 0
         pieces = [body[at : at + size] for at in range(0, len(body), size)] if chunks else body
         self.connection.request("POST", ROOT + path, pieces, encode_chunked=bool(chunks))
@@ -48,7 +48,7 @@ class Runtime:
 
 @pytest.fixture
 def api() -> Iterator[RuntimeApi]:
-    """An API nobody has talked to."""
+    """An API without requests so far."""
     api = RuntimeApi(queue.SimpleQueue[RuntimeEvent]())
     yield api
     api.close()
@@ -85,7 +85,7 @@ def test_next_hands_out_the_invocation(api: RuntimeApi, runtime: Runtime) -> Non
 
 
 def test_says_when_the_runtime_is_ready(api: RuntimeApi, busy: Runtime) -> None:
-    """Each request for the next invocation is an event, the one that waits too."""
+    """Each request for the next invocation is an event, even while it waits."""
     busy.post("/invocation/id-1/response", b"1")
     busy.connection.request("GET", f"{ROOT}/invocation/next")
 
@@ -144,7 +144,7 @@ def test_rejects_results_of_other_invocations(
 
 
 def test_rejects_a_second_result(api: RuntimeApi, busy: Runtime) -> None:
-    """An invocation ends once."""
+    """An invocation can end only once."""
     assert [busy.post("/invocation/id-1/response", b"1") for _ in range(2)] == [202, 400]
     assert InvocationEnded(b"1", is_error=False) == api.events.get(timeout=5)
     assert api.events.empty()

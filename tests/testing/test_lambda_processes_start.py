@@ -1,4 +1,4 @@
-"""The program that starts localemu, as far as it goes without localemu."""
+"""How an engine is started: what its program checks first, and what it may import."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from failure_destinations.testing import lambda_processes
+from failure_destinations.testing import engines, lambda_processes
 
+LAUNCHER = Path(engines.__file__).with_name("launch.py")
 PACKAGE = Path(lambda_processes.__file__).parent
 
 
@@ -30,7 +31,7 @@ PACKAGE = Path(lambda_processes.__file__).parent
 def test_rejects_missing_settings(variables: dict[str, str], message: str) -> None:
     """It says which setting is wrong, in one line."""
     answer = subprocess.run(
-        [sys.executable, PACKAGE / "localemu_main.py"],
+        [sys.executable, "-I", LAUNCHER, "localemu"],
         env={"PATH": os.environ["PATH"], **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -44,7 +45,7 @@ def test_rejects_missing_settings(variables: dict[str, str], message: str) -> No
 
 @pytest.mark.parametrize(
     "module",
-    sorted(path for path in PACKAGE.rglob("*.py") if not path.name.startswith("localemu_")),
+    [LAUNCHER, LAUNCHER.with_name("loopback_only.py"), *sorted(PACKAGE.rglob("*.py"))],
     ids=lambda path: path.stem,
 )
 def test_module_needs_the_standard_library_only(module: Path) -> None:

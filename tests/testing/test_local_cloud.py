@@ -1,8 +1,7 @@
-"""What a test does with a running LocalCloud, on each engine."""
+"""LocalCloud on each engine, as tests use it."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,15 +59,6 @@ def test_runs_count_the_first_try_and_each_retry(deployed: Deployed) -> None:
     assert "got {'order': 2}" in cloud.logs(outputs["FunctionName"])
 
 
-def test_runs_of_one_event_share_the_returned_request_id(
-    localemu: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
-) -> None:
-    """On the faithful engine the retries run under the id that invoke returned."""
-    name = create_function(localemu, "same-id", "def handler(event, context): raise RuntimeError")
-    request_id = localemu.invoke(name)
-    assert {request_id: 3} == localemu.runs(name, count=3)
-
-
 def test_payload_may_be_text_bytes_or_json(
     ministack: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
 ) -> None:
@@ -83,7 +73,7 @@ def test_payload_may_be_text_bytes_or_json(
 
 
 def test_looking_at_messages_leaves_them_and_their_receive_count(cloud: LocalCloud) -> None:
-    """Messages stay in the queue, and a redrive policy does not count the looks."""
+    """Messages stay in the queue, and their receive counts stay as they are."""
     sqs_client = cloud.client("sqs")
     url = sqs_client.create_queue(QueueName="looks")["QueueUrl"]
     attribute = {"Kind": {"DataType": "String", "StringValue": "order"}}
@@ -101,7 +91,7 @@ def test_looking_at_messages_leaves_them_and_their_receive_count(cloud: LocalClo
 
 
 def test_all_messages_of_a_long_queue_are_seen(cloud: LocalCloud) -> None:
-    """One look shows more than the ten that one receive would."""
+    """All 50 messages are seen, where one receive returns ten at most."""
     sqs_client = cloud.client("sqs")
     url = sqs_client.create_queue(QueueName="long")["QueueUrl"]
     for ten in range(5):
@@ -111,8 +101,8 @@ def test_all_messages_of_a_long_queue_are_seen(cloud: LocalCloud) -> None:
     assert sorted(message.json() for message in found) == list(range(50))
 
 
-def test_rejects_too_few_messages_with_those_there_are(cloud: LocalCloud) -> None:
-    """When time is over the error says how many were expected and shows what was found."""
+def test_rejects_too_few_messages_and_shows_them(cloud: LocalCloud) -> None:
+    """When the time is over, the error says how many were expected and shows what was found."""
     url = cloud.client("sqs").create_queue(QueueName="one")["QueueUrl"]
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="lonely")
     with pytest.raises(LocalCloudError, match=r"expected 2 messages in .*, found 1(.|\n)*lonely"):
@@ -122,7 +112,7 @@ def test_rejects_too_few_messages_with_those_there_are(cloud: LocalCloud) -> Non
 def test_rejects_missing_mails_and_runs(
     cloud: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
 ) -> None:
-    """Mails to nobody and runs that never happen are errors when time is over."""
+    """Mails and runs that do not come in time are errors."""
     name = create_function(cloud, "idle", "def handler(event, context): pass")
     with pytest.raises(LocalCloudError, match="expected 1 mails to nobody"):
         cloud.mails("nobody@example.com", timeout=0.1)
@@ -141,41 +131,6 @@ def test_mail_has_address_subject_and_body(ministack: LocalCloud) -> None:
     assert expected == ministack.mails("reader@example.com")
 
 
-def test_sns_delivers_only_where_the_queues_policy_lets_it(localemu: LocalCloud) -> None:
-    """What the policy does not allow goes to the subscription's dead-letter queue."""
-    sqs_client, sns = localemu.client("sqs"), localemu.client("sns")
-    topic = sns.create_topic(Name="guarded")["TopicArn"]
-    urls, arns = {}, {}
-    for name in ("open", "closed", "dead"):
-        urls[name] = sqs_client.create_queue(QueueName=name)["QueueUrl"]
-        arns[name] = f"arn:aws:sqs:{localemu.region}:{localemu.account}:{name}"
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arns[name],
-            "Condition": {
-                "ArnEquals": {"aws:SourceArn": topic if name != "closed" else f"{topic}-2"}
-            },
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        sqs_client.set_queue_attributes(QueueUrl=urls[name], Attributes={"Policy": policy})
-    for name in ("open", "closed"):
-        sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=arns[name],
-            Attributes={
-                "RawMessageDelivery": "true",
-                "RedrivePolicy": json.dumps({"deadLetterTargetArn": arns["dead"]}),
-            },
-        )
-    sns.publish(TopicArn=topic, Message="news")
-    assert [m.body for m in localemu.messages(urls["dead"])] == ["news"]
-    assert [m.body for m in localemu.messages(urls["open"])] == ["news"]
-    assert localemu.messages(urls["closed"], count=0) == []
-
-
 def test_physical_ids_are_found_by_path_or_logical_id(deployed: Deployed) -> None:
     """A construct's path leads to the same resource as its logical id."""
     cloud, outputs = deployed
@@ -187,7 +142,7 @@ def test_physical_ids_are_found_by_path_or_logical_id(deployed: Deployed) -> Non
 
 
 def test_rejects_unknown_physical_id(deployed: Deployed) -> None:
-    """The error lists the paths there are."""
+    """The error lists the paths that exist."""
     with pytest.raises(LocalCloudError, match=r"stack Failing has no 'Quque'; it has .*Queue"):
         deployed[0].physical_id("Failing", "Quque")
 
@@ -203,29 +158,29 @@ def test_physical_ids_are_found_in_a_stage(ministack: LocalCloud, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("use", "said"),
+    ("use", "message"),
     [
         (lambda cloud: cloud.physical_id("Faling", "Queue"), r"got 'Faling'; there are "),
         (lambda cloud: cloud.messages(None), r"queue_url must be a queue's URL, got None"),
         (lambda cloud: cloud.deploy(None), r"app must be a folder with .*, got None"),
     ],
 )
-def test_rejects_what_leads_nowhere(
-    ministack: LocalCloud, use: Callable[[Any], object], said: str
+def test_rejects_wrong_arguments(
+    ministack: LocalCloud, use: Callable[[Any], object], message: str
 ) -> None:
-    """A mistyped stack, no queue, no app: the error says what was got, and what to write."""
-    with pytest.raises(LocalCloudError, match=said):
+    """The error says what the argument was, and what it must be."""
+    with pytest.raises(LocalCloudError, match=message):
         use(ministack)
 
 
 def test_nothing_is_written_to_the_apps_folder(deployed: Deployed, failing_app: Path) -> None:
-    """Neither cdk.out nor a context file is left behind."""
+    """A deployment leaves neither cdk.out nor a context file behind."""
     assert deployed
     assert sorted(path.name for path in failing_app.iterdir()) == ["app.py", "cdk.json", "orders"]
 
 
-def test_environment_leads_other_programs_to_the_engine(cloud: LocalCloud) -> None:
-    """A program with the variables and nothing else reaches the engine's account."""
+def test_other_programs_use_the_engine(cloud: LocalCloud) -> None:
+    """A program with these variables and no others uses the engine's account."""
     program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
     printed = subprocess.run(
         [sys.executable, "-c", program],
@@ -240,7 +195,7 @@ def test_environment_leads_other_programs_to_the_engine(cloud: LocalCloud) -> No
 def test_users_aws_settings_do_not_matter(
     ministack: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A profile, an endpoint or a proxy of the user's leads no client away."""
+    """Clients ignore a profile, an endpoint and a proxy of the user."""
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -279,12 +234,12 @@ def test_an_app_object_is_synthesised_in_process(cloud: LocalCloud, tmp_path: Pa
 
 
 @pytest.mark.soak
-def test_progress_tells_what_takes_long(failing_app: Path) -> None:
+def test_progress_names_what_takes_long(failing_app: Path) -> None:
     """Starting and deploying say what they do and how long it took."""
     lines: list[str] = []
     with LocalCloud(engine="ministack", progress=lines.append) as cloud:
         cloud.deploy(failing_app)
-    told = "\n".join(lines)
+    text = "\n".join(lines)
     for expected in ("starting ministack", "ministack was ready after", "cdk bootstrap", "took"):
-        assert expected in told
-    assert "CREATE_COMPLETE AWS::Lambda::Function Orders" in told
+        assert expected in text
+    assert "CREATE_COMPLETE AWS::Lambda::Function Orders" in text

@@ -1,4 +1,4 @@
-"""What goes wrong is told in one sentence with the way out."""
+"""Errors of LocalCloud: one sentence that says how to go on."""
 
 from __future__ import annotations
 
@@ -7,27 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aws_cdk as cdk
 import pytest
 
 from failure_destinations.testing import LocalCloud, LocalCloudError
 from failure_destinations.testing.node import find_node
 
-FAILING = """\
-import aws_cdk as cdk
-
-app = cdk.App()
-cdk.CfnResource(
-    cdk.Stack(app, "Broken"),
-    "Config",
-    type="AWS::Lambda::EventInvokeConfig",
-    properties={"FunctionName": "nobody", "Qualifier": "$LATEST", "MaximumRetryAttempts": 1},
-)
-app.synth()
-"""
-
 
 def test_rejects_unknown_engine() -> None:
-    """The error names the engines there are."""
+    """The error names the engines that exist."""
     with pytest.raises(LocalCloudError, match=r"'best' or one of 'localemu', 'ministack', got 'x'"):
         LocalCloud(engine="x")
 
@@ -50,7 +38,7 @@ def test_rejects_missing_extra_in_one_line(package: str) -> None:
 
 
 def test_package_is_light_without_local_cloud() -> None:
-    """The package itself loads neither boto3 nor CDK, for an engine loads it without them."""
+    """The package loads neither boto3 nor CDK: an engine's environment does not have them."""
     program = (
         "import sys, failure_destinations.testing\n"
         "print(sorted({'boto3', 'aws_cdk', 'uv'} & {*sys.modules}))"
@@ -62,7 +50,7 @@ def test_package_is_light_without_local_cloud() -> None:
 
 
 def test_rejects_machine_without_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without any Node the error names the extra that brings one."""
+    """Without any Node the error names the extra that installs one."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(LocalCloudError, match=r"pip install 'failure-destinations\[node\]'"):
@@ -78,7 +66,7 @@ def test_jsii_node_comes_first(tmp_path: Path) -> None:
 
 @pytest.mark.integration
 def test_rejects_app_with_syntax_error(ministack: LocalCloud, tmp_path: Path) -> None:
-    """The end of the CLI's output shows Python's own message, and no traceback of ours."""
+    """The error ends with the CLI's output, which shows Python's own message."""
     app = tmp_path / "app.py"
     app.write_text("import aws_cdk as cdk\napp = cdk.App(\n")
     with pytest.raises(LocalCloudError, match=r"cdk deploy .* failed(.|\n)*was never closed"):
@@ -92,8 +80,13 @@ def test_rejects_failing_resource_by_name_and_reason(
 ) -> None:
     """The first line names the resource, its type, its stack and the engine's reason."""
     cloud: LocalCloud = request.getfixturevalue(engine)
-    app = tmp_path / "app.py"
-    app.write_text(FAILING)
+    app = cdk.App(outdir=str(tmp_path))
+    cdk.CfnResource(
+        cdk.Stack(app, "Broken"),
+        "Config",
+        type="AWS::Lambda::EventInvokeConfig",
+        properties={"FunctionName": "nobody", "Qualifier": "$LATEST", "MaximumRetryAttempts": 1},
+    )
     with pytest.raises(LocalCloudError) as raised:
         cloud.deploy(app)
     first_line = str(raised.value).splitlines()[0]
@@ -103,7 +96,7 @@ def test_rejects_failing_resource_by_name_and_reason(
 
 
 @pytest.mark.integration
-def test_rejects_what_is_no_app(ministack: LocalCloud, tmp_path: Path) -> None:
+def test_rejects_a_folder_without_an_app(ministack: LocalCloud, tmp_path: Path) -> None:
     """A folder without cdk.json is refused before the CLI runs."""
     with pytest.raises(LocalCloudError, match=r"app must be a folder with cdk\.json"):
         ministack.deploy(tmp_path)

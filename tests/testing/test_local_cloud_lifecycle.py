@@ -1,8 +1,7 @@
-"""Nothing of an engine is left, however the program that uses it ends."""
+"""The start and the end of an engine: nothing is left, however the program ends."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -12,35 +11,36 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 
 from failure_destinations.testing import LocalCloud, LocalCloudError, running_engine
+from failure_destinations.testing.engines import ENGINES
 
 pytestmark = [pytest.mark.integration, pytest.mark.soak]
 
-# A program with a Lambda function's process under way, which then ends as its arguments say.
+# A program with a running Lambda function, which ends as its arguments say.
 PROGRAM = """\
-import json, sys, time
+import sys, time
 from failure_destinations.testing import LocalCloud
 from tests.testing.conftest import define_function
 
 engine, ending = sys.argv[1:]
 
-def tell(cloud):
-    name = define_function(cloud, "busy", "import time\\ndef handler(e, c): time.sleep(60)")
+def begin(cloud):
+    define_function(cloud, "busy", "import time\\ndef handler(e, c): time.sleep(60)")
     define_function(cloud, "done", "def handler(e, c): pass")
     cloud.invoke("busy")
     cloud.invoke("done")
     cloud.runs("done", count=1)
-    print(json.dumps({"state": str(cloud._running.place.state), "url": cloud.url}), flush=True)
+    print(cloud.url, flush=True)
 
 if ending == "forgets":
-    tell(LocalCloud(engine=engine).start())
+    begin(LocalCloud(engine=engine).start())
 else:
     with LocalCloud(engine=engine) as cloud:
-        tell(cloud)
+        begin(cloud)
         if ending == "raises":
             raise RuntimeError
         if ending == "waits":
@@ -49,7 +49,7 @@ else:
 
 
 def processes_of(state: str) -> list[str]:
-    """Returns the programs that have an engine's directory in their arguments or environment."""
+    """Return the programs that have an engine's directory in their arguments or environment."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -62,7 +62,7 @@ def processes_of(state: str) -> list[str]:
 
 
 def listening_addresses(state: str) -> set[str]:
-    """Returns the addresses that an engine and its children listen on, as /proc/net writes them."""
+    """Return the addresses that an engine and its children listen on, as /proc/net has them."""
     inodes: set[str] = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -79,32 +79,41 @@ def listening_addresses(state: str) -> set[str]:
     return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in inodes}
 
 
+class Started(NamedTuple):
+    """The program, the address of its engine, and the directory of the engine's files."""
+
+    process: subprocess.Popen[str]
+    url: str
+    state: Path
+
+    def assert_gone(self, seconds: float) -> None:
+        """Assert that soon no process, directory or listener of the engine is left."""
+        deadline = time.monotonic() + seconds
+        while processes_of(str(self.state)) or self.state.exists():
+            assert time.monotonic() < deadline, (processes_of(str(self.state)), self.state)
+            time.sleep(0.05)
+        port = int(self.url.rpartition(":")[2])
+        with socket.socket() as client:
+            assert client.connect_ex(("127.0.0.1", port)) != 0
+
+
 @contextmanager
-def program(engine: str, ending: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """Runs the program and yields it with what it told."""
+def program(engine: str, ending: str, folder: Path) -> Iterator[Started]:
+    """Run the program, whose engine puts its files below a folder."""
     arguments = [sys.executable, "-c", PROGRAM, engine, ending]
     root = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
+    path = f"{root}{os.pathsep}{root / 'src'}"
+    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(folder)}
     with subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as running:
-        assert running.stdout is not None
-        told = json.loads(running.stdout.readline())
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        (state,) = folder.glob("failure-destinations-*")
         try:
-            yield running, told
+            yield Started(process, url, state)
         finally:
-            running.kill()
-
-
-def assert_gone(told: dict[str, Any], seconds: float) -> None:
-    """Asserts that in a while no process, directory or listener of an engine is left."""
-    deadline = time.monotonic() + seconds
-    while processes_of(told["state"]) or Path(told["state"]).exists():
-        assert time.monotonic() < deadline, (processes_of(told["state"]), told["state"])
-        time.sleep(0.05)
-    port = int(told["url"].rpartition(":")[2])
-    with socket.socket() as client:
-        assert client.connect_ex(("127.0.0.1", port)) != 0
+            process.kill()
 
 
 @pytest.mark.parametrize(
@@ -119,11 +128,11 @@ def assert_gone(told: dict[str, Any], seconds: float) -> None:
         ),
     ],
 )
-def test_engine_is_gone_when_the_program_ends(engine: str, ending: str) -> None:
-    """At the end of the program, by an exception or without stop(), nothing is left at once."""
-    with program(engine, ending) as (running, told):
-        running.wait(30)
-        assert_gone(told, 0.5)
+def test_engine_is_gone_when_the_program_ends(engine: str, ending: str, tmp_path: Path) -> None:
+    """When the program ends, even by an exception or without stop(), nothing is left."""
+    with program(engine, ending, tmp_path) as started:
+        started.process.wait(30)
+        started.assert_gone(0.5)
 
 
 @pytest.mark.parametrize(
@@ -138,20 +147,25 @@ def test_engine_is_gone_when_the_program_ends(engine: str, ending: str) -> None:
         ),
     ],
 )
-def test_engine_is_gone_when_the_program_is_killed(engine: str, number: signal.Signals) -> None:
+def test_engine_is_gone_when_the_program_is_killed(
+    engine: str, number: signal.Signals, tmp_path: Path
+) -> None:
     """Ctrl-C, SIGTERM and even SIGKILL leave no process, directory or listener."""
-    with program(engine, "waits") as (running, told):
-        assert processes_of(told["state"])
-        running.send_signal(number)
-        running.wait(30)
-        assert_gone(told, 15)
+    with program(engine, "waits", tmp_path) as started:
+        assert processes_of(str(started.state))
+        started.process.send_signal(number)
+        started.process.wait(30)
+        started.assert_gone(15)
 
 
 @pytest.mark.parametrize("engine", ["localemu", "ministack"])
-def test_only_loopback_is_listened_on(engine: str, request: pytest.FixtureRequest) -> None:
-    """Neither the engine nor a function's process can be reached from another machine."""
-    cloud: LocalCloud = request.getfixturevalue(engine)
-    assert listening_addresses(str(cloud._started().place.state)) == {"0100007F"}
+def test_only_loopback_is_listened_on(engine: str) -> None:
+    """An engine cannot be reached from another machine."""
+    running = running_engine.RunningEngine(ENGINES[engine], "eu-west-1", print)
+    try:
+        assert listening_addresses(str(running.place.state)) == {"0100007F"}
+    finally:
+        running.stop()
 
 
 def test_two_clouds_run_at_once(ministack: LocalCloud) -> None:
@@ -178,7 +192,7 @@ def test_start_and_stop_may_be_repeated() -> None:
 def test_a_port_that_was_taken_meanwhile_is_replaced(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When another program is quicker to take the port, the engine starts on another one."""
+    """When another program takes the port first, the engine starts on another one."""
     reserve_port = running_engine.reserve_port
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = [taken.getsockname()[1]]
@@ -194,20 +208,20 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(
 
 @pytest.mark.parametrize("engine", ["ministack", pytest.param("localemu", marks=pytest.mark.soak)])
 def test_a_fresh_cloud_has_sent_no_mails(engine: str) -> None:
-    """A look at the mailbox before the first mail shows none."""
+    """Before the first mail there are none."""
     with LocalCloud(engine=engine) as cloud:
         assert cloud.mails(count=0) == []
 
 
 def test_rejects_use_when_not_running(create_cloud: Callable[[], LocalCloud]) -> None:
-    """Before start and after stop the error says what to call."""
+    """After stop, and so before start, the error says what to call."""
     with pytest.raises(LocalCloudError, match="not running; use it in a `with` block"):
         create_cloud().client("sqs")
 
 
 @pytest.fixture
 def create_cloud() -> Callable[[], LocalCloud]:
-    """Makes a cloud that was stopped."""
+    """Make a cloud that was stopped."""
 
     def create() -> LocalCloud:
         cloud = LocalCloud(engine="ministack")

@@ -1,7 +1,7 @@
-"""Tests Lambda failure paths on this machine, with neither Docker nor an AWS account.
+"""Tools to test Lambda failure paths on this machine, with neither Docker nor an AWS account.
 
-Everything here is imported on first use: the programs that run inside an engine's own environment
-load this package too, and that environment has no boto3.
+Everything here is imported on first use: an engine's own environment, which has no boto3, loads
+this package, too.
 """
 
 from __future__ import annotations

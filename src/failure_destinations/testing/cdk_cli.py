@@ -1,4 +1,4 @@
-"""Finds the CDK CLI and runs it against an engine."""
+"""The CDK CLI: how to find it, and to run it against an engine."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from .node import find_node, npm_command
 from .processes import Supervised, run
 
 VERSION = "2.1148.1"
-"""The CLI that is installed when the app brings none. npm's newest, 3.0.0, is another program."""
+"""The CLI that is installed if the app has none. npm's newest, 3.0.0, is another program."""
 
 _PACKAGE = Path(__file__).with_name("npm")
+_QUICK_POLLS = _PACKAGE / "quick_polls.cjs"
 _EVENT = re.compile(
     r"^(?P<stack>\S+) \|[^|]*\|[^|]*\| (?P<status>\w+) +\| (?P<type>[\w:]+) +\| (?P<resource>.*)$"
 )
@@ -35,12 +36,12 @@ _STACK = "AWS::CloudFormation::Stack"
 
 @dataclass(frozen=True)
 class App:
-    """A CDK app as the CLI wants it named.
+    """A CDK app, as the CLI takes it.
 
     Attributes:
-        name: What messages call it.
-        directory: Where the CLI runs.
-        option: What it gets as `--app`; nothing if `cdk.json` says it.
+        name: Its name in messages.
+        directory: The working directory of the CLI.
+        option: The value of `--app`; None if `cdk.json` has it.
     """
 
     name: str
@@ -49,11 +50,11 @@ class App:
 
 
 def locate_app(app: Any, scratch: Path) -> App:
-    """Returns how to name an app to the CLI.
+    """Return an app as the CLI takes it.
 
     Args:
         app: A folder with `cdk.json`, a cloud assembly, a Python file, or an `aws_cdk.App`.
-        scratch: A directory to run in for an app that has none.
+        scratch: The working directory for an app without a folder of its own.
 
     Raises:
         LocalCloudError: It is none of these.
@@ -61,7 +62,7 @@ def locate_app(app: Any, scratch: Path) -> App:
     if hasattr(app, "synth"):
         return App("the app", scratch, app.synth().directory)
     if not isinstance(app, (str, os.PathLike)):
-        raise LocalCloudError(_no_app(app))
+        raise LocalCloudError(_not_an_app(app))
     path = Path(app).absolute()
     if path.is_file() and path.suffix == ".py":
         return App(str(app), path.parent, shlex.join([sys.executable, str(path)]))
@@ -69,10 +70,10 @@ def locate_app(app: Any, scratch: Path) -> App:
         return App(str(app), path)
     if (path / "manifest.json").is_file():
         return App(str(app), scratch, str(path))
-    raise LocalCloudError(_no_app(str(app)))
+    raise LocalCloudError(_not_an_app(str(app)))
 
 
-def _no_app(app: Any) -> str:
+def _not_an_app(app: Any) -> str:
     return f"app must be a folder with cdk.json, a .py file or an aws_cdk.App, got {app!r}"
 
 
@@ -80,10 +81,10 @@ class CdkCli:
     """The CDK CLI for one engine.
 
     Args:
-        environment: The `AWS_*` variables that lead to the engine.
+        environment: The `AWS_*` variables with which the CLI uses the engine.
         scratch: A directory for its output and its own cache.
-        progress: Told about each resource.
-        program: The CLI's script; found or installed by default.
+        progress: Gets a line about each resource.
+        program: The CLI's script. Default: found, or installed in the cache.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class CdkCli:
         self._environment = environment
 
     def bootstrap(self, account: str, region: str) -> None:
-        """Defines what CDK needs in an account and Region before the first deployment."""
+        """Deploy what CDK needs in an account and Region before the first deployment."""
         self._run("bootstrap", "the engine", self._scratch, [f"aws://{account}/{region}"])
 
     def deploy(
@@ -111,10 +112,10 @@ class CdkCli:
         context: Mapping[str, str],
         parameters: Mapping[str, str],
     ) -> dict[str, dict[str, str]]:
-        """Deploys stacks and returns their outputs, by stack and key."""
+        """Deploy stacks and return their outputs, by stack and key."""
         outputs = self._scratch / "outputs.json"
         outputs.unlink(missing_ok=True)
-        # Without a change set it takes 3 seconds less.
+        # A deployment without a change set takes 3 seconds less.
         arguments = ["--require-approval", "never", "--progress", "events", "--method", "direct"]
         arguments += ["--outputs-file", str(outputs)]
         for name, value in parameters.items():
@@ -127,7 +128,7 @@ class CdkCli:
         return written
 
     def destroy(self, app: App, *, stacks: Sequence[str], context: Mapping[str, str]) -> None:
-        """Deletes stacks; what was deployed from here is not synthesised again."""
+        """Delete stacks; an app deployed from here before is not synthesised again."""
         assembly = self._assembly(app, context)
         if (assembly / "manifest.json").exists():
             app = replace(app, option=str(assembly))
@@ -145,6 +146,8 @@ class CdkCli:
         self._progress(f"cdk {verb} {what}")
         command: list[str | Path] = [
             node,
+            "--require",
+            _QUICK_POLLS,
             program,
             verb,
             *arguments,
@@ -152,7 +155,7 @@ class CdkCli:
             "--no-color",
             "--ci",
         ]
-        # In a session of its own, and gone with this process, like the engine itself.
+        # In a session of its own, and ended with this process, like the engine itself.
         cli = Supervised(
             command,
             environment=self._cli_environment(node, program),
@@ -176,7 +179,7 @@ class CdkCli:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         }
-        # As npx does: esbuild, for one, is looked for there.
+        # As npx does: that is where esbuild, for one, is looked up.
         tools = program.parent.parent.parent / ".bin"
         path = [str(tools), str(node.parent), environment.get("PATH", os.defpath)]
         if sys.prefix != sys.base_prefix:
@@ -186,7 +189,7 @@ class CdkCli:
         environment.update(
             PATH=os.pathsep.join(path),
             JSII_NODE=str(node),
-            # The CLI keeps accounts by access key there, and every engine plays the same one.
+            # The CLI keeps account ids by access key there, and all engines play the same account.
             CDK_HOME=str(self._scratch / "cdk-home"),
             CDK_DISABLE_CLI_TELEMETRY="true",
             TMPDIR=str(self._scratch),
@@ -195,12 +198,12 @@ class CdkCli:
 
 
 def find_cli(directory: Path, node: Path, progress: Progress) -> Path:
-    """Returns the CLI's script: the app's own, else that on PATH, else one kept in the cache.
+    """Return the CLI's script: the app's own, else the one on PATH, else one in the cache.
 
     Args:
-        directory: The app's directory, from which `node_modules` is looked for upwards.
-        node: The Node to run npm on.
-        progress: Told about an installation.
+        directory: The app's directory; `node_modules` is looked for there and in its parents.
+        node: The Node that runs npm.
+        progress: Gets lines about an installation.
 
     Raises:
         LocalCloudError: There is none and it cannot be installed.
@@ -232,7 +235,7 @@ def find_cli(directory: Path, node: Path, progress: Progress) -> Path:
 
 
 def _fits(script: Path) -> bool:
-    """Whether a script is a CDK CLI that reads what today's aws-cdk-lib writes."""
+    """Return whether a script is a CDK CLI that reads what today's aws-cdk-lib writes."""
     try:
         package = json.loads((script.parent.parent / "package.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -250,7 +253,7 @@ def _of(app: App, stacks: Sequence[str], context: Mapping[str, str]) -> list[str
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """Returns the failed resources and why, and the end of what the CLI printed."""
+    """Return the failed resources and why they failed, and the end of the CLI's output."""
     failed = {
         f"{event['resource']} ({event['type']} in {event['stack']})": None
         for event in map(_EVENT.match, lines)

@@ -1,4 +1,4 @@
-"""The virtual environments of the engines, one each, made on first use and kept.
+"""The virtual environments of the engines: one each, created on first use and kept.
 
 The engines pin versions of botocore that exclude each other, and the user's program has its own.
 """
@@ -25,9 +25,9 @@ from .errors import LocalCloudError, last_lines
 from .processes import run
 
 Progress = Callable[[str], None]
-"""Gets a line on each thing that takes longer than two seconds, and how long it took."""
+"""Gets a line about everything that takes longer than two seconds, and how long it took."""
 
-# These would make uv or an engine's Python work in another place, or with other versions.
+# These would make uv work in another place, with other versions or with another interpreter.
 _MISLEADING = {
     "CONDA_PREFIX", "UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_PREFIX", "UV_PYTHON",
     "UV_REQUIRE_HASHES", "UV_SYSTEM_PYTHON", "UV_TARGET", "VIRTUAL_ENV",
@@ -35,10 +35,10 @@ _MISLEADING = {
 
 
 class Program(Protocol):
-    """What is installed into an environment of its own: an engine, for example.
+    """A program that is installed into an environment of its own, such as an engine.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         version: The version that runs.
         pythons: The versions of Python that run it, the best one first.
         install_hint: What its installation costs, for the progress line.
@@ -51,7 +51,10 @@ class Program(Protocol):
 
     @property
     def requirements(self) -> Path:
-        """The file that pins every package of its environment."""
+        """The file that pins every package of its environment, with hashes."""
+
+
+_PYTHON = "bin/python"
 
 
 class NoPythonError(LocalCloudError):
@@ -59,9 +62,9 @@ class NoPythonError(LocalCloudError):
 
 
 def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Returns environment variables without those that would lead Python or uv elsewhere.
+    """Return environment variables without those that make Python or uv use other places.
 
-    Settings on where packages come from stay.
+    Settings that say where packages come from stay.
 
     Args:
         environment: The variables to start from.
@@ -74,30 +77,43 @@ def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
 
 
 def python_for(engine: Program, progress: Progress) -> Path:
-    """Makes sure of the engine's environment and returns its interpreter.
+    """Return the interpreter of an engine's environment, which is created if there is none.
 
     Args:
-        engine: Whose environment.
-        progress: Told about an installation.
+        engine: The engine.
+        progress: Gets lines about an installation.
 
     Raises:
         NoPythonError: No Python runs the engine and none can be downloaded.
         LocalCloudError: The installation failed.
     """
+    for version in _versions(engine):
+        # Quicker than to look for that Python again.
+        python = _environment(engine, version) / _PYTHON
+        if python.exists():
+            return python
     version, base = _find_python(engine, progress)
-    pins = engine.requirements.read_bytes()
-    digest = hashlib.sha256(pins).hexdigest()[:10]
-    name = f"{engine.name}-{engine.version}-py{version}-{digest}"
 
     def build(directory: Path) -> None:
-        python = directory / "bin" / "python"
+        python = directory / _PYTHON
         _uv("venv", "--quiet", "--clear", "--no-project", "--python", base, str(directory))
-        _uv("pip", "install", "--quiet", "--no-deps", "--python", str(python),
+        _uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", str(python),
             "--requirements", str(engine.requirements))  # fmt: skip
 
     what = f"{engine.name} {engine.version} ({engine.install_hint})"
-    directory = cached(cache_directory() / "engines" / name, "bin/python", what, build, progress)
-    return directory / "bin" / "python"
+    return cached(_environment(engine, version), _PYTHON, what, build, progress) / _PYTHON
+
+
+def _versions(engine: Program) -> list[str]:
+    """Return the versions of Python that run the engine: this Python's, then the best ones."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return sorted(engine.pythons, key=lambda version: version != own)
+
+
+def _environment(engine: Program, version: str) -> Path:
+    digest = hashlib.sha256(engine.requirements.read_bytes()).hexdigest()[:10]
+    name = f"{engine.name}-{engine.version}-py{version}-{digest}"
+    return cache_directory() / "engines" / name
 
 
 def cached(
@@ -107,17 +123,17 @@ def cached(
     build: Callable[[Path], None],
     progress: Progress,
 ) -> Path:
-    """Returns a directory of the cache, built first if it is not there.
+    """Return a directory of the cache, which is built first if it does not exist.
 
-    It is built beside its place and renamed at the end, so that a half-built one is never used,
-    and under a lock, so that two processes do not build it at once.
+    It is built under a temporary name and renamed at the end, so that a half-built one is never
+    used, and under a lock, so that two processes do not build it at once.
 
     Args:
-        directory: Its place.
-        witness: A file inside that must be there; a link in it must lead somewhere.
+        directory: The directory.
+        witness: A file that a finished one contains; a broken link does not count.
         what: What is installed there, for the progress line.
         build: Fills an empty directory.
-        progress: Told about the start and the end.
+        progress: Gets a line at the start and at the end.
 
     Raises:
         LocalCloudError: The cache cannot be written, or the build failed.
@@ -161,12 +177,12 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
 
 
 def _find_python(engine: Program, progress: Progress) -> tuple[str, str]:
-    """Returns the version and the path of a Python that runs the engine."""
+    """Return the version and the path of a Python that runs the engine."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if own in engine.pythons:
-        return own, sys.executable
     find = ("python", "find", "--no-project", "--no-python-downloads", "--system")
-    for version in engine.pythons:
+    for version in _versions(engine):
+        if version == own:
+            return own, sys.executable
         with suppress(LocalCloudError):
             return version, _uv(*find, version)
     wanted = engine.pythons[0]
@@ -192,11 +208,11 @@ def _uv(*arguments: str) -> str:
             f"`uv {' '.join(arguments[:2])}` failed; check that this machine reaches its package "
             f"index{last_lines(output)}"
         )
-    # uv warns before it answers, for example about each shim of pyenv that leads nowhere.
+    # uv warns before it answers, for example about each broken shim of pyenv.
     return output.strip().rpartition("\n")[2]
 
 
 def _pyenv_pythons() -> list[str]:
-    """Returns the directories of pyenv's Pythons, which are on PATH as shims at best."""
+    """Return the directories of pyenv's Pythons, which are on PATH as shims at best."""
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     return sorted(str(path) for path in root.glob("versions/*/bin"))

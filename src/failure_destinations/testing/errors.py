@@ -1,12 +1,12 @@
-"""What goes wrong in a local cloud, in one sentence."""
+"""The error that a local cloud raises."""
 
 
 class LocalCloudError(Exception):
-    """Something a local cloud was asked for did not happen; the message says the way out."""
+    """A local cloud could not do what it was asked to; the message says how to go on."""
 
 
 def last_lines(text: str, count: int = 15) -> str:
-    """Returns the end of a program's output, indented, to put under an error's sentence.
+    """Return the end of a program's output, indented, to put below an error's sentence.
 
     Args:
         text: Everything the program printed.

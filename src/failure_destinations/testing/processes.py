@@ -15,19 +15,19 @@ _SLACK_SECONDS = 15.0
 
 
 class Supervised:
-    """A program in a session of its own, watched over by `supervisor.py`.
+    """A program in a session of its own, supervised by `supervisor.py`.
 
-    Ctrl-C in the terminal does not reach it, so that it is still there while the code that uses it
-    tidies up. It and everything it started are gone after `stop`, and as well when this process
-    ends in any way at all.
+    Ctrl-C in the terminal does not reach it, so that it still runs while the code that uses it
+    cleans up. It ends, with every process that it started, on `stop` and when this process ends,
+    however that happens.
 
     Args:
         command: The program and its arguments.
         environment: All of its environment variables.
-        directory: Where it runs.
+        directory: Its working directory.
         output: A file, or `subprocess.PIPE`, for its standard output and error.
-        grace: Seconds it gets to end itself after SIGTERM.
-        remove: A directory to remove when it is gone.
+        grace: Seconds that it may take to end after SIGTERM.
+        remove: A directory to remove after it has ended.
     """
 
     def __init__(
@@ -58,16 +58,16 @@ class Supervised:
 
     @property
     def running(self) -> bool:
-        """Whether the program is still there."""
+        """Whether the program still runs."""
         return self.popen.poll() is None
 
     def lines(self) -> Iterator[str]:
-        """Yields what the program prints, if its output is a pipe, until it ends."""
+        """Yield the lines that the program prints, if its output is a pipe, until it ends."""
         if self.popen.stdout is not None:
             yield from self.popen.stdout
 
     def stop(self) -> None:
-        """Ends the program and everything below it; returns when they are gone."""
+        """End the program and all its descendants, and return when they have ended."""
         # A fork of the owner has a copy of this object, but the program is not its own to end.
         if os.getpid() != self._owner:
             return
@@ -90,12 +90,12 @@ def run(
     environment: Mapping[str, str],
     directory: Path,
 ) -> tuple[int, str]:
-    """Runs a program to its end and returns its exit status and all it printed.
+    """Run a program to its end and return its exit status and everything it printed.
 
     Args:
         command: The program and its arguments.
         environment: All of its environment variables.
-        directory: Where it runs.
+        directory: Its working directory.
     """
     program = Supervised(
         command, environment=environment, directory=directory, output=subprocess.PIPE

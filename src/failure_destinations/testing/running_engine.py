@@ -1,4 +1,4 @@
-"""Starts an engine, waits until it is ready, and ends it."""
+"""A running engine: how it starts, becomes ready and ends."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from pathlib import Path
 
 from .engines import Engine
 from .engines.base import Place
-from .environments import Progress, clean_environment, python_for
+from .environments import Progress, python_for
 from .errors import LocalCloudError, last_lines
-from .node import find_node
+from .node import find_node, node_binary
 from .observations import fetch_json
 from .processes import Supervised
 
 _ATTEMPTS = 5
+# Where programs and libraries are found: an engine and its functions get nothing else of ours.
+_INHERITED = ("PATH", "LD_LIBRARY_PATH")
 _PORT_TAKEN = ("Address already in use", "address already in use", "is already in use",
                "CannotListenError", "EADDRINUSE")  # fmt: skip
 
@@ -29,7 +31,7 @@ class _PortTakenError(Exception):
 
 
 def reserve_port() -> tuple[int, socket.socket]:
-    """Returns a free port of 127.0.0.1 and a socket that keeps other programs from choosing it."""
+    """Return a free port of 127.0.0.1 and a socket that keeps other programs from choosing it."""
     reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     reservation.bind(("127.0.0.1", 0))
     # On Linux another socket may then be bound there and listen, as this one does not.
@@ -40,12 +42,16 @@ def reserve_port() -> tuple[int, socket.socket]:
 
 
 class RunningEngine:
-    """An engine that runs in a directory of its own; both are gone after `stop`.
+    """An engine that runs with a directory of its own; `stop` ends it and removes the directory.
+
+    Nothing of this process's environment reaches the engine, and so Lambda functions, but where
+    programs and libraries are found: they see neither variables nor the home directory with the
+    credentials in it.
 
     Args:
         engine: The engine.
-        region: The Region to play when a request names none.
-        progress: Told about the start.
+        region: The Region to play when a request does not name one.
+        progress: Gets lines about the start.
 
     Attributes:
         engine: The engine.
@@ -84,11 +90,11 @@ class RunningEngine:
 
     @property
     def running(self) -> bool:
-        """Whether the engine is still there."""
+        """Whether the engine still runs."""
         return self._program.running
 
     def stop(self) -> None:
-        """Ends the engine, its Lambda functions and all else it started."""
+        """End the engine, its Lambda functions and all else that it started."""
         self._program.stop()
         shutil.rmtree(self.place.state, ignore_errors=True)
         self._log.close()
@@ -97,7 +103,7 @@ class RunningEngine:
         port, reservation = reserve_port()
         state = Path(tempfile.mkdtemp(prefix=f"failure-destinations-{self.engine.name}-"))
         self.place = Place(port, state, region)
-        # A file without a name, which is there until we are gone and no longer.
+        # A file without a name, which exists as long as this process at most.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._program = Supervised(
@@ -119,21 +125,20 @@ class RunningEngine:
             reservation.close()
 
     def _environment(self) -> dict[str, str]:
-        environment = {
-            name: value
-            for name, value in clean_environment(os.environ).items()
-            if not name.startswith("AWS_")
-        }
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        for name, directory in (("HOME", "home"), ("TMPDIR", "tmp")):
+            (self.place.state / directory).mkdir()
+            environment[name] = str(self.place.state / directory)
         try:
-            node = find_node()
+            node = node_binary(find_node())
         except LocalCloudError:
-            # Only functions in JavaScript need it; theirs then say so.
+            # Only functions in JavaScript need it; they then fail and say so.
             pass
         else:
             environment["FAILURE_DESTINATIONS_NODE"] = str(node)
             path = environment.get("PATH", os.defpath)
             environment["PATH"] = os.pathsep.join([str(node.parent), path])
-        environment.update(PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1")
+        environment.update(LANG="en_US.UTF-8", PYTHONUNBUFFERED="1")
         environment.update(self.engine.environment(self.place))
         return environment
 

@@ -1,13 +1,13 @@
-"""Runs one command for an owner and leaves nothing of it behind, whatever happens to the owner.
+"""A program that runs one command for an owner and ends it together with the owner.
 
 Run by file path, with nothing but the standard library::
 
     python -I -S supervisor.py OWNER_PID GRACE_SECONDS DIRECTORY COMMAND [ARGUMENT ...]
 
-The command ends when standard input reaches its end, when the owner is no longer the parent (both
-happen when the owner is killed with SIGKILL), or on SIGTERM, SIGINT or SIGHUP. It gets SIGTERM and
-GRACE_SECONDS to end itself; then it and every process below it are killed. When nothing of it is
-left, DIRECTORY is removed, unless it is empty text.
+The command is ended when standard input reaches its end, when the owner is not the parent any more
+(both happen when the owner is killed with SIGKILL), and on SIGTERM, SIGINT or SIGHUP. It gets
+SIGTERM and GRACE_SECONDS to end by itself; then it and all its descendants are killed. When none of
+them is left, DIRECTORY is removed, unless it is an empty text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _die_with_supervisor() -> None:
 
 
 def _parents() -> dict[int, int]:
-    """Returns each process's parent; zombies are left out, for there is nothing to kill."""
+    """Return each process's parent; zombies, which cannot be killed, are left out."""
     parents: dict[int, int] = {}
     if _LINUX:
         for file in Path("/proc").glob("[0-9]*/stat"):
@@ -148,7 +148,7 @@ class _Supervisor:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the command line described above and returns the command's exit status."""
+    """Run the command line described above and return the command's exit status."""
     owner, grace, directory, *command = arguments
     try:
         return _Supervisor(int(owner), float(grace)).run(command)

@@ -1,10 +1,10 @@
-"""The AWS emulators that a local cloud can run on."""
+"""The AWS emulators that a local cloud can run on, each in a folder of its own."""
 
 from __future__ import annotations
 
 from .base import Engine
-from .localemu import LocalEmu
-from .ministack import MiniStack
+from .localemu.adapter import LocalEmu
+from .ministack.adapter import MiniStack
 
 __all__ = ["ENGINES", "Engine", "LocalEmu", "MiniStack"]
 

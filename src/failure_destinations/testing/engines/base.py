@@ -1,4 +1,4 @@
-"""What a local cloud has to know about an engine."""
+"""The interface between a local cloud and an engine."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from ..observations import Mail, Message
 ACCOUNT = "000000000000"
 """The account that both engines play by default."""
 
+_FOLDER = Path(__file__).parent
+
 
 @dataclass(frozen=True)
 class Place:
     """Where an engine runs.
 
     Attributes:
-        port: Where it listens on 127.0.0.1.
-        state: A directory of its own.
+        port: The port of 127.0.0.1 that it listens on.
+        state: A directory for its files alone.
         region: The Region it plays.
     """
 
@@ -34,16 +36,19 @@ class Place:
 
 
 class Engine(ABC):
-    """An AWS emulator: what it needs, how it starts and how one looks into it.
+    """An AWS emulator: what it needs, how it starts, and how to look into it.
+
+    Each has a folder named after it, with the pinned packages of its environment and the module
+    `main`, which starts it there.
 
     Attributes:
-        name: What `LocalCloud(engine=...)` calls it.
+        name: Its name for `LocalCloud(engine=...)`.
         version: The version that runs.
         pythons: The versions of Python that run it, the best one first.
         install_hint: What its installation costs, for the progress line.
-        health: The page that answers once it is ready.
-        start_seconds: How long it may take to be ready on a busy machine.
-        differences: Where it does not do what AWS does, a sentence each.
+        health: The path of the page that answers once it is ready.
+        start_seconds: How many seconds it may take to be ready on a busy machine.
+        differences: Where it does not do what AWS does, one sentence each.
     """
 
     name: str
@@ -56,40 +61,41 @@ class Engine(ABC):
 
     @property
     def requirements(self) -> Path:
-        """The file that pins every package of its environment."""
-        return Path(__file__).with_name(f"{self.name}.txt")
+        """The file that pins every package of its environment, with hashes."""
+        return _FOLDER / self.name / "requirements.txt"
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.version}>"
 
-    @abstractmethod
     def command(self, python: Path) -> Sequence[str | Path]:
-        """Returns the command that starts it.
+        """Return the command that starts it.
 
         Args:
             python: The interpreter of its environment.
         """
+        # Isolated, because this folder holds another `ministack`.
+        return [python, "-I", _FOLDER / "launch.py", self.name]
 
     @abstractmethod
     def environment(self, place: Place) -> Mapping[str, str]:
-        """Returns the environment variables it needs beside the usual ones.
+        """Return the environment variables that it needs in addition to the usual ones.
 
         Args:
-            place: Where it is to run; the directory is empty.
+            place: Where it will run.
         """
 
     @abstractmethod
     def messages(self, place: Place, queue_url: str) -> list[Message]:
-        """Returns the messages a consumer could receive now, without receiving them.
+        """Return the messages that a consumer could receive now, without receiving them.
 
         Args:
             place: Where it runs.
-            queue_url: The queue.
+            queue_url: The queue's URL.
         """
 
     @abstractmethod
     def mails(self, place: Place) -> list[Mail]:
-        """Returns every e-mail sent since the start, oldest first.
+        """Return every e-mail sent since the start, oldest first.
 
         Args:
             place: Where it runs.

@@ -1,7 +1,7 @@
-"""A Lambda execution environment: runs a function's invocations one after the other.
+"""A Lambda execution environment, which runs a function's invocations one after the other.
 
-An invocation always ends in a result. A handler that times out, crashes or cannot be loaded
-gives the error that Lambda would report for it, and the next invocation a fresh process:
+Every invocation has a result. When a handler times out, crashes or cannot be loaded, the result is
+the error that Lambda would report, and the next invocation gets a fresh process:
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
@@ -21,14 +21,14 @@ from .runtime_api import InitFailed, Invocation, InvocationEnded, RuntimeReady, 
 INIT_TIMEOUT_SECONDS = 10
 """How long a handler may take to load, in addition to the function's timeout.
 
-Lambda starts to load it anew after 10 seconds, within the function's timeout; here it goes on.
+After 10 seconds Lambda starts to load it again, within the function's timeout; here it goes on.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
 
 @dataclass(frozen=True)
 class InvocationResult:
-    """What came of an invocation.
+    """The result of an invocation.
 
     Args:
         payload: The handler's response or the error, as JSON.
@@ -43,7 +43,7 @@ class InvocationResult:
 
 @dataclass(frozen=True)
 class _Ending:
-    """How an invocation ended, with what Lambda adds to its log when it did not end well."""
+    """How an invocation ended, with what Lambda adds to its log if it failed."""
 
     payload: bytes
     is_error: bool
@@ -73,11 +73,11 @@ class ExecutionEnvironment:
     def invoke(
         self, request_id: str, function_arn: str, payload: bytes, trace_id: str = ""
     ) -> InvocationResult:
-        """Runs the handler once.
+        """Run the handler once.
 
         Args:
             request_id: The invocation's request id.
-            function_arn: The ARN the function was invoked with.
+            function_arn: The ARN that the function was invoked with.
             payload: The event, as JSON.
             trace_id: The X-Ray trace header. Default: the handler sees none.
 
@@ -120,7 +120,7 @@ class ExecutionEnvironment:
             )
 
     def stop(self) -> None:
-        """Ends the process; an invocation that runs fails as if its process had crashed."""
+        """End the process; a running invocation fails as if its process had crashed."""
         with self._process_lock:
             self._stopped = True
             process, self._process = self._process, None
@@ -128,7 +128,7 @@ class ExecutionEnvironment:
             process.kill()
 
     def _idle_process(self) -> tuple[HandlerProcess, ProcessEvent | None]:
-        """Answers a process, and either that it is ready or why its handler did not load."""
+        """Return a process, and either that it is ready or why its handler did not load."""
         if process := self._process:
             event = process.next_event(self._function.timeout_seconds)
             if isinstance(event, RuntimeReady) and not process.has_ended:
@@ -180,7 +180,7 @@ def _exit_message(returncode: int) -> str:
         return "Runtime exited without providing a reason"
     if returncode > 0:
         return f"Runtime exited with error: exit status {returncode}"
-    # macOS appends the signal's number.
+    # On macOS the signal's number follows.
     name = (signal.strsignal(-returncode) or str(-returncode)).split(":")[0].lower()
     return f"Runtime exited with error: signal: {name}"
 

@@ -1,4 +1,4 @@
-"""One child process that runs a function's runtime, together with its Runtime API."""
+"""A child process that runs a function's runtime, with its Runtime API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EXEC_WITH_PARENT = Path(__file__).with_name("exec_with_parent.py")
 
 @dataclass(frozen=True)
 class ProcessExited:
-    """The process ended by itself or was killed.
+    """The process has ended or was killed.
 
     Args:
         returncode: The exit status, or the negative number of the signal that killed it.
@@ -47,12 +47,12 @@ class HandlerProcess:
     """A runtime's process in a process group of its own.
 
     The process does not outlive the engine: on Linux the kernel kills it with the engine,
-    elsewhere the runtime exits when its Runtime API is gone.
+    elsewhere the runtime exits when its Runtime API is closed.
 
     Args:
         command: The runtime's program, by its absolute path, and its arguments.
-        environment: All of the process's environment variables but ``AWS_LAMBDA_RUNTIME_API``.
-        directory: Where it runs.
+        environment: All of its environment variables except ``AWS_LAMBDA_RUNTIME_API``.
+        directory: Its working directory.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class HandlerProcess:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process is gone."""
+        """Whether the process has ended."""
         if self._process.returncode is None and sys.platform == "linux":
-            # The watcher, which waits for the end, is told only when the last thread is gone.
+            # `wait`, which the watcher calls, returns only after the last thread has ended.
             try:
                 stat = Path(f"/proc/{self._process.pid}/stat").read_text()
             except OSError:
@@ -81,14 +81,14 @@ class HandlerProcess:
         return self._process.returncode is not None
 
     def next_event(self, timeout_seconds: float) -> ProcessEvent | None:
-        """Waits for what the process does next; answers None when it does nothing in time."""
+        """Wait for the next event and return it, or None if there is none in time."""
         try:
             return self._events.get(timeout=max(timeout_seconds, 0))
         except queue.Empty:
             return None
 
     def peak_memory_mb(self) -> int | None:
-        """The most memory the process has held, in MB; None where the system does not say."""
+        """Return the most memory that the process has held, in MB; None if there is no /proc."""
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
@@ -96,7 +96,7 @@ class HandlerProcess:
         return None
 
     def kill(self) -> None:
-        """Ends the process, everything in its group, and its Runtime API."""
+        """End the process, everything in its group, and its Runtime API."""
         if not self.has_ended:
             self._kill_group()
         self._watcher.join()
@@ -135,6 +135,6 @@ class HandlerProcess:
         self._events.put(ProcessExited(returncode))
 
     def _kill_group(self) -> None:
-        # macOS answers "not permitted" for a group whose processes have all ended.
+        # macOS reports "not permitted" for a group whose processes have all ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Which program runs a function's handler, and with which environment variables."""
+"""The program that runs a function's handler, and its environment variables."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NODE_VARIABLE = "FAILURE_DESTINATIONS_NODE"
-"""Environment variable that names the ``node`` program; without it, the one on PATH runs."""
+"""The environment variable that names the ``node`` program. Default: the one on PATH."""
 
 _HERE = Path(__file__).parent
 
-# What a program needs to start here at all; nothing else of the engine's environment.
+# What a program needs to start at all; nothing else of the engine's environment.
 _INHERITED_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
 
 
@@ -30,14 +30,14 @@ class Function:
 
     Args:
         runtime: The Lambda runtime, such as ``python3.13`` or ``nodejs22.x``. Whatever its
-            version, Python handlers run on this very interpreter, Node handlers on the one
-            ``node`` there is.
+            version, Python handlers run on this interpreter, and Node handlers on the one
+            ``node`` that there is.
         handler: The handler, such as ``orders.handler``.
-        code_directory: Where the code is.
+        code_directory: The directory of its code.
         timeout_seconds: The function's timeout.
         memory_mb: The function's memory size; reported in its logs, not enforced.
         version: The function's version.
-        variables: Its environment variables, Lambda's own such as AWS_REGION among them.
+        variables: Its environment variables, including Lambda's own such as AWS_REGION.
     """
 
     runtime: str
@@ -50,7 +50,7 @@ class Function:
 
 
 def runtime_command(function: Function) -> list[str]:
-    """The program, by its absolute path, and the arguments that run a function.
+    """Return the program, by its absolute path, and the arguments that run a function.
 
     Raises:
         UnsupportedRuntimeError: The runtime is neither Python nor Node, or there is no ``node``.
@@ -66,16 +66,17 @@ def runtime_command(function: Function) -> list[str]:
 
 
 def runtime_environment(function: Function) -> dict[str, str]:
-    """The environment variables of a function's process.
+    """Return the environment variables of a function's process.
 
-    As in Lambda the function's own variables win over the general ones, and the ones that tell
-    the runtime what to run win over the function's:
+    As in Lambda the function's own variables override the general ones, and those that say what to
+    run override the function's:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     code_directory = str(function.code_directory)
     environment = {
         **{name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ},
-        "HOME": "/tmp",  # noqa: S108
+        # Never the home directory of the person who runs the engine: it has credentials in it.
+        "HOME": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         **function.variables,
@@ -104,7 +105,7 @@ def _node(runtime: str) -> str:
 
 @functools.cache
 def _executable(node: str) -> str:
-    """What runs in the end: ``node`` may be a script that starts it, as version managers have."""
+    """Return the binary behind a ``node``, which version managers have as a script."""
     command = [str(Path(node).absolute()), "-p", "process.execPath"]
     answer = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
     return answer.stdout.strip()

@@ -1,5 +1,5 @@
-// Runs a Lambda handler on Node: asks the Runtime API for invocations and posts what becomes of
-// them. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+// Runs a Lambda handler on Node: gets invocations from the Runtime API and posts their results.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 // Started as: node node_runtime.mjs HANDLER, with the function's environment variables.
 
 import { existsSync } from "node:fs";
@@ -41,7 +41,7 @@ function request(method, resource, body) {
   });
 }
 
-// Without the engine there is nobody to work for.
+// Without the engine there is nothing left to do.
 const requestOrExit = (...args) => request(...args).catch(() => process.exit(1));
 
 function describe(error) {

@@ -1,4 +1,4 @@
-"""What a child process writes, kept in memory until it is asked for."""
+"""The output of a child process, kept in memory until somebody takes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import selectors
 import threading
 
 OUTPUT_LIMIT_BYTES = 1024 * 1024
-"""How much output is kept between two calls of ``take``; older output gives way to newer."""
+"""How much output is kept between two calls of ``take``; the oldest is dropped first."""
 
 _PIECE_BYTES = 64 * 1024
 
@@ -30,7 +30,7 @@ class ProcessOutput:
         self._thread.start()
 
     def take(self) -> str:
-        """Answers everything written since the last call, up to this very moment."""
+        """Return everything written since the last call, up to this moment."""
         with self._lock:
             self._read_available()
             text = self._kept.decode("utf-8", errors="replace")
@@ -41,7 +41,7 @@ class ProcessOutput:
         return text
 
     def wait_for_end(self, timeout_seconds: float) -> None:
-        """Waits until every writer has closed the pipe."""
+        """Wait until every writer has closed the pipe."""
         self._thread.join(timeout_seconds)
 
     def _follow(self) -> None:

@@ -1,7 +1,7 @@
 """The Lambda Runtime API for one execution environment, on a loopback port.
 
-A function's runtime (AWS's ``awslambdaric`` for Python, ``node_runtime.mjs`` for Node) asks
-``next`` for an invocation, runs the handler, and posts a ``response`` or an ``error``:
+A function's runtime (AWS's ``awslambdaric`` for Python, ``node_runtime.mjs`` for Node) gets an
+invocation from ``next``, runs the handler, and posts a ``response`` or an ``error``:
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import cast
 
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
-"""Largest response of an invocation: 6 MB and 100 bytes, as Lambda's error message states it."""
+"""The largest response of an invocation: 6 MB and 100 bytes, as Lambda's error message says."""
 
 _LOG = logging.getLogger(__name__)
 _INVOCATION_PATH = re.compile(r"/2018-06-01/runtime/invocation/([^/]+)/(response|error)")
@@ -31,14 +31,14 @@ _PIECE_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Invocation:
-    """What a runtime gets to run.
+    """An invocation, as a runtime gets it.
 
     Args:
         request_id: The request id, the same on each of Lambda's attempts.
-        function_arn: The ARN the function was invoked with.
+        function_arn: The ARN that the function was invoked with.
         payload: The event, as JSON.
         deadline_ms: When the invocation times out, in milliseconds since 1970.
-        trace_id: The X-Ray trace header; left out when empty.
+        trace_id: The X-Ray trace header; not sent if empty.
     """
 
     request_id: str
@@ -62,7 +62,7 @@ class InitFailed:
 
 @dataclass(frozen=True)
 class InvocationEnded:
-    """The runtime posted what came of the invocation."""
+    """The runtime posted the result of the invocation."""
 
     payload: bytes
     is_error: bool
@@ -72,7 +72,7 @@ RuntimeEvent = RuntimeReady | InitFailed | InvocationEnded
 
 
 def error_payload(error_type: str, message: str) -> bytes:
-    """Writes an error that Lambda itself reports, as its invocation payload shows it."""
+    """Return the payload of an error that Lambda itself reports."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
@@ -98,11 +98,11 @@ class RuntimeApi:
         return f"{_LOOPBACK}:{self._server.server_address[1]}"
 
     def offer(self, invocation: Invocation) -> None:
-        """Hands an invocation to the runtime when it asks for the next one."""
+        """Give an invocation to the runtime when it asks for the next one."""
         self._offered.put(invocation)
 
     def close(self) -> None:
-        """Stops listening, and hangs up on a runtime that waits for an invocation."""
+        """Stop listening, and close the connection of a runtime that waits for an invocation."""
         self._closing = True
         self._offered.put(None)
         # A connection wakes the accepting thread at once, where `shutdown` would poll.
@@ -112,7 +112,7 @@ class RuntimeApi:
         self._server.server_close()
 
     def take(self) -> Invocation | None:
-        """Waits for an invocation; answers None when the API was closed instead."""
+        """Wait for an invocation and return it, or None if the API was closed."""
         self.events.put(RuntimeReady())
         invocation = self._offered.get()
         if invocation is None:
@@ -122,7 +122,7 @@ class RuntimeApi:
         return invocation
 
     def finish(self, request_id: str, result: InvocationEnded) -> bool:
-        """Passes a result on; answers False for any but the invocation that runs."""
+        """Pass a result on; return False if it is not that of the running invocation."""
         if request_id != self._running:
             return False
         self._running = None
@@ -144,7 +144,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.api = api
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A runtime that is killed hangs up in the middle of its request.
+        # A runtime that is killed closes the connection in the middle of its request.
         _LOG.debug("%s from %s failed", request, client_address, exc_info=True)
 
 
@@ -202,7 +202,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         _LOG.debug(format, *args)
 
     def _read_body(self) -> tuple[bytes, int]:
-        """Reads the request's body; keeps no more of it than a response may be long."""
+        """Return the request's body, as far as a response may be long, and its whole size."""
         kept, size = bytearray(), 0
         for piece in self._pieces():
             size += len(piece)
@@ -224,7 +224,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
         while length > 0:
             piece = self.rfile.read(min(length, _PIECE_BYTES))
             if not piece:
-                raise ConnectionError("the runtime hung up in the middle of its request")
+                raise ConnectionError(
+                    "the runtime closed the connection in the middle of its request"
+                )
             length -= len(piece)
             yield piece
 

@@ -1,6 +1,6 @@
-"""Stands in for awslambdaric's HTTP client, which that package has on Linux only.
+"""A stand-in for awslambdaric's HTTP client, which that package has on Linux only.
 
-awslambdaric imports it by this name: it goes at the end of a Python handler's path elsewhere.
+awslambdaric imports it by this name: elsewhere its folder is the last on a Python handler's path.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ _connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 
 
 def initialize_client(user_agent: str) -> None:
-    """Does nothing: the Runtime API does not ask who calls."""
+    """Do nothing: the Runtime API does not ask who calls."""
 
 
 def next() -> tuple[bytes, Headers]:
-    """Waits for an invocation; answers its event and its headers."""
+    """Wait for an invocation and return its event and its headers."""
     return _request("GET", "next")
 
 
 def post_invocation_result(
     request_id: str, payload: bytes, content_type: str, _invocation_id: str | None = None
 ) -> None:
-    """Posts the handler's response."""
+    """Post the handler's response."""
     _request("POST", f"{request_id}/response", payload, {"Content-Type": content_type})
 
 
 def post_error(
     request_id: str, payload: str, _xray_fault: str, _invocation_id: str | None = None
 ) -> None:
-    """Posts the handler's error."""
+    """Post the handler's error."""
     _request("POST", f"{request_id}/error", payload.encode())
 
 

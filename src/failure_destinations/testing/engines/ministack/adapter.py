@@ -1,28 +1,26 @@
-"""ministack: the small and quick engine."""
+"""How to run ministack, the small and quick engine, and to look into it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from urllib.parse import quote
 
-from ..observations import Mail, Message, fetch_json, text_attributes
-from .base import ACCOUNT, Engine, Place
+from ...observations import Mail, Message, fetch_json, text_attributes
+from ..base import ACCOUNT, Engine, Place
 
-_MAIN = Path(__file__).with_name("ministack_main.py")
 _MAILS = "mails.jsonl"
 
 
 class MiniStack(Engine):
-    """Starts at once, runs on any Python and updates stacks; its invocation records are its own."""
+    """ministack: starts at once and runs on any Python; its invocation records are its own."""
 
     name = "ministack"
     version = "1.5.33"
     pythons = ("3.12", "3.13", "3.11", "3.10", "3.14")
     install_hint = "60 MB, about 3 seconds with a fast connection"
     health = "/_ministack/ready"
-    start_seconds = 30.0
+    start_seconds = 60.0
     differences = (
         "Lambda waits 1 second before the first retry and 2 before the second, not minutes.",
         "Each retry runs under a request id of its own, and none is the id that invoke returns.",
@@ -50,12 +48,8 @@ class MiniStack(Engine):
         "IAM permissions and queue policies are not checked.",
     )
 
-    def command(self, python: Path) -> Sequence[str | Path]:
-        """Returns the command that starts it with a mailbox for what SNS sends by e-mail."""
-        return [python, "-I", _MAIN]
-
     def environment(self, place: Place) -> Mapping[str, str]:
-        """Returns its settings: loopback only, and one second instead of a minute to a retry."""
+        """Return its settings: loopback only, and a second before a retry instead of a minute."""
         return {
             "GATEWAY_PORT": str(place.port),
             "BIND_HOST": "127.0.0.1",
@@ -66,12 +60,11 @@ class MiniStack(Engine):
             "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1",
             "STATE_DIR": str(place.state / "state"),
             "S3_DATA_DIR": str(place.state / "s3"),
-            "TMPDIR": str(place.state),
             "FAILURE_DESTINATIONS_MAILS": str(place.state / _MAILS),
         }
 
     def messages(self, place: Place, queue_url: str) -> list[Message]:
-        """Returns what its page about queues shows, which leaves receive counts alone."""
+        """Return what its page about queues shows, which leaves receive counts as they are."""
         page = (
             f"{place.url}/_ministack/sqs/messages?region={place.region}&QueueUrl={quote(queue_url)}"
         )
@@ -93,7 +86,7 @@ class MiniStack(Engine):
         ]
 
     def mails(self, place: Place) -> list[Mail]:
-        """Returns what `ministack_main.py` noted."""
+        """Return the e-mails that `main` wrote to a file."""
         try:
             lines = (place.state / _MAILS).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:

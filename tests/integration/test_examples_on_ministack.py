@@ -96,17 +96,3 @@ def test_deploys_updates_and_is_destroyed(
     assert mailboxes(ministack, stack) == set()
     sqs = ministack.client("sqs")
     assert sqs.get_queue_attributes(QueueUrl=outputs["QueueUrl"])["ResponseMetadata"]
-
-
-@pytest.mark.soak
-def test_typescript_handler_fails_into_the_queue(localemu: LocalCloud) -> None:
-    """The article's TypeScript handler, bundled by esbuild, fails for good sooner or later."""
-    example = ROOT / "examples" / "typescript_handler"
-    outputs = localemu.deploy(example)["TypescriptHandler"]
-    payload = {"veryImportantData": "this should not be lost !!!"}
-    for _ in range(25):
-        localemu.invoke(outputs["FunctionName"], payload)
-    record = localemu.messages(outputs["QueueUrl"])[0].json()
-    assert record["requestPayload"] == payload
-    assert record["responsePayload"]["errorMessage"] == "Something went wrong!"
-    assert record["requestContext"]["approximateInvokeCount"] == 2

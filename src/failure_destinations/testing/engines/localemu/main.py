@@ -1,27 +1,24 @@
-"""Starts localemu with Lambda functions as child processes; run by path, as a script.
+"""The program that runs localemu for programs on this machine, with Lambda functions as processes.
 
-Run it with the interpreter of the environment that has localemu and awslambdaric; nothing else
-of this project needs to be, or may be, importable there::
-
-    ENGINE/bin/python .../lambda_processes/localemu_main.py
+`launch.py` runs it with the interpreter of the environment that has localemu and awslambdaric.
 
 Environment variables:
     GATEWAY_LISTEN: ``127.0.0.1:PORT``. Required. Nothing listens on any other address, and
         nothing but the Runtime APIs of running functions on another port.
-    FILESYSTEM_ROOT: An existing directory for all files. Required. It is the caller's to delete
-        once the program has ended.
+    FILESYSTEM_ROOT: An existing directory for all files. Required. The caller deletes it after
+        the program has ended.
     FAILURE_DESTINATIONS_NODE: The ``node`` that runs Node handlers. Default: the one on PATH.
     LAMBDA_RETRY_BASE_DELAY: Seconds before the first retry of an asynchronous invocation; twice
         as long before the second. Default: 1, where AWS waits 1 and 2 minutes.
 
 Any other setting of localemu may be given as well, such as ``DEBUG=1`` or ``IAM_ENFORCEMENT=1``.
 
-The program ends, and with it every handler, on SIGTERM or SIGINT, and when its parent ends,
-however that happens: **the parent must give it a pipe as standard input and keep the other end
-open**, neither writing to it nor passing it on to other children (``subprocess.Popen(...,
-stdin=subprocess.PIPE)`` does all that). The end of that pipe is what tells of the parent's end.
-Any other kind of standard input is ignored. On Linux the kernel kills the handlers together
-with this program; elsewhere they exit as soon as they find their Runtime API gone.
+The program and every handler end on SIGTERM or SIGINT, and when the parent process ends, however
+that happens: **the parent must give it a pipe as standard input and keep the other end open**,
+neither writing to it nor passing it on to other children (``subprocess.Popen(...,
+stdin=subprocess.PIPE)`` does all that). The program ends when that pipe is closed, and ignores any
+other kind of standard input. On Linux the kernel kills the handlers together with this program;
+elsewhere they exit as soon as they find their Runtime API closed.
 """
 
 # localemu is installed where this runs, not where it is checked, and reads its settings when it
@@ -32,8 +29,6 @@ with this program; elsewhere they exit as soon as they find their Runtime API go
 from __future__ import annotations
 
 import functools
-import importlib
-import importlib.util
 import os
 import signal
 import stat
@@ -42,33 +37,36 @@ import threading
 import warnings
 from pathlib import Path
 from types import FrameType, SimpleNamespace
+from typing import Any
 
 _SHUTDOWN_SECONDS = 1
-"""How long localemu gets to end by itself."""
+"""How long localemu may take to end by itself."""
 
 _LOOPBACK = "127.0.0.1"
 
 
 def main() -> None:
-    """Runs localemu until it is told to end."""
+    """Run localemu until it gets a signal to end, or its parent ends."""
     _end_with_parent()
     _configure()
-    _load_package("lambda_processes")
     _provide_warnings_deprecated()
 
     from localemu.logging.setup import setup_logging_from_config
     from localemu.runtime import current
 
+    from . import dead_letters, plugin, queue_policies, updates
+
     setup_logging_from_config()
     _listen_on_loopback_only()
+    _refuse_foreign_requests()
     _keep_s3_objects_in_temporary_directory()
-    importlib.import_module("lambda_processes.localemu_plugin").register()
-    for patches in ("dead_letters", "queue_policies", "updates"):
-        importlib.import_module(f"lambda_processes.localemu_{patches}").apply()
+    plugin.register()
+    for patches in (dead_letters, queue_policies, updates):
+        patches.apply()
     runtime = current.initialize_runtime()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        # localemu may wait 10 seconds for its threads; there is no state to save.
+        # localemu may wait 10 seconds for its threads, and has nothing to save.
         deadline = threading.Timer(_SHUTDOWN_SECONDS, os._exit, args=(0,))
         deadline.daemon = True
         deadline.start()
@@ -82,7 +80,7 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends the program when its standard input, if it is a pipe, ends."""
+    """End the program when its standard input, if it is a pipe, is closed."""
     mode = os.fstat(0).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return
@@ -122,25 +120,8 @@ def _configure() -> None:
         os.environ.setdefault(name, value)
 
 
-def _load_package(name: str) -> None:
-    """Makes the package this file is in importable under a name of its own.
-
-    The directory above would make everything importable that is installed beside the package.
-    """
-    here = Path(__file__).resolve().parent
-    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]
-    spec = importlib.util.spec_from_file_location(
-        name, here / "__init__.py", submodule_search_locations=[str(here)]
-    )
-    if spec is None or spec.loader is None:
-        raise ImportError(f"cannot load the package in {here}")
-    package = importlib.util.module_from_spec(spec)
-    sys.modules[name] = package
-    spec.loader.exec_module(package)
-
-
 def _provide_warnings_deprecated() -> None:
-    """Adds what localemu's S3 imports on every version of Python and only 3.13 has."""
+    """Add `warnings.deprecated`, which localemu's S3 imports and Python has from 3.13 on."""
     if sys.version_info < (3, 13):
         from typing_extensions import deprecated
 
@@ -148,7 +129,7 @@ def _provide_warnings_deprecated() -> None:
 
 
 def _listen_on_loopback_only() -> None:
-    """Makes localemu bind its port on 127.0.0.1, where it ignores the host it is told."""
+    """Have localemu bind its port on 127.0.0.1: it ignores the host in GATEWAY_LISTEN."""
     from localemu.runtime.server import twisted
     from twisted.internet import endpoints
 
@@ -157,8 +138,31 @@ def _listen_on_loopback_only() -> None:
     )
 
 
+def _refuse_foreign_requests() -> None:
+    """Have localemu refuse what `loopback_only` refuses, before anything else looks at a request.
+
+    Version 1.3.2 looks at the origin only, and not at that of requests to S3 and to REST APIs.
+    """
+    from localemu.aws.app import LocalemuAwsGateway
+
+    from ..loopback_only import refusal
+
+    process = LocalemuAwsGateway.process
+
+    def guarded(gateway: Any, request: Any, response: Any) -> None:
+        if reason := refusal(request.headers.items()):
+            response.status_code = 403
+            response.content_type = "text/plain"
+            response.data = f"{reason}\n".encode()
+        else:
+            process(gateway, request, response)
+
+    # Websockets come this way, too.
+    LocalemuAwsGateway.process = guarded
+
+
 def _keep_s3_objects_in_temporary_directory() -> None:
-    """Moves the fixed directory ``/tmp/localemu-s3-storage`` that all localemus share."""
+    """Move S3's files out of ``/tmp/localemu-s3-storage``, which all localemus share."""
     from localemu.services.s3 import provider
 
     provider.DEFAULT_S3_TMP_DIR = str(Path(os.environ["TMPDIR"]) / "s3")

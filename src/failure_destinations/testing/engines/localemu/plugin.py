@@ -1,4 +1,4 @@
-"""Makes localemu run Lambda functions in processes of this package.
+"""A plugin with which localemu runs Lambda functions in processes of `lambda_processes`.
 
 localemu, a fork of LocalStack, asks a "runtime executor" for each execution environment, and finds
 executors through the plugin manager plux.
@@ -15,33 +15,33 @@ from localemu.services.lambda_.invocation.lambda_models import FunctionVersion, 
 from localemu.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 from plux import PluginFinder, PluginManager, PluginSpec
 
-from .execution_environment import ExecutionEnvironment
-from .handler_runtimes import Function, runtime_command
+from ...lambda_processes.execution_environment import ExecutionEnvironment
+from ...lambda_processes.handler_runtimes import Function, runtime_command
 
 PLUGIN_NAME = "process"
-"""What localemu's variable LAMBDA_RUNTIME_EXECUTOR must be for it to use these processes."""
+"""The value of localemu's LAMBDA_RUNTIME_EXECUTOR that makes it use these processes."""
 
 _LOOPBACK = "127.0.0.1"
 
-# Variables for the program that localemu runs in its containers.
+# Variables meant for the program that localemu runs in its containers.
 _CONTAINER_VARIABLES = ("EDGE_PORT", "LAMBDA_RUNTIME_DIR", "LOCALEMU_")
 
 
 class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
-    """One of localemu's execution environments, in a process."""
+    """Runs one of localemu's execution environments in a process."""
 
     _environment: ExecutionEnvironment | None = None
 
     def start(self, env_vars: dict[str, str]) -> None:
-        """Prepares the environment; the handler is loaded by its first invocation.
+        """Prepare the environment; the first invocation loads the handler.
 
-        A handler that cannot be loaded must fail as an invocation: what fails here is to
-        localemu an error of its own, which it retries without end.
+        A handler that cannot be loaded must fail as an invocation: localemu takes an exception
+        raised here for an error of its own, and retries without end.
         """
         self._environment = ExecutionEnvironment(_function(self.function_version, env_vars))
 
     def stop(self) -> None:
-        """Ends the process."""
+        """End the process."""
         if self._environment:
             self._environment.stop()
 
@@ -50,7 +50,7 @@ class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
         payload: dict[str, str],
         function_timeout: int | None = None,  # noqa: ARG002
     ) -> InvocationResult:
-        """Runs the handler once; the timeout is the one the environment was started with."""
+        """Run the handler once, with the timeout that the environment was started with."""
         if self._environment is None:
             raise RuntimeError("the execution environment was not started")
         request_id = payload["invoke-id"]
@@ -65,28 +65,30 @@ class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
         )
 
     def get_address(self) -> str:
-        """Where the environment is, from localemu's view."""
+        """Return where localemu reaches the environment."""
         return _LOOPBACK
 
     def get_endpoint_from_executor(self) -> str:
-        """Where localemu is, from the environment's view."""
+        """Return where the environment reaches localemu."""
         return _LOOPBACK
 
     def get_runtime_endpoint(self) -> str:
-        """Where localemu's own program in a container would report to; nothing uses it."""
+        """Return where localemu's own program in a container would report; nothing uses it."""
         return f"http://{_LOOPBACK}:{config.GATEWAY_LISTEN[0].port}"
 
     def get_logs(self) -> str:
-        """Nothing: the logs come with the results of invocations."""
+        """Return nothing: the logs come with the results of invocations."""
         return ""
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
-        """Unpacks the code of a function's new version.
+        """Unpack the code of a function's new version.
+
+        localemu shows the message of an error as the reason for the function's state Failed.
 
         Raises:
-            UnsupportedRuntimeError: No program here runs functions of that runtime. localemu shows
-                the message as the reason for the function's state Failed.
+            ValueError: The function is a container image.
+            UnsupportedRuntimeError: No program here runs functions of that runtime.
         """
         if function_version.config.code is None:
             raise ValueError("package_type must be Zip: container images need Docker")
@@ -95,21 +97,21 @@ class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
-        """Nothing: localemu deletes the code itself."""
+        """Do nothing: localemu deletes the code itself."""
 
 
 class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):
-    """Tells localemu of the executor."""
+    """Offers the executor to localemu."""
 
     name = PLUGIN_NAME
 
     def load(self, *_args: object, **_kwargs: object) -> type[ProcessRuntimeExecutor]:
-        """Answers the executor class."""
+        """Return the executor class."""
         return ProcessRuntimeExecutor
 
 
 class _ThisPlugin(PluginFinder):
-    """Stands in for an installed entry point, which a package found by its path has not."""
+    """Stands in for an installed entry point, which a package loaded by its path does not have."""
 
     def find_plugins(self) -> list[PluginSpec]:
         return [
@@ -118,7 +120,7 @@ class _ThisPlugin(PluginFinder):
 
 
 def register() -> None:
-    """Makes this package's executor the one that localemu finds."""
+    """Make this executor the one that localemu finds."""
     runtime_executor.EXECUTOR_PLUGIN_MANAGER = PluginManager(
         RuntimeExecutorPlugin.namespace, finder=_ThisPlugin()
     )

@@ -32,7 +32,7 @@ def kept(cloud: LocalCloud, stack: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_updates_a_deployed_version_in_place(ministack: LocalCloud, version: str) -> None:
-    """No queue, topic or function is replaced, and the events that wait are there still."""
+    """No queue, topic or function is replaced, and waiting events stay in their queues."""
     client = ministack.client("cloudformation")
     for stack in STACKS:
         template = json.loads((HERE / version / f"{stack}.template.json").read_text())

@@ -1,9 +1,9 @@
-"""Makes localemu update stacks where version 1.3.2 loses or ignores what an update changes.
+"""A patch for stack updates, where localemu 1.3.2 loses or ignores what changes.
 
 CloudFormation replaces a resource when an update changes one of its create-only properties.
-localemu takes each reference to a resource that changes for such a change, creates the "new"
-resource, which is the same one, and deletes it as the old: after an update of a function its
-EventInvokeConfig is gone. And it leaves some resources as they are that it could update.
+localemu also does so when a property refers to a resource that changes: it creates the "new"
+resource, which is the same one, and then deletes it as the old one, so that after an update of a
+function its EventInvokeConfig is gone. And it does not update some resources that it could.
 """
 
 # localemu is installed where this runs, not where it is checked.
@@ -44,7 +44,7 @@ _SCHEDULE_PROPERTIES = {
 
 
 def apply() -> None:
-    """Patches localemu."""
+    """Patch localemu."""
     execute_resource_change = ChangeSetModelExecutor._execute_resource_change
 
     def execute_unless_identical(executor: Any, name: str, before: Any, after: Any) -> None:
@@ -58,7 +58,7 @@ def apply() -> None:
 
 
 def _is_same_resource(before: Any, after: Any) -> bool:
-    """Whether no create-only property has another value, now that references are resolved."""
+    """Return whether all create-only properties keep their values, once references are resolved."""
     if getattr(before, "resource_type", None) != after.resource_type:
         return False
     provider = ResourceProviderExecutor.try_load_resource_provider(after.resource_type)

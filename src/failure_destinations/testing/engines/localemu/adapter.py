@@ -1,27 +1,24 @@
-"""localemu: the faithful engine."""
+"""How to run localemu, the faithful engine, and to look into it."""
 
 from __future__ import annotations
 
 import urllib.error
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 
-from ..observations import Mail, Message, fetch_json, text_attributes
-from .base import Engine, Place
-
-_MAIN = Path(__file__).parents[1] / "lambda_processes" / "localemu_main.py"
+from ...observations import Mail, Message, fetch_json, text_attributes
+from ..base import Engine, Place
 
 
 class LocalEmu(Engine):
-    """Follows AWS closely on the way of a failure, and is slower to install and to start."""
+    """localemu: follows AWS closely wherever a failure goes; slower to install and to start."""
 
     name = "localemu"
     version = "1.3.2"
     pythons = ("3.12", "3.13")
     install_hint = "400 MB, about 10 seconds with a fast connection"
     health = "/_localemu/health"
-    start_seconds = 60.0
+    start_seconds = 180.0
     differences = (
         "Lambda waits 1 second before the first retry and 2 before the second, not minutes.",
         (
@@ -36,12 +33,8 @@ class LocalEmu(Engine):
         "IAM permissions are not checked, and a queue's policy only for what SNS sends.",
     )
 
-    def command(self, python: Path) -> Sequence[str | Path]:
-        """Returns the command that starts it with Lambda functions as child processes."""
-        return [python, _MAIN]
-
     def environment(self, place: Place) -> Mapping[str, str]:
-        """Returns its settings: loopback only, and one second instead of a minute to a retry."""
+        """Return its settings: loopback only, and a second before a retry instead of a minute."""
         return {
             "GATEWAY_LISTEN": f"127.0.0.1:{place.port}",
             "FILESYSTEM_ROOT": str(place.state),
@@ -55,7 +48,7 @@ class LocalEmu(Engine):
         }
 
     def messages(self, place: Place, queue_url: str) -> list[Message]:
-        """Returns what its page about queues shows, which leaves receive counts alone."""
+        """Return what its page about queues shows, which leaves receive counts as they are."""
         answer = fetch_json(
             f"{place.url}/_aws/sqs/messages",
             body={"QueueUrl": queue_url},
@@ -75,7 +68,7 @@ class LocalEmu(Engine):
         ]
 
     def mails(self, place: Place) -> list[Mail]:
-        """Returns what its page about e-mails shows, which is there from the first e-mail on."""
+        """Return what its page about e-mails shows, which exists from the first e-mail on."""
         try:
             mails = fetch_json(f"{place.url}/_aws/ses")["messages"]
         except urllib.error.HTTPError as error:

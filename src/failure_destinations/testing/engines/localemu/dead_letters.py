@@ -1,7 +1,7 @@
-"""Makes localemu fill a function's dead-letter queue as Lambda does.
+"""A patch that makes localemu send to a function's dead-letter queue what Lambda sends.
 
-It gets the event as it was sent, with attributes that lead to the invocation and its error.
-Version 1.3.2 makes up the request id, and leaves out events that never ran.
+The queue gets the event as it was sent, with attributes that identify the invocation and its error.
+localemu 1.3.2 invents a request id, and leaves out events that never ran.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
@@ -24,7 +24,7 @@ _ERROR_MESSAGE_BYTES = 1024
 
 
 def apply() -> None:
-    """Patches localemu."""
+    """Patch localemu."""
     Poller.process_dead_letter_queue = _send_to_dead_letter_queue
 
 

@@ -1,7 +1,7 @@
-"""Makes SNS in localemu deliver only to queues whose policy lets it, as in AWS.
+"""A patch that makes SNS in localemu deliver only to queues whose policy allows it.
 
-That goes for subscribed queues and for the dead-letter queues of subscriptions. Version 1.3.2 asks
-no policy.
+This concerns subscribed queues and the dead-letter queues of subscriptions. localemu 1.3.2 does not
+evaluate queue policies.
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
 
@@ -26,27 +26,29 @@ _TOPIC_ARN_PARTS = 6
 
 
 def apply() -> None:
-    """Patches localemu."""
+    """Patch localemu."""
     for operation in ("send_message", "send_message_batch"):
-        setattr(SqsProvider, operation, _asking_the_policy(getattr(SqsProvider, operation)))
+        setattr(SqsProvider, operation, _allowed_by_policy(getattr(SqsProvider, operation)))
 
 
-def _asking_the_policy(operation: Any) -> Any:
+def _allowed_by_policy(operation: Any) -> Any:
     @functools.wraps(operation)
     def send(provider: Any, context: Any, queue_url: str, *args: Any, **kwargs: Any) -> Any:
         sender = context.internal_request_params or {}
         if sender.get("service_principal") == "sns":
             queue = provider._resolve_queue(context, queue_url=queue_url)
-            if not _lets_send(queue, sender["source_arn"]):
+            if not _allows_sns_to_send(queue, sender["source_arn"]):
                 raise CommonServiceException(
-                    "AccessDenied", f"the policy of queue {queue.arn} does not let SNS send", 403
+                    "AccessDenied",
+                    f"the policy of queue {queue.arn} does not allow SNS to send",
+                    403,
                 )
         return operation(provider, context, queue_url, *args, **kwargs)
 
     return send
 
 
-def _lets_send(queue: Any, source_arn: str) -> bool:
+def _allows_sns_to_send(queue: Any, source_arn: str) -> bool:
     topic = ":".join(source_arn.split(":")[:_TOPIC_ARN_PARTS])
     facts = {
         "aws:SourceArn": topic,
