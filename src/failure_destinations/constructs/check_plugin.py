@@ -22,6 +22,8 @@ from failure_destinations.check.assembly import read_templates
 from failure_destinations.check.kinds import ERROR, SEVERITIES
 from failure_destinations.text import printable
 
+from .refusals import shown
+
 _NAME = "failure-destinations"
 
 
@@ -59,16 +61,16 @@ class FailureDestinationCheck:
         """Refuse unknown kinds and severities."""
         if isinstance(fail_on, str) or not isinstance(fail_on, Iterable):
             raise ValueError(
-                f"fail_on must be a list of kinds, got {fail_on!r}: write for example ['delivery']"
+                f"fail_on must be a list of kinds, got {shown(fail_on)}: write for example ['delivery']"
             )
         self._fail_on = frozenset(fail_on)
         for kind in sorted(self._fail_on, key=str):
             if kind not in KINDS:
                 raise ValueError(
-                    f"fail_on must name kinds of findings, got {kind!r}: {_one_of(KINDS)}"
+                    f"fail_on must name kinds of findings, got {shown(kind)}: {_one_of(KINDS)}"
                 )
         if show not in SEVERITIES:
-            raise ValueError(f"show must be a severity, got {show!r}: {_one_of(SEVERITIES)}")
+            raise ValueError(f"show must be a severity, got {shown(show)}: {_one_of(SEVERITIES)}")
         self._shown = SEVERITIES[: SEVERITIES.index(show) + 1]
 
     @property
