@@ -61,7 +61,8 @@ class FailureDestinationCheck:
         """Refuse unknown kinds and severities."""
         if isinstance(fail_on, str) or not isinstance(fail_on, Iterable):
             raise ValueError(
-                f"fail_on must be a list of kinds, got {shown(fail_on)}: write for example ['delivery']"
+                f"fail_on must be a list of kinds, got {shown(fail_on)}: write for example "
+                "['delivery']"
             )
         self._fail_on = frozenset(fail_on)
         for kind in sorted(self._fail_on, key=str):
