@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +76,12 @@ def start_beside_secrets(engine: str, home: Path) -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def share_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the LocalCloud() of an example be the session's: localemu takes long to start."""
-
-    @contextmanager
-    def share(**options: Any) -> Iterator[LocalCloud]:
-        if options:
-            with LocalCloud(**options) as own:
-                yield own
-        else:
-            yield request.getfixturevalue("localemu")
-
-    monkeypatch.setattr("failure_destinations.testing.LocalCloud", share, raising=False)
+    """Let the LocalCloud() of a document be the session's: localemu takes long to start."""
+    if scope_of(request.node.nodeid) == "localemu":
+        cloud = request.getfixturevalue("localemu")
+        monkeypatch.setattr(
+            "failure_destinations.testing.LocalCloud", lambda: nullcontext(cloud), raising=False
+        )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
