@@ -95,6 +95,8 @@ def test_prints_json_for_programs(run: Run) -> None:
         ],
         "action": None,
         "help": kinds.EVENTS_WAITING.page,
+        "check": "events-waiting",
+        "mend": "failure-destinations replay --stack Reports --region eu-west-1",
     }
 
 

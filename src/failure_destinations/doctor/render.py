@@ -57,13 +57,17 @@ def to_json(channel: str, finding: Finding, place: Sequence[str]) -> dict[str, A
         finding: The finding.
         place: As for `commands`.
     """
+    fixed_by = fix(finding, place)
     return {
         "channel": channel,
         "severity": finding.severity,
         "kind": finding.kind.id,
         "resource": finding.subject.name,
         "text": sentence(finding),
-        "fix": fix(finding, place),
+        "fix": fixed_by,
+        # What `kind` and `fix` were called first: programs may still read them.
+        "check": finding.kind.id,
+        "mend": fixed_by,
         "commands": commands(finding, place),
         "action": finding.action,
         "help": finding.kind.page,
