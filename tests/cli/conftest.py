@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -140,9 +141,16 @@ def create_function(cloud: LocalCloud, name: str) -> str:
 @pytest.fixture
 def orders(ministack: LocalCloud, orders_function: str) -> Iterator[Orders]:
     """An empty queue of its own for each test."""
-    sqs = ministack.client("sqs")
+    with empty_queue(ministack, orders_function) as queue:
+        yield queue
+
+
+@contextmanager
+def empty_queue(cloud: LocalCloud, function: str) -> Iterator[Orders]:
+    """Create a queue for failed events of a function, and delete it at the end."""
+    sqs = cloud.client("sqs")
     url = sqs.create_queue(QueueName=f"failures-{uuid4().hex[:8]}")["QueueUrl"]
-    yield Orders(ministack, url, orders_function)
+    yield Orders(cloud, url, function)
     sqs.delete_queue(QueueUrl=url)
 
 

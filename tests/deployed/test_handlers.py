@@ -50,7 +50,7 @@ def list_configs(answers: Stubber, function: str, *pages: list[dict[str, Any]]) 
         answers.add_response(
             "list_function_event_invoke_configs",
             {"FunctionEventInvokeConfigs": page, **more},
-            {"FunctionName": PREFIX + function, **marker},
+            {"FunctionName": function, **marker},
         )
 
 
@@ -80,6 +80,14 @@ def test_a_deleted_function_is_not_a_handler(lambda_: Any, answers: Stubber) -> 
     answers.add_client_error("list_function_event_invoke_configs", "ResourceNotFoundException")
     with answers:
         assert not ChannelHandlers(lambda_, TOPIC, COPIES).includes(f"{PREFIX}orders")
+
+
+@pytest.mark.parametrize("location", ["eu-west-1:999999999999", "us-east-1:111122223333"])
+def test_a_function_elsewhere_is_not_a_handler(lambda_: Any, location: str) -> None:
+    """Lambda is not asked, as it would answer for the function of that name here."""
+    function = f"arn:aws:lambda:{location}:function:orders"
+    with Stubber(lambda_):
+        assert not ChannelHandlers(lambda_, TOPIC, COPIES).includes(function)
 
 
 def test_a_missing_permission_is_not_an_answer(lambda_: Any, answers: Stubber) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from failure_destinations.progress import NO_PROGRESS, Progress
 
 from .aws_errors import is_not_found
+from .location import Location
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -113,7 +114,7 @@ class ChannelHandlers:
     It asks about the functions that it is asked about, once each, and not about the whole account.
 
     Args:
-        client: A boto3 client of Lambda in the channel's Region.
+        client: A boto3 client of Lambda in the channel's account and Region.
         topic_arn: The channel's topic.
         copy_queue_arn: The channel's copy queue; None if it has none.
     """
@@ -145,12 +146,16 @@ class ChannelHandlers:
     def _ask(self, function_arn: str) -> bool:
         from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
+        if Location.of(function_arn) != Location.of(self._topic_arn):
+            return False
+        # By its name, which means the same there: not every emulator knows ARNs here.
+        name = function_arn.rpartition(":")[2]
         try:
-            if any(_configs_with(self._client, function_arn, self._topic_arn)):
+            if any(_configs_with(self._client, name, self._topic_arn)):
                 return True
             if self._copy_queue_arn is None:
                 return False
-            answer = self._client.get_function_configuration(FunctionName=function_arn)
+            answer = self._client.get_function_configuration(FunctionName=name)
         except ClientError as error:
             if is_not_found(error):
                 return False
@@ -165,7 +170,7 @@ def _handlers_of(
     copy_queue_arn: str | None,
 ) -> Iterator[ChannelHandler]:
     arn = configuration["FunctionArn"]
-    configs = list(_configs_with(client, arn, topic_arn))
+    configs = list(_configs_with(client, configuration["FunctionName"], topic_arn))
     for config in configs:
         qualifier = config["FunctionArn"].removeprefix(arn).removeprefix(":")
         yield ChannelHandler(
@@ -177,14 +182,14 @@ def _handlers_of(
 
 
 def _configs_with(
-    client: LambdaClient, function_arn: str, topic_arn: str
+    client: LambdaClient, function: str, topic_arn: str
 ) -> Iterator[FunctionEventInvokeConfigTypeDef]:
     """Yield the asynchronous configurations of a function whose failures go to a topic.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctionEventInvokeConfigs.html
     """
     pages = client.get_paginator("list_function_event_invoke_configs").paginate(
-        FunctionName=function_arn
+        FunctionName=function
     )
     for page in pages:
         for config in page["FunctionEventInvokeConfigs"]:
