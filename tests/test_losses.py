@@ -28,11 +28,11 @@ REFUSALS = {
     "test_rejects_a_fifo_topic": (channel, "check_topic"),
     "test_rejects_an_imported_fifo_topic": (channel, "check_topic"),
     "test_rejects_a_subscription_of_a_fifo_queue": (channel, "check_subscribed"),
-    "test_rejects_s3_as_success_destination": (attaching, "check_on_success"),
-    "test_rejects_fifo_as_success_destination": (attaching, "check_success"),
+    "test_rejects_s3_as_success_destination": (attaching, "check_success_argument"),
+    "test_rejects_fifo_as_success_destination": (attaching, "check_bound_success"),
     "test_rejects_fifo_as_success_destination_of_a_handler_of_another_stack": (
         attaching,
-        "check_success",
+        "check_bound_success",
     ),
     "test_rejects_fifo_queues_and_topics_by_an_arn_with_tokens": (channel, "fifo_name"),
 }

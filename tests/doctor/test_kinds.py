@@ -19,11 +19,11 @@ from failure_destinations import (
     FailureReplayer,
     MonitoringThresholds,
 )
+from failure_destinations.alarms import ALARMS, FailureAlarm
 from failure_destinations.doctor import kinds
 from failure_destinations.doctor.findings import Finding, Subject
 from failure_destinations.doctor.judge.channel import judge
 from failure_destinations.doctor.render import fix, sentence
-from failure_destinations.names import ALARMS, FailureAlarm
 
 from ..conftest import define_handler
 from .paper import CASES, CHANNEL, DAY, Facts, queue

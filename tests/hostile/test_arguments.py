@@ -92,12 +92,21 @@ DENIED = ClientError(
 )
 
 
-@settings(
-    deadline=None, max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+GENERATED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@settings(GENERATED, max_examples=300)
 @given(option=st.sampled_from(OPTIONS), value=ARGUMENTS)
 def test_any_argument_is_harmless(option: list[str], value: str) -> None:
     """A value is refused in one printable line, or reaches AWS."""
+    assert_harmless(invoke([*option, value], DENIED))
+
+
+@pytest.mark.soak
+@settings(GENERATED, max_examples=10_000)
+@given(option=st.sampled_from(OPTIONS), value=ARGUMENTS)
+def test_many_arguments_are_harmless(option: list[str], value: str) -> None:
+    """The same for 10,000 of them."""
     assert_harmless(invoke([*option, value], DENIED))
 
 

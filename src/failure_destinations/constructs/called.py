@@ -70,7 +70,7 @@ class Called:
 
     @functools.cached_property
     def custom_role(self) -> iam.IRole | None:
-        """The handler's role; None if it is the one that CDK defines for each function."""
+        """The handler's role; None if it has none, or has CDK's default role as its child."""
         if self.node.try_find_child(_ROLE_ID) is not None:
             return None
         return self.handler.role

@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .called import Called
-from .channel.attaching import AsyncSettings, check_free, define_config
+from .channel.attaching import AsyncSettings, attach_with_new_config, check_free
 from .channel.channel import FailureChannel
 from .channel.wiring import wiring_of
 from .refusals import check_scope, checked_emails, shown
@@ -124,7 +124,7 @@ class FailureNotifiedFunction(Construct):
         self._channel = channel or FailureChannel(self, "Channel", emails=addresses)
         here = scope if isinstance(scope, Stack) else Stack.of(scope)
         wiring = wiring_of(self._channel)
-        config = define_config(wiring, called, settings, self, here).config
+        config = attach_with_new_config(wiring, called, settings, self, here).config
         self._schedule = None
         if delivery is not None:
             self._schedule = delivery.define(self, handler, wiring)

@@ -12,7 +12,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
-from .channel import keys
+from . import keys
 from .channel.wiring import Wiring
 from .payload import Payload
 from .refusals import check_age, checked_count, is_token, shown

@@ -1,4 +1,4 @@
-"""What policy checkers hold against this library's resources and is right as it is, with reasons.
+"""Findings of policy checkers about this library's resources that we accept, with reasons.
 
 cdk-nag reads what a construct acknowledges, checkov and cfn-lint the metadata of a resource. All
 are written here, so that nobody has to in an app; docs/policy-checkers.md lists them. For a channel
@@ -67,7 +67,8 @@ ALARM_MAIL_HAS_NO_DLQ = Suppression(
 DATA_KEYS = Suppression(
     "cdk-nag",
     "AwsSolutions-IAM5[Action::kms:GenerateDataKey*]",
-    "the role of a handler whose channel has an `encryption_key`, or an encrypted topic",
+    "the roles of a handler, a schedule and a replayer whose channel has an `encryption_key`, or "
+    "an encrypted topic",
     "SNS asks a publisher for this action by this name, and the statement names the one key.",
     "https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html",
 )

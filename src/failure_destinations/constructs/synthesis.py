@@ -22,7 +22,7 @@ def at_synthesis(construct: Construct, stack: Stack, *actions: Callable[[], None
     pending = _PENDING.get(stack)
     if pending is None:
         pending = _PENDING[stack] = _AtSynthesis()
-        # An aspect is called back for each construct below: this one has none.
+        # CDK calls an aspect for every construct in its scope: this one is empty.
         Aspects.of(Construct(construct, "Suppressions")).add(cast(IAspect, pending))
     pending.actions.extend(actions)
 

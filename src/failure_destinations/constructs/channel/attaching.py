@@ -14,10 +14,10 @@ from constructs import Construct
 from failure_destinations import names
 
 from ..called import Called, function_and_qualifier
+from ..keys import SEND, in_words
 from ..refusals import check_age, check_one_resource, checked_count, fifo_name, has_member, shown
 from ..suppressions import DATA_KEYS, acknowledge
 from .copies import keep_copies
-from .keys import SEND, in_words
 from .wiring import AttachedHandler, Wiring
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
@@ -33,15 +33,15 @@ _ARN_PARTS = 7
 class Place(enum.Enum):
     """Where a handler's asynchronous configuration is, with all that belongs to it."""
 
-    BESIDE_HANDLER = enum.auto()
+    BY_CDK = enum.auto()
     """A child of the handler, as CDK's `configure_async_invoke` and `on_failure` define it."""
 
-    IN_SCOPE = enum.auto()
+    IN_OTHER_STACK = enum.auto()
     """In a construct of another stack, which refers to the handler's stack and never the other
     way round."""
 
-    AT_HANDLER = enum.auto()
-    """At the handler, with a policy beside it, because the role is in another stack."""
+    WITH_OWN_POLICY = enum.auto()
+    """A child of the handler, with a policy of its own, because the role is in another stack."""
 
 
 class AsyncSettings:
@@ -56,7 +56,7 @@ class AsyncSettings:
     ) -> None:
         """Raise ValueError if Lambda would refuse the settings, or read them otherwise."""
         self.retries = checked_settings(retries, max_event_age)
-        check_on_success(on_success)
+        check_success_argument(on_success)
         self.max_event_age = max_event_age
         self.on_success = on_success
 
@@ -73,7 +73,7 @@ class Attachment(NamedTuple):
     may_publish: bool
 
 
-def define_config(
+def attach_with_new_config(
     wiring: Wiring,
     called: Called,
     settings: AsyncSettings,
@@ -97,18 +97,18 @@ def define_config(
     handler = called.handler
     wiring.check_within_reach(handler, called.stack)
     place = place_of(called, scope_stack)
-    where = scope if place is Place.IN_SCOPE else cast(Construct, handler)
+    where = scope if place is Place.IN_OTHER_STACK else cast(Construct, handler)
     policy = None
-    if place is Place.BESIDE_HANDLER:
-        config = _configure_beside(wiring, called, settings)
+    if place is Place.BY_CDK:
+        config = _configure_by_cdk(wiring, called, settings)
     else:
         config, policy = _configure_apart(wiring, called, settings, cast(Construct, where))
     attached = AttachedHandler(
         handler,
         cast(Construct, where),
         config,
-        settings.max_event_age,
-        settings.on_success is not None,
+        max_event_age=settings.max_event_age,
+        sends_successes=settings.on_success is not None,
     )
     return attach(wiring, called, attached, place, policy)
 
@@ -128,12 +128,12 @@ def attach_uncovered(
         config: The configuration that it has, without a failure destination.
     """
     if config is not None:
-        return add_failure_destination(wiring, called, config).may_publish
+        return attach_existing_config(wiring, called, config).may_publish
     check_free(called)
-    return define_config(wiring, called, settings).may_publish
+    return attach_with_new_config(wiring, called, settings).may_publish
 
 
-def add_failure_destination(
+def attach_existing_config(
     wiring: Wiring, called: Called, config: lambda_.CfnEventInvokeConfig
 ) -> Attachment:
     """Give a handler's existing configuration the channel's topic as its failure destination."""
@@ -152,10 +152,10 @@ def add_failure_destination(
         handler,
         cast(Construct, handler),
         config,
-        None if seconds is None else Duration.seconds(seconds),
-        settings is not None and settings.on_success is not None,
+        max_event_age=None if seconds is None else Duration.seconds(seconds),
+        sends_successes=settings is not None and settings.on_success is not None,
     )
-    return attach(wiring, called, attached, Place.BESIDE_HANDLER)
+    return attach(wiring, called, attached, Place.BY_CDK)
 
 
 def attach(
@@ -190,8 +190,8 @@ def attach(
             config.node.add_dependency(role)
         may_publish = _may_publish(role, handler, wiring)
     if wiring.copy_queue is not None:
-        beside = policy if place is Place.AT_HANDLER else None
-        keep_copies(wiring, called, role, scope=attached.scope, policy=beside)
+        role_policy = policy if place is Place.WITH_OWN_POLICY else None
+        keep_copies(wiring, called, role, scope=attached.scope, policy=role_policy)
     if wiring.publishers_use_key or wiring.key is not None:
         # Where CDK writes what the role is granted.
         acknowledge(policy or handler.role, DATA_KEYS)
@@ -250,7 +250,7 @@ def check_imported(called: Called) -> None:
         )
 
 
-def check_success(config: lambda_.CfnEventInvokeConfig, wiring: Wiring) -> None:
+def check_bound_success(config: lambda_.CfnEventInvokeConfig, wiring: Wiring) -> None:
     """Raise ValueError for a success destination that cannot work: it shows once it is bound."""
     settings: Any = config.destination_config
     on_success = getattr(settings, "on_success", None)
@@ -278,15 +278,15 @@ def place_of(called: Called, scope_stack: Stack | None) -> Place:
         scope_stack: The stack of the construct that would hold it; None for the handler itself.
     """
     if scope_stack is not None and called.stack is not scope_stack:
-        return Place.IN_SCOPE
+        return Place.IN_OTHER_STACK
     role = called.custom_role
     is_afar = role is not None and role.stack is not called.stack
     if is_afar and isinstance(called.handler, Construct):
-        return Place.AT_HANDLER
-    return Place.BESIDE_HANDLER
+        return Place.WITH_OWN_POLICY
+    return Place.BY_CDK
 
 
-def _configure_beside(wiring: Wiring, called: Called, settings: AsyncSettings) -> Construct:
+def _configure_by_cdk(wiring: Wiring, called: Called, settings: AsyncSettings) -> Construct:
     called.handler.configure_async_invoke(
         on_failure=wiring.topic_destination,
         on_success=settings.on_success,
@@ -296,7 +296,9 @@ def _configure_beside(wiring: Wiring, called: Called, settings: AsyncSettings) -
     config = cast(Construct, called.node.find_child(names.EVENT_INVOKE_CONFIG))
     if settings.on_success is not None:
         try:
-            check_success(cast(lambda_.CfnEventInvokeConfig, config.node.default_child), wiring)
+            check_bound_success(
+                cast(lambda_.CfnEventInvokeConfig, config.node.default_child), wiring
+            )
         except ValueError:
             called.node.try_remove_child(names.EVENT_INVOKE_CONFIG)
             raise
@@ -327,7 +329,7 @@ def _configure_apart(
         maximum_retry_attempts=settings.retries,
         maximum_event_age_in_seconds=None if age is None else age.to_seconds(),
     )
-    check_success(config, wiring)
+    check_bound_success(config, wiring)
     if handler is not scope:
         # Nothing is defined in the handler's stack, but whoever is next must find it taken.
         called.node.add_metadata(_ATTACHED, scope.node.path)
@@ -353,7 +355,7 @@ def _bind_success(
     return lambda_.CfnEventInvokeConfig.OnSuccessProperty(destination=bound.destination)
 
 
-def check_on_success(on_success: Any) -> None:
+def check_success_argument(on_success: Any) -> None:
     """Raise ValueError if Lambda cannot send records of successes there."""
     if on_success is None:
         return

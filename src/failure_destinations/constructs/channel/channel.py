@@ -17,6 +17,8 @@ from constructs import Construct, IConstruct
 from failure_destinations import names
 
 from ..called import Called
+from ..keys import SEND, in_words, let_service_send
+from ..mailbox_ids import mailbox_id
 from ..refusals import (
     check_address,
     check_age,
@@ -26,18 +28,13 @@ from ..refusals import (
     checked_emails,
     shown,
 )
+from ..retention import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS, default_retention
 from ..suppressions import suppress_for_channel
 from ..synthesis import at_synthesis
-from .attaching import AsyncSettings, attach_uncovered, check_free, define_config
+from .attaching import AsyncSettings, attach_uncovered, attach_with_new_config, check_free
 from .destination import ChannelDestination
 from .given_parts import check_key, check_queue, check_subscribed, check_subscriptions, check_topic
-from .keys import SEND, in_words, let_service_send
-from .mailboxes import mailbox_id
 from .wiring import Wiring, register
-
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
-MIN_RETENTION_SECONDS = 60
-MAX_RETENTION_SECONDS = 1_209_600
 
 
 class FailureChannel(Construct):
@@ -132,11 +129,11 @@ class FailureChannel(Construct):
         )
         if queue is None:
             self._queue: sqs.IQueue = self._define_queue(names.QUEUE, retention, removal_policy)
-            self._queue_subscription = self._subscribe_queue(beside=True)
+            self._queue_subscription = self._subscribe_queue(same_stack=True)
         else:
             self._queue = queue
-            self._use_queue(queue)
-            self._queue_subscription = self._subscribe_queue(beside=queue.stack is self._stack)
+            self._let_sns_use(queue)
+            self._queue_subscription = self._subscribe_queue(same_stack=queue.stack is self._stack)
         self._copy_queue: sqs.Queue | None = None
         if keep_copies:
             self._copy_queue = self._define_queue(names.COPY_QUEUE, retention, removal_policy)
@@ -174,7 +171,7 @@ class FailureChannel(Construct):
                 unencrypted_queues=[] if encryption_key else own_queues,
                 unencrypted_topic=None if topic or encryption_key else self._topic,
             ),
-            self._wiring.synthesize,
+            self._wiring.run_deferred,
         )
 
     @property
@@ -224,7 +221,10 @@ class FailureChannel(Construct):
 
     @property
     def encryption_key(self) -> kms.IKey | None:
-        """The KMS key of what this channel defines; None if it was given none."""
+        """The KMS key of what this channel defines, as an imported key; None if it was given none.
+
+        The key's policy cannot be changed through it: use the key that you passed.
+        """
         return self._encryption_key
 
     def notify_failures_of(
@@ -262,7 +262,7 @@ class FailureChannel(Construct):
         )
         called = Called(handler)
         check_free(called)
-        return define_config(self._wiring, called, settings).config
+        return attach_with_new_config(self._wiring, called, settings).config
 
     def cover(
         self, scope: IConstruct, *, retries: int = 2, max_event_age: Duration | None = None
@@ -357,7 +357,7 @@ class FailureChannel(Construct):
         return sqs.Queue(
             self,
             id,
-            retention_period=retention or _two_weeks(),
+            retention_period=retention or default_retention(),
             enforce_ssl=True,
             encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
             encryption_master_key=key,
@@ -380,7 +380,7 @@ class FailureChannel(Construct):
             )
         return kms.Key.from_key_arn(self, "EncryptionKey", key.key_arn)
 
-    def _use_queue(self, queue: sqs.IQueue) -> None:
+    def _let_sns_use(self, queue: sqs.IQueue) -> None:
         if not isinstance(queue, sqs.Queue):
             self._warn(
                 "imported-queue",
@@ -398,14 +398,14 @@ class FailureChannel(Construct):
                 "queue.",
             )
 
-    def _subscribe_queue(self, *, beside: bool) -> sns.Subscription:
+    def _subscribe_queue(self, *, same_stack: bool) -> sns.Subscription:
         """Let the topic send to the queue, and subscribe it.
 
         Not with SqsSubscription, which names the stack in the subscription's logical id: when a
         logical id changes, CloudFormation creates the same subscription, which SNS answers with
         the one that is there, and then deletes that one.
         """
-        if beside:
+        if same_stack:
             condition = {"ArnEquals": {"aws:SourceArn": self._topic.topic_arn}}
         else:
             # The policy is in the queue's stack, which must not refer back to the topic's.
@@ -421,7 +421,7 @@ class FailureChannel(Construct):
             raw_message_delivery=True,
             dead_letter_queue=self._dead_letter_queue,
         )
-        if beside:
+        if same_stack:
             # SNS does not try again what it may not deliver yet. A queue of another stack is
             # deployed before, with its policy.
             permission.apply_before(subscription)
@@ -441,11 +441,6 @@ class FailureChannel(Construct):
 
     def _warn(self, name: str, text: str) -> None:
         Annotations.of(self).add_warning_v2(f"failure-destinations:{name}", text)
-
-
-@functools.cache
-def _two_weeks() -> Duration:
-    return Duration.days(14)
 
 
 @functools.cache

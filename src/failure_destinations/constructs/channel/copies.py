@@ -16,8 +16,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from .. import keys
 from ..called import Called
-from . import keys
 
 if TYPE_CHECKING:
     from .wiring import Wiring
@@ -36,7 +36,7 @@ def keep_copies(
     Args:
         wiring: The wiring of a channel that keeps copies.
         called: The function, or an alias or version of it.
-        role: The function's role, unless it is the one that CDK defines for each function.
+        role: The function's role; None if CDK's default role is the handler's child.
         scope: What belongs to the handler is defined here: the handler, or a construct in another
             stack.
         policy: What was defined in the function's stack for the role, which is in another.

@@ -14,7 +14,7 @@ from constructs import Construct, IValidation
 from ..called import Called
 from ..refusals import has_member, shown
 from ..tree import ref
-from .attaching import Place, attach, check_imported, check_success, place_of
+from .attaching import Place, attach, check_bound_success, check_imported, place_of
 from .wiring import AttachedHandler, Wiring
 
 
@@ -65,7 +65,7 @@ def _attach(wiring: Wiring, config: Construct, function: lambda_.IFunction) -> N
     wiring.check_within_reach(called.handler, called.stack)
     place = place_of(called, None if handler else Stack.of(config))
     policy = None
-    if place is Place.BESIDE_HANDLER:
+    if place is Place.BY_CDK:
         wiring.topic.grant_publish(function)
     else:
         policy = iam.Policy(config, "HandlerPolicy", roles=[cast(iam.IRole, function.role)])
@@ -120,7 +120,7 @@ class _Validation:
             return
         config = cast(Construct, attached.config)
         try:
-            check_success(
+            check_bound_success(
                 cast(lambda_.CfnEventInvokeConfig, config.node.default_child), self._wiring
             )
         except ValueError as error:

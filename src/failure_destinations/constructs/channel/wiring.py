@@ -1,4 +1,4 @@
-"""What may be known of a channel by attaching, schedule, monitoring, replayer and cover.
+"""The parts of a channel that this package's other constructs may use.
 
 A `FailureChannel` shows its users only what they need. Its companions in this library take its
 `Wiring` instead of reaching into the channel.
@@ -44,8 +44,9 @@ class AttachedHandler:
             elsewhere.
         max_event_age: How long Lambda keeps an event for it. None: 6 hours, as Lambda does.
         sends_successes: Whether Lambda sends records of its successful runs somewhere.
-        is_final: Whether the last two are known already; else `config` says so at synthesis.
-        arn: What a replay invokes.
+        is_final: Whether `max_event_age` and `sends_successes` are known already; else `config` has
+            them at synthesis.
+        arn: The ARN that callers use, if only synthesis knows it. Empty: the handler's own.
     """
 
     handler: lambda_.IFunction
@@ -101,8 +102,8 @@ class Wiring:
         handlers: What is attached, and what will be.
         schedules: The schedules that start handlers.
         mailboxes: The addresses that get mails.
-        replayers: The channel's replayer, once there is one.
-        at_synthesis: What else is done once everything is defined.
+        replayers: The channel's replayer, once there is one; a channel has one at most.
+        deferred: What else is done once everything is defined.
     """
 
     channel: Construct
@@ -120,28 +121,28 @@ class Wiring:
     schedules: ObservableList[scheduler.ISchedule] = field(default_factory=ObservableList)
     mailboxes: ObservableList[str] = field(default_factory=ObservableList)
     replayers: ObservableList[AttachedReplayer] = field(default_factory=ObservableList)
-    at_synthesis: list[Callable[[], None]] = field(default_factory=list)
+    deferred: list[Callable[[], None]] = field(default_factory=list)
     _claims: dict[str, Construct] = field(default_factory=dict)
     _stacks_within_reach: set[str] = field(default_factory=set)
-    _unconditioned: list[tuple[Called, Construct]] = field(default_factory=list)
+    _conditions_to_copy: list[tuple[Called, Construct]] = field(default_factory=list)
 
-    def check_unclaimed(self, role: str) -> None:
+    def check_unclaimed(self, companion: str) -> None:
         """Raise ValueError if the channel has a companion of a kind already.
 
         Args:
-            role: `monitoring` or `replayer`.
+            companion: `monitoring` or `replayer`.
         """
-        other = self._claims.get(role)
+        other = self._claims.get(companion)
         if other is not None:
             raise ValueError(
-                f"channel must have no {role} yet, got {shown(self.channel.node.path)} with "
+                f"channel must have no {companion} yet, got {shown(self.channel.node.path)} with "
                 f"{shown(other.node.path)}: use that one"
             )
 
-    def claim(self, role: str, construct: Construct) -> None:
+    def claim(self, companion: str, construct: Construct) -> None:
         """Make a construct the channel's only companion of a kind."""
-        self.check_unclaimed(role)
-        self._claims[role] = construct
+        self.check_unclaimed(companion)
+        self._claims[companion] = construct
 
     @property
     def companions(self) -> list[Construct]:
@@ -170,18 +171,18 @@ class Wiring:
 
     def follow_condition(self, called: Called, config: Construct) -> None:
         """Copy a handler's condition to its configuration once everything is defined."""
-        self._unconditioned.append((called, config))
+        self._conditions_to_copy.append((called, config))
 
     def copy_conditions(self) -> None:
         """Copy the conditions that handlers have by now to their configurations."""
-        while self._unconditioned:
-            copy_condition(*self._unconditioned.pop())
+        while self._conditions_to_copy:
+            copy_condition(*self._conditions_to_copy.pop())
 
-    def synthesize(self) -> None:
+    def run_deferred(self) -> None:
         """Do what has waited until everything was defined."""
         self.copy_conditions()
-        while self.at_synthesis:
-            self.at_synthesis.pop(0)()
+        while self.deferred:
+            self.deferred.pop(0)()
 
 
 _WIRINGS: weakref.WeakKeyDictionary[Construct, Wiring] = weakref.WeakKeyDictionary()

@@ -28,7 +28,7 @@ from .node import AppReader
 if TYPE_CHECKING:
     from ..channel.wiring import Wiring
 
-_FIXED = (UNCOVERED.id, OTHER_QUALIFIER.id)
+_FIXED_BY_COVER = (UNCOVERED.id, OTHER_QUALIFIER.id)
 
 
 Attach = Callable[[Called, "lambda_.CfnEventInvokeConfig | None"], bool]
@@ -68,7 +68,7 @@ class _Cover:
         model = AppModel(stage_of(self._wiring.channel))
         below = f"{self._scope.node.path}/".lstrip("/")
         for finding in model.find_uncovered_functions():
-            if finding.kind not in _FIXED:
+            if finding.kind not in _FIXED_BY_COVER:
                 continue
             handler = model.handler_of(finding)
             if handler is None or handler.is_accepted:

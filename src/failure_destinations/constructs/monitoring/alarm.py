@@ -1,22 +1,22 @@
-"""Defines an alarm of the table in `names.py`; there are no others."""
+"""Defines an alarm of the table in `alarms.py`; there are no others."""
 
 from __future__ import annotations
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from failure_destinations import names
+from failure_destinations import alarms
 
 # SQS sends no figures for a queue that was not used for 6 hours, and its messages are still there.
 # All other metrics have data only while there is something to report.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-_COUNT_OF_MESSAGES = names.FAILED_EVENTS_WAITING.metric
+_COUNT_OF_MESSAGES = alarms.FAILED_EVENTS_WAITING.metric
 
 
 def define_alarm(
     scope: Construct,
-    kind: names.FailureAlarm,
+    kind: alarms.FailureAlarm,
     threshold: float,
     metric: cloudwatch.IMetric,
     description: str,

@@ -13,9 +13,9 @@ from constructs import Construct
 
 from failure_destinations import names
 
-from ..channel.keys import SEND, in_words, let_service_send
-from ..channel.mailboxes import mailbox_id
 from ..channel.wiring import Wiring
+from ..keys import SEND, in_words, let_service_send
+from ..mailbox_ids import mailbox_id
 from ..refusals import check_one_resource, has_member, shown
 from ..suppressions import ALARM_MAIL_HAS_NO_DLQ, TOPIC_HAS_NO_KEY, acknowledge, skip
 

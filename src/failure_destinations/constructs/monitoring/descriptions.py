@@ -8,6 +8,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
 from ..called import function_and_qualifier
+from ..retention import DEFAULT_RETENTION_DAYS
 
 
 def failed_events_waiting(queue: sqs.IQueue) -> str:
@@ -106,7 +107,7 @@ def parked_events(queue: sqs.IQueue) -> str:
     return (
         "The replayer gave up events: each failed again, or is not a failed event. Why is in the "
         "attributes of each that begin with Replay. See them, fix what failed, and send them back "
-        f"to their functions within 14 days: {_replay(queue)}"
+        f"to their functions within {DEFAULT_RETENTION_DAYS} days: {_replay(queue)}"
     )
 
 

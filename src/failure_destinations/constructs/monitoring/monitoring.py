@@ -15,12 +15,17 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 from constructs import Construct
 
-from failure_destinations import names
+from failure_destinations import alarms, names
 
 from ..channel.attaching import MAX_EVENT_AGE_SECONDS, MIN_EVENT_AGE_SECONDS, check_is_function
-from ..channel.channel import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS, FailureChannel
+from ..channel.channel import FailureChannel
 from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
 from ..refusals import check_age, check_scope, has_member, is_token, shown
+from ..retention import (
+    MAX_RETENTION_SECONDS,
+    MIN_RETENTION_SECONDS,
+    SQS_DEFAULT_RETENTION_SECONDS,
+)
 from . import descriptions, metrics
 from .alarm import define_alarm
 from .alarm_topic import check_alarm_topic, define_alarm_topic, use_alarm_topic
@@ -29,9 +34,6 @@ from .event_age import EventAge, seconds_of
 from .thresholds import MonitoringThresholds
 
 __all__ = ["FailureMonitoring", "MonitoringThresholds"]
-
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
-_SQS_DEFAULT_RETENTION_SECONDS = 345_600
 
 
 class FailureMonitoring(Construct):
@@ -310,28 +312,28 @@ class FailureMonitoring(Construct):
         channel, thresholds = self._channel, self._thresholds
         self._define_alarm(
             self,
-            names.FAILED_EVENTS_WAITING,
+            alarms.FAILED_EVENTS_WAITING,
             thresholds.failed_events_waiting,
             self.metric_failed_events_waiting,
             descriptions.failed_events_waiting(channel.queue),
         )
         self._define_alarm(
             self,
-            names.OLDEST_EVENT_AGE,
+            alarms.OLDEST_EVENT_AGE,
             oldest_age,
             self.metric_oldest_event_age,
             descriptions.oldest_event_age(channel.queue, oldest_age or 0),
         )
         self._define_alarm(
             self,
-            names.DEAD_LETTER_EVENTS,
+            alarms.DEAD_LETTER_EVENTS,
             thresholds.dead_letter_events,
             self.metric_dead_letter_events,
             descriptions.dead_letter_events(channel.dead_letter_queue),
         )
         self._define_alarm(
             self,
-            names.NOTIFICATIONS_FAILED,
+            alarms.NOTIFICATIONS_FAILED,
             thresholds.notifications_failed,
             self.metric_notifications_failed,
             descriptions.notifications_failed(channel.topic),
@@ -350,24 +352,24 @@ class FailureMonitoring(Construct):
         thresholds = self._thresholds
         percent = thresholds.async_event_age_percent
         max_age = EventAge(attached, is_watched=percent is not None)
-        alarms = self._beside(scope)
+        alarms = self._scope_for_alarms(scope)
         self._define_alarm(
             alarms,
-            names.DESTINATION_DELIVERY_FAILURES,
+            alarms.DESTINATION_DELIVERY_FAILURES,
             thresholds.destination_delivery_failures,
             functools.partial(self.metric_destination_delivery_failures, handler),
             descriptions.destination_delivery_failures(handler),
         )
         self._define_alarm(
             alarms,
-            names.DEAD_LETTER_ERRORS,
+            alarms.DEAD_LETTER_ERRORS,
             thresholds.dead_letter_errors,
             functools.partial(self.metric_dead_letter_errors, handler),
             descriptions.dead_letter_errors(handler),
         )
         self._define_alarm(
             alarms,
-            names.ASYNC_EVENT_AGE,
+            alarms.ASYNC_EVENT_AGE,
             None if percent is None else max_age.milliseconds_at(percent),
             functools.partial(self.metric_async_event_age, handler),
             descriptions.async_event_age(handler, max_age.in_words),
@@ -387,17 +389,17 @@ class FailureMonitoring(Construct):
             scope = cast(Construct, group)
         if scope.node.try_find_child(names.FAILURE_ALARMS) is not None:
             return
-        alarms = self._beside(scope)
+        alarms = self._scope_for_alarms(scope)
         self._define_alarm(
             alarms,
-            names.INVOCATIONS_DROPPED,
+            alarms.INVOCATIONS_DROPPED,
             self._thresholds.invocations_dropped,
             functools.partial(self.metric_invocations_dropped, name),
             descriptions.invocations_dropped(name, self._channel.dead_letter_queue),
         )
         self._define_alarm(
             alarms,
-            names.INVOCATIONS_LOST,
+            alarms.INVOCATIONS_LOST,
             self._thresholds.invocations_lost,
             functools.partial(self.metric_invocations_lost, name),
             descriptions.invocations_lost(name),
@@ -415,19 +417,20 @@ class FailureMonitoring(Construct):
         # This stack refers to the channel's: an alarm there cannot refer to the alarm topic.
         self._define_alarm(
             self,
-            names.PARKED_EVENTS,
+            alarms.PARKED_EVENTS,
             attached.parked_alarm_threshold,
             replayer.metric_parked_events,
             descriptions.parked_events(replayer.parked_queue),
         )
 
-    def _beside(self, scope: Construct) -> Construct:
+    def _scope_for_alarms(self, scope: Construct) -> Construct:
         """Return where to define the alarms about a handler or schedule group."""
         stack = Stack.of(scope)
         if stack is Stack.of(self) or stack is not Stack.of(self._channel):
             return Construct(scope, names.FAILURE_ALARMS)
         # This stack refers to the channel's queues, so that the channel's stack cannot refer to
         # the alarm topic.
+        # This marks the handler as watched.
         Construct(scope, names.FAILURE_ALARMS)
         path = scope.node.path.removeprefix(f"{stack.node.path}/")
         return Construct(self, f"{names.FAILURE_ALARMS}-{path}")
@@ -435,7 +438,7 @@ class FailureMonitoring(Construct):
     def _define_alarm(
         self,
         scope: Construct,
-        kind: names.FailureAlarm,
+        kind: alarms.FailureAlarm,
         threshold: float | None,
         metric: Callable[[], cloudwatch.Metric],
         description: str,
@@ -453,7 +456,7 @@ def _known_retention(queue: sqs.IQueue) -> float | None:
         return None
     seconds = cast(sqs.CfnQueue, queue.node.default_child).message_retention_period
     if seconds is None:
-        return _SQS_DEFAULT_RETENTION_SECONDS
+        return SQS_DEFAULT_RETENTION_SECONDS
     return None if is_token(seconds) else seconds
 
 

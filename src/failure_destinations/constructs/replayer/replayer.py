@@ -22,10 +22,10 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from failure_destinations import names
+from failure_destinations import alarms, names
 
+from .. import keys
 from ..called import Called
-from ..channel import keys
 from ..channel.channel import FailureChannel
 from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
 from ..monitoring import descriptions, metrics
@@ -39,6 +39,7 @@ from ..refusals import (
     is_token,
     shown,
 )
+from ..retention import default_retention
 from ..suppressions import suppress_for_replayer
 from .given_queue import VISIBILITY_FACTOR, GivenQueueCheck
 from .role import ReplayerRole
@@ -64,7 +65,7 @@ _RESERVE_SECONDS = 10
 _MEMORY_MB = 256
 
 PACKAGE = Path(__file__).parents[2]
-_CODE = ["*", "!runtime", "!runtime/*.py"]
+_ALL_BUT_RUNTIME = ["*", "!runtime", "!runtime/*.py"]
 _PERMISSION_ID = "ReplayPermission"
 
 
@@ -183,7 +184,7 @@ class FailureReplayer(Construct):
         self._parked_queue = sqs.Queue(
             self,
             names.PARKED_QUEUE,
-            retention_period=Duration.days(14),
+            retention_period=default_retention(),
             enforce_ssl=True,
             encryption=(
                 sqs.QueueEncryption.KMS
@@ -201,7 +202,9 @@ class FailureReplayer(Construct):
             description=f"Replays the failed events of {channel.node.path}"[:256],
             runtime=lambda_.Runtime.PYTHON_3_14,
             handler="runtime.replayer.handler",
-            code=lambda_.Code.from_asset(str(PACKAGE), exclude=_CODE, ignore_mode=IgnoreMode.GIT),
+            code=lambda_.Code.from_asset(
+                str(PACKAGE), exclude=_ALL_BUT_RUNTIME, ignore_mode=IgnoreMode.GIT
+            ),
             role=self._role.role,
             log_group=self._log_group,
             memory_size=_MEMORY_MB,
@@ -234,18 +237,18 @@ class FailureReplayer(Construct):
         )
         self._parked_alarm = define_alarm(
             self,
-            names.PARKED_EVENTS,
+            alarms.PARKED_EVENTS,
             threshold,
             self.metric_parked_events(),
             descriptions.parked_events(self._parked_queue),
         )
-        self._longest = _DEFAULT_TIMEOUT_SECONDS
+        self._longest_timeout = _DEFAULT_TIMEOUT_SECONDS
         self._set_timeouts()
         if not wiring.owns_queue:
             limit = MAX_ATTEMPTS if is_token(attempts) else int(attempts)
             check = GivenQueueCheck(self, channel.queue, limit, lambda: self._timeout)
             Aspects.of(self).add(cast(IAspect, check))
-        wiring.handlers.observe(self._replay)
+        wiring.handlers.observe(self._admit_handler)
         wiring.replayers.append(AttachedReplayer(self, threshold))
 
     @property
@@ -301,7 +304,7 @@ class FailureReplayer(Construct):
 
     @property
     def _timeout(self) -> int:
-        return min(self._longest + _MARGIN_SECONDS, _MAX_TIMEOUT_SECONDS)
+        return min(self._longest_timeout + _MARGIN_SECONDS, _MAX_TIMEOUT_SECONDS)
 
     def _define_log_group(self) -> logs.LogGroup:
         given = self._wiring.given_key
@@ -321,13 +324,13 @@ class FailureReplayer(Construct):
             removal_policy=RemovalPolicy.DESTROY,
         )
 
-    def _replay(self, attached: AttachedHandler) -> None:
+    def _admit_handler(self, attached: AttachedHandler) -> None:
         """Let the function invoke a handler, and give it the time that the handler has."""
         handler, scope = attached.handler, attached.scope
         if attached.is_final:
             self._warn_of_success(attached)
         else:
-            self._wiring.at_synthesis.append(lambda: self._warn_of_success(attached))
+            self._wiring.deferred.append(lambda: self._warn_of_success(attached))
         stack = Stack.of(scope)
         # A channel's stack cannot refer to this one, which refers to the queue.
         if stack is Stack.of(self) or stack is Stack.of(self._channel):
@@ -341,7 +344,7 @@ class FailureReplayer(Construct):
                 function_name=attached.called_arn,
                 principal=self._role.role.role_arn,
             )
-        self._longest = max(self._longest, _timeout_of(handler))
+        self._longest_timeout = max(self._longest_timeout, _timeout_of(handler))
         self._set_timeouts()
 
     def _warn_of_success(self, attached: AttachedHandler) -> None:

@@ -8,12 +8,12 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from ..channel import keys
+from .. import keys
 from ..channel.wiring import Wiring
 from ..suppressions import DATA_KEYS, acknowledge
 
-# With names of 64 characters 87 fit into the 10,240 that all policies of a role may have together;
-# a qualifier or another partition takes some more.
+# A warning from 80 on leaves room: with names of 64 characters 87 fit into the 10,240 characters
+# that all policies of a role may have together, fewer with qualifiers or in another partition.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MAX_INVOCABLE = 80
 

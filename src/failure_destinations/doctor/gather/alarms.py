@@ -6,7 +6,8 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from failure_destinations.names import ALARM_TOPIC, ALARMS, DASHBOARD
+from failure_destinations.alarms import ALARMS
+from failure_destinations.names import ALARM_TOPIC, DASHBOARD
 
 from ..facts import Alarm, Attributes, Monitoring, Topic, Unknown
 from .construct_ids import above, has_id, is_child

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from failure_destinations.deployed.session import Aws
-from failure_destinations.names import (
+from failure_destinations.alarms import (
     DESTINATION_DELIVERY_FAILURES,
     OLDEST_EVENT_AGE,
     FailureAlarm,
 )
+from failure_destinations.deployed.session import Aws
 
 from ..facts import Unknown
 from .aws_reader import AwsReader

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from failure_destinations import names
 
-from ..refusals import is_token
+from .refusals import is_token
 
 
 def mailbox_id(scope: Construct, address: str) -> str:

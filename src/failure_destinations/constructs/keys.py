@@ -1,7 +1,7 @@
-"""Every KMS statement of the constructs: who may use a key, and for what.
+"""The KMS actions that the constructs grant, and the statements of key policies and roles.
 
-A service that sends is let in by the key's policy, and a role by its own. Statements are never
-written with CDK's grants on a key of another stack, which would make that stack refer back.
+A service that sends is let in by the key's policy, and a role by its own. CDK's own grants are not
+used on the key as it was given: they would make the stack of the key refer back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
-# What a sender to an encrypted queue or topic needs, and a receiver the first of it.
+# What a receiver from an encrypted queue needs, and a sender to a queue or topic.
 # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 RECEIVE = ("kms:Decrypt",)
