@@ -15,7 +15,20 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 from constructs import Construct
 
-from failure_destinations import alarms, names
+from failure_destinations import names
+from failure_destinations.alarms import (
+    ASYNC_EVENT_AGE,
+    DEAD_LETTER_ERRORS,
+    DEAD_LETTER_EVENTS,
+    DESTINATION_DELIVERY_FAILURES,
+    FAILED_EVENTS_WAITING,
+    INVOCATIONS_DROPPED,
+    INVOCATIONS_LOST,
+    NOTIFICATIONS_FAILED,
+    OLDEST_EVENT_AGE,
+    PARKED_EVENTS,
+    FailureAlarm,
+)
 
 from ..channel.attaching import MAX_EVENT_AGE_SECONDS, MIN_EVENT_AGE_SECONDS, check_is_function
 from ..channel.channel import FailureChannel
@@ -312,28 +325,28 @@ class FailureMonitoring(Construct):
         channel, thresholds = self._channel, self._thresholds
         self._define_alarm(
             self,
-            alarms.FAILED_EVENTS_WAITING,
+            FAILED_EVENTS_WAITING,
             thresholds.failed_events_waiting,
             self.metric_failed_events_waiting,
             descriptions.failed_events_waiting(channel.queue),
         )
         self._define_alarm(
             self,
-            alarms.OLDEST_EVENT_AGE,
+            OLDEST_EVENT_AGE,
             oldest_age,
             self.metric_oldest_event_age,
             descriptions.oldest_event_age(channel.queue, oldest_age or 0),
         )
         self._define_alarm(
             self,
-            alarms.DEAD_LETTER_EVENTS,
+            DEAD_LETTER_EVENTS,
             thresholds.dead_letter_events,
             self.metric_dead_letter_events,
             descriptions.dead_letter_events(channel.dead_letter_queue),
         )
         self._define_alarm(
             self,
-            alarms.NOTIFICATIONS_FAILED,
+            NOTIFICATIONS_FAILED,
             thresholds.notifications_failed,
             self.metric_notifications_failed,
             descriptions.notifications_failed(channel.topic),
@@ -355,21 +368,21 @@ class FailureMonitoring(Construct):
         alarms = self._scope_for_alarms(scope)
         self._define_alarm(
             alarms,
-            alarms.DESTINATION_DELIVERY_FAILURES,
+            DESTINATION_DELIVERY_FAILURES,
             thresholds.destination_delivery_failures,
             functools.partial(self.metric_destination_delivery_failures, handler),
             descriptions.destination_delivery_failures(handler),
         )
         self._define_alarm(
             alarms,
-            alarms.DEAD_LETTER_ERRORS,
+            DEAD_LETTER_ERRORS,
             thresholds.dead_letter_errors,
             functools.partial(self.metric_dead_letter_errors, handler),
             descriptions.dead_letter_errors(handler),
         )
         self._define_alarm(
             alarms,
-            alarms.ASYNC_EVENT_AGE,
+            ASYNC_EVENT_AGE,
             None if percent is None else max_age.milliseconds_at(percent),
             functools.partial(self.metric_async_event_age, handler),
             descriptions.async_event_age(handler, max_age.in_words),
@@ -392,14 +405,14 @@ class FailureMonitoring(Construct):
         alarms = self._scope_for_alarms(scope)
         self._define_alarm(
             alarms,
-            alarms.INVOCATIONS_DROPPED,
+            INVOCATIONS_DROPPED,
             self._thresholds.invocations_dropped,
             functools.partial(self.metric_invocations_dropped, name),
             descriptions.invocations_dropped(name, self._channel.dead_letter_queue),
         )
         self._define_alarm(
             alarms,
-            alarms.INVOCATIONS_LOST,
+            INVOCATIONS_LOST,
             self._thresholds.invocations_lost,
             functools.partial(self.metric_invocations_lost, name),
             descriptions.invocations_lost(name),
@@ -417,7 +430,7 @@ class FailureMonitoring(Construct):
         # This stack refers to the channel's: an alarm there cannot refer to the alarm topic.
         self._define_alarm(
             self,
-            alarms.PARKED_EVENTS,
+            PARKED_EVENTS,
             attached.parked_alarm_threshold,
             replayer.metric_parked_events,
             descriptions.parked_events(replayer.parked_queue),
@@ -438,7 +451,7 @@ class FailureMonitoring(Construct):
     def _define_alarm(
         self,
         scope: Construct,
-        kind: alarms.FailureAlarm,
+        kind: FailureAlarm,
         threshold: float | None,
         metric: Callable[[], cloudwatch.Metric],
         description: str,
