@@ -1,7 +1,7 @@
 """The construct ids and alarms that the constructs define and the operators' tools look for.
 
-Each stands here once. An id is part of logical ids: a changed one replaces resources that are
-deployed. Standard library only, so that tools without the CDK read the same list.
+Each is defined here once. Construct ids are part of logical ids: changing one replaces deployed
+resources. The module needs only the standard library, so that tools without the CDK can use it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DEAD_LETTER_QUEUE = "DeadLetterQueue"
 COPY_QUEUE = "CopyQueue"
 QUEUE_SUBSCRIPTION = "QueueSubscription"
 
-# A mailbox's subscription, of a channel's topic or an alarm topic: this and the address.
+# The subscription of a mailbox to a channel's topic or an alarm topic: this, then the address.
 MAILBOX_PREFIX = "Email-"
 
 # The asynchronous configuration of a handler.
@@ -31,17 +31,17 @@ EVENT_SOURCE = "EventSource"
 ALARM_TOPIC = "AlarmTopic"
 DASHBOARD = "Dashboard"
 
-# The child of a handler, construct or schedule group that holds the alarms about it. Where those
-# must be defined in the monitoring instead: this, `-` and the path.
+# The child of a handler, construct or schedule group that holds its alarms. Where the alarms must
+# be defined in the monitoring instead, the id is this, `-` and the path.
 FAILURE_ALARMS = "FailureAlarms"
 
 AlarmScope = Literal["channel", "handler", "schedule group", "replayer"]
-"""What an alarm is defined once for."""
+"""What gets one alarm each."""
 
 WatchedResource = Literal[
     "queue", "dead-letter queue", "topic", "handler", "schedule group", "parked queue"
 ]
-"""What has the metric that an alarm watches."""
+"""The resource whose metric an alarm watches."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class FailureAlarm:
 
     Attributes:
         id: Its construct id.
-        namespace: CloudWatch's namespace of the metric, such as `AWS/SQS`.
+        namespace: The metric's CloudWatch namespace, such as `AWS/SQS`.
         metric: The metric's name.
         statistic: `Maximum` or `Sum`.
         period_minutes: How many minutes each data point covers.
-        per: What it is defined once for.
-        resource: What has the metric.
-        threshold: The field of MonitoringThresholds that sets when it goes off; None if
+        per: What gets one such alarm each.
+        resource: The resource whose metric it watches.
+        threshold: The field of MonitoringThresholds that sets its threshold; None if
             FailureReplayer's `parked_alarm_threshold` does.
     """
 
