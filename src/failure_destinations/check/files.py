@@ -58,7 +58,7 @@ class TemplateFile:
             path: The file.
             root: The folder that must contain it. Default: any folder.
 
-            Raises:
+        Raises:
                 TemplateError: It cannot be read, or is not a template.
         """
         self.path = path

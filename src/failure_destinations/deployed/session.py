@@ -60,7 +60,7 @@ class Aws:
 
     @property
     def options(self) -> str:
-        """The options for other commands, including the AWS CLI, to use the same account and Region."""
+        """The options that point other commands, such as the AWS CLI, to the same place."""
         endpoint = self._endpoint_url
         options = {
             "--profile": self._profile,
