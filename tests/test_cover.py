@@ -428,7 +428,7 @@ def test_warns_of_destinations_chosen_at_deployment(app: cdk.App, stack: cdk.Sta
     call_by_rule(stack, "Rule", handler)
     (resource,) = resources_of(stack, CONFIG).values()
     assert resource["Properties"]["DestinationConfig"] == stack.resolve(chosen)
-    assert_warns(stack, "destinations that are known")
+    assert_warns(stack, "known destinations")
 
 
 def test_follows_the_condition_of_a_function(app: cdk.App, stack: cdk.Stack) -> None:

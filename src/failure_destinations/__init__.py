@@ -1,4 +1,4 @@
-"""AWS CDK constructs that lose no failed event of an asynchronous Lambda function.
+"""AWS CDK constructs that keep every failed event of asynchronous Lambda functions.
 
 The constructs are exported lazily (PEP 562), so that importing this package neither imports the
 CDK nor starts Node.

@@ -1,4 +1,4 @@
-"""The directory for what is kept between runs."""
+"""The cache directory, which is kept between runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One base error for all that runs outside the CDK, and AWS's own errors as one line."""
+"""The base of all errors raised outside the CDK, and AWS and OS errors as one line."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 
 from .text import printable
 
-# Ways out that botocore's texts do not name.
+# What to do about errors whose botocore message does not say it.
 _WAYS_OUT = {
     "NoCredentialsError": "set AWS_PROFILE or pass --profile",
     "NoRegionError": "set AWS_REGION or pass --region",
-    "EndpointConnectionError": "look at the network, --region and --endpoint-url",
+    "EndpointConnectionError": "check the network, --region and --endpoint-url",
 }
 # Up to the last @: a password that was not percent-encoded may contain one, or a slash.
 _PASSWORD = re.compile(r"(?<=://)[^\s\"']*@")
@@ -21,16 +21,16 @@ class FailureDestinationsError(Exception):
 
 
 class CommandError(FailureDestinationsError):
-    """A user's mistake, or something missing. The command prints it and exits with status 2."""
+    """A mistake of the user, or a missing prerequisite: the command prints it and exits with 2."""
 
 
 def is_aws_error(error: Exception) -> bool:
-    """Return whether botocore raised an error: no credentials, no permission, no such resource."""
+    """Return whether an error is botocore's, such as missing credentials or permissions."""
     return any(kind.__module__.startswith("botocore.") for kind in type(error).__mro__)
 
 
 def aws_message(error: Exception) -> str:
-    """Return botocore's error as one printable line, with the way out where one is known."""
+    """Return a botocore error as one printable line, with what to do about it where known."""
     text = " ".join(str(error).split()).rstrip(".")
     text = printable(without_password(text))
     way_out = _WAYS_OUT.get(type(error).__name__)
@@ -38,15 +38,15 @@ def aws_message(error: Exception) -> str:
 
 
 def os_message(error: OSError) -> str:
-    """Return the operating system's error as one printable line, with the file."""
+    """Return an operating system error as one printable line that names the file."""
     where = "standard output" if error.filename is None else str(error.filename)
     return printable(f"{where}: {error.strerror or error}")
 
 
 def without_password(text: str) -> str:
-    """Return a text in which no address shows a user name or password.
+    """Return text with the user names and passwords removed from its URLs.
 
     Args:
-        text: An address such as `https://user:secret@host`, or a text with addresses in it.
+        text: A URL such as `https://user:secret@host`, or text that contains URLs.
     """
     return _PASSWORD.sub("***@", text)

@@ -1,7 +1,7 @@
 """The construct ids that the constructs define and the operators' tools look for.
 
-Each stands here once. An id is part of logical ids: a changed one replaces resources that are
-deployed. Standard library only, so that tools without the CDK read the same list.
+Each is defined here once. Construct ids are part of logical ids: changing one replaces deployed
+resources. The module needs only the standard library, so that tools without the CDK can use it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ DEAD_LETTER_QUEUE = "DeadLetterQueue"
 COPY_QUEUE = "CopyQueue"
 QUEUE_SUBSCRIPTION = "QueueSubscription"
 
-# A mailbox's subscription, of a channel's topic or an alarm topic: this and the address.
+# The subscription of a mailbox to a channel's topic or an alarm topic: this, then the address.
 MAILBOX_PREFIX = "Email-"
 
 # The asynchronous configuration of a handler.
@@ -28,6 +28,6 @@ EVENT_SOURCE = "EventSource"
 ALARM_TOPIC = "AlarmTopic"
 DASHBOARD = "Dashboard"
 
-# The child of a handler, construct or schedule group that holds the alarms about it. Where those
-# must be defined in the monitoring instead: this, `-` and the path.
+# The child of a handler, construct or schedule group that holds its alarms. Where the alarms must
+# be defined in the monitoring instead, the id is this, `-` and the path.
 FAILURE_ALARMS = "FailureAlarms"

@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is notified how far an operation is; `advance` and `say` from several threads."""
+    """Receives progress reports; several threads may call `advance` and `say` at once."""
 
     def start(self, what: str, total: int | None = None) -> None:
-        """Begin a step: `what` is what is done, such as `replaying`; `total` roughly how much."""
+        """Begin a step, such as `replaying`; `total` is the approximate number of items."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Report that `count` more items are done; `note` is a remark such as `3 failed`."""
 
     def say(self, line: str) -> None:
-        """Report one line, such as an item that failed."""
+        """Report one line, for example about an item that failed."""
 
 
 class NoProgress:
-    """Shows nothing."""
+    """A Progress that shows nothing."""
 
     def start(self, what: str, total: int | None = None) -> None:
         """Ignore it."""

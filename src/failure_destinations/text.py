@@ -1,4 +1,4 @@
-"""Text for people: text from outside made fit to print, ages, sizes, payloads laid out."""
+"""Format text for people: untrusted text made printable, ages, sizes and indented JSON."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def printable(text: str) -> str:
-    r"""Return text from outside as one line that a terminal or a log shows and does not obey.
+    r"""Return untrusted text as one line that is safe to show in a terminal or log.
 
-    Control characters, line ends of every kind, characters that are invisible or turn the
-    direction of writing, and lone surrogates are written as Python escapes them: `\n`, `\x1b`,
-    `\u202e`. Everything else, spaces and backslashes included, stays as it is.
+    Control characters, line breaks of every kind, invisible characters, characters that change
+    the text direction, and lone surrogates become Python escapes: `\n`, `\x1b`, `\u202e`.
+    Everything else, including spaces and backslashes, stays as it is.
 
     Args:
         text: Any text.
@@ -26,7 +26,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    r"""Return what `printable` does, but keep `\n` as the end of a line.
+    r"""Do the same as `printable`, but keep `\n` as a line break.
 
     Args:
         text: Any text, such as a payload.
@@ -35,20 +35,20 @@ def printable_lines(text: str) -> str:
 
 
 def _printable_character(char: str) -> str:
-    # isprintable() refuses every space but the ASCII one.
+    # isprintable() is False for every space but the ASCII one.
     if char.isprintable() or unicodedata.category(char) == "Zs":
         return char
     return char.encode("unicode_escape").decode("ascii")
 
 
 def cut(text: str, length: int) -> str:
-    """Return text from outside as one printable line of at most `length` characters."""
+    """Return untrusted text as one printable line of at most `length` characters."""
     line = printable(text[: length + 1])
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def age(time: datetime | None) -> str:
-    """Return how long ago a time was: `42s`, `7m`, `3h` or `5d`; `?` if it is not known."""
+    """Return the time since `time`: `42s`, `7m`, `3h` or `5d`; `?` if it is None."""
     if time is None:
         return "?"
     seconds = max(0, int((datetime.now(timezone.utc) - time).total_seconds()))
@@ -59,7 +59,7 @@ def age(time: datetime | None) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes: `512 B`, `1.5 KB` or `1.0 MB`, of 1,024 each."""
+    """Return a size in bytes for people: `512 B`, `1.5 KB` or `1.0 MB`, in steps of 1,024."""
     if count < _KIB:
         return f"{count} B"
     if count < _KIB * _KIB:
@@ -73,13 +73,13 @@ def plural(count: int, noun: str) -> str:
 
 
 def indented(json_text: str) -> str:
-    """Return JSON on indented lines, with every number and string as it is written.
+    """Return JSON indented, with every number and string exactly as written.
 
-    What is nested deeper than 20 levels stays in one line, so that the indentation does not
+    Values nested deeper than 20 levels stay on one line, so that the indentation does not
     outgrow the text.
 
     Args:
-        json_text: JSON. Other text loses its white space.
+        json_text: JSON; other text loses its white space.
     """
     out: list[str] = []
     depth = 0
@@ -92,7 +92,7 @@ def indented(json_text: str) -> str:
         elif part in ("]", "}"):
             depth -= 1
             empty = index > 0 and parts[index - 1] in ("[", "{")
-            # The line break before it is that of the level which it closes.
+            # A closing bracket is indented like the line that opened it.
             breaks = not empty and depth < _MAX_INDENTED_DEPTH
             out.append(_line_break(depth) + part if breaks else part)
         elif part == ",":

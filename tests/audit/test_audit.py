@@ -288,7 +288,7 @@ def test_finds_by_metric_who_calls_unseen(tmp_path: Path) -> None:
     assert found(audit(account, tmp_path / "without")) == []
     (finding,) = audit(account, tmp_path / "state", metrics=True).findings
     assert (finding.logical_id, finding.qualifier, finding.kind) == ("orders", "live", "uncovered")
-    assert "42 events in 14 days, by whom is not known" in finding.reason
+    assert "42 events in 14 days, from an unknown caller" in finding.reason
 
 
 def test_docs_have_the_exact_policy() -> None:

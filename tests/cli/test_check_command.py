@@ -158,7 +158,7 @@ def test_says_how_to_install_what_sam_needs(monkeypatch: pytest.MonkeyPatch) -> 
     result = check(write("template.yaml", SAM))
     assert result.exit_code == 2
     assert result.stderr == (
-        "failure-destinations: template.yaml: is a template of AWS SAM: "
+        "failure-destinations: template.yaml: is an AWS SAM template: "
         "pip install 'failure-destinations[sam]'\n"
     )
 
@@ -254,7 +254,7 @@ def test_reads_the_definition_of_a_state_machine_beside_it() -> None:
 def test_says_which_definition_is_missing() -> None:
     """A missing definition leaves open what the state machine calls."""
     (finding,) = findings(write("template.yaml", STATE_MACHINE))
-    assert finding["reason"].endswith("its definition file daily.asl.yaml is not there.")
+    assert finding["reason"].endswith("its definition file daily.asl.yaml does not exist.")
 
 
 def test_reads_an_api_beside_it() -> None:
@@ -373,7 +373,7 @@ def test_reads_a_template_that_others_wrote() -> None:
         ("Resources: " + "[" * 5_000, "bad"),
         ("Resources: {? [a] : b}", "bad:1: is not YAML: "),
         ("Resources: {A: !Ref [}", "bad:1: is not YAML: "),
-        (INVALID_SAM, "bad: AWS SAM refuses it: "),
+        (INVALID_SAM, "bad: AWS SAM rejects it: "),
     ],
 )
 def test_says_in_a_line_what_is_wrong_and_goes_on(content: str, message: str) -> None:
@@ -401,7 +401,7 @@ def test_says_that_a_file_is_not_text() -> None:
 def test_says_that_a_folder_holds_no_template() -> None:
     """A folder with nothing to check is one line on stderr."""
     Path("empty").mkdir()
-    assert check("empty").stderr.startswith("failure-destinations: empty: holds no cdk.out")
+    assert check("empty").stderr.startswith("failure-destinations: empty: has no cdk.out")
 
 
 def test_says_that_an_assembly_is_broken() -> None:

@@ -171,7 +171,7 @@ def test_reads_each_of_multiplying_nested_stacks_once() -> None:
     write("9.json", LOST)
     result = check("0.json")
     assert result.exit_code == 2
-    assert "makes a stack of more than 2,000,000 values" in result.stderr
+    assert "has more than 2,000,000 values" in result.stderr
 
 
 LONG = {

@@ -1,6 +1,6 @@
-"""Find asynchronous functions whose failures are lost, in an account.
+"""Find the asynchronous functions of an account whose failures are lost.
 
-It only reads, and needs boto3, not the CDK.
+The audit is read-only. It needs boto3, but not the CDK.
 """
 
 from __future__ import annotations

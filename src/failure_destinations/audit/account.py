@@ -1,4 +1,4 @@
-"""Ask an account: with bounded concurrency, slower when AWS throttles, and never twice."""
+"""Query an account: with bounded concurrency, slower when throttled, each request once."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     import boto3
     from botocore.client import BaseClient
 
-# Requests at once. Lambda answers 15 control plane requests a second, and 15 GetPolicy.
+# Concurrent requests. Lambda allows 15 control plane requests a second, and 15 GetPolicy.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#api-requests
 WORKERS = 8
-# Adaptive: once it was throttled, botocore waits before it asks.
+# Adaptive: after a throttling error, botocore slows down further requests.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 _RETRIES = {"mode": "adaptive", "total_max_attempts": 12}
-# After so many denials in a Region, an action that was never allowed is not asked for again.
+# After this many denials in a Region, an action that never succeeded there is not tried again.
 _DENIALS = 20
 
 
 class RefusedError(Exception):
-    """AWS refuses to answer one question; it may answer others."""
+    """AWS refused one request; other requests may succeed."""
 
 
 class StoppedError(Exception):
@@ -38,15 +38,15 @@ class StoppedError(Exception):
 
 
 class Account:
-    """An account in some Regions.
+    """Queries one account in some Regions.
 
     Args:
         session: A boto3 session.
-        journal: The file that keeps the answers.
+        journal: The file that stores the answers.
         endpoint_url: The address of every service. Default: AWS.
 
     Attributes:
-        refusals: For each action and Region, what AWS said and how often.
+        refusals: For each action and Region, how AWS refused it and how often.
     """
 
     def __init__(
@@ -64,21 +64,21 @@ class Account:
     def ask(
         self, action: Action, region: str, keep: Callable[[Any], Any], **parameters: Any
     ) -> Any:
-        """Ask one question.
+        """Return part of an operation's answer, from the journal if it is there.
 
         Args:
-            action: The question.
+            action: The operation.
             region: The Region.
-            keep: Returns the needed part of the answer, as JSON holds it.
+            keep: Returns the needed part of the answer as a JSON value.
             parameters: The parameters of the operation.
 
         Returns:
-            What `keep` returned; None if what is asked for does not exist.
+            What `keep` returned; None if the resource does not exist.
 
         Raises:
             RefusedError: AWS refuses to answer; `refusals` has it.
-            ClientError: AWS will not answer any other question either, for example because
-                credentials have expired.
+            ClientError: Any other request would fail too, for example because credentials
+                have expired.
             StoppedError: The audit was stopped.
         """
         if self._stopped.is_set():
@@ -114,7 +114,7 @@ class Account:
             seen.add(token)
 
     def stop(self) -> None:
-        """Stop: running tasks end after the answer that they wait for."""
+        """Stop the audit: each running task ends after its current request."""
         self._stopped.set()
 
     def is_refused(self, action: Action, *regions: str) -> bool:
@@ -138,7 +138,7 @@ class Account:
             denied = is_access_denied(error)
             self._refuse(place, "denied" if denied else f"refused ({_brief(error)})")
         except EndpointConnectionError:
-            # A Region without the service has no resources of it.
+            # A Region without the service has none of its resources.
             if region in self._session.get_available_regions(action.service):
                 raise
             return None

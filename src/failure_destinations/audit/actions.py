@@ -1,4 +1,4 @@
-"""Every operation that an audit calls, in one list, and the IAM policy that allows them."""
+"""Every operation that an audit calls, and the IAM policy that allows them all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Action:
-    """An operation that reads.
+    """A read-only operation.
 
     Attributes:
-        service: The service as boto3 calls it.
-        operation: The operation as boto3 calls it.
+        service: The boto3 name of the service.
+        operation: The boto3 name of the operation.
         permission: The IAM action that allows it.
-        answers: What is not known without it, to complete `Not known: …`.
+        answers: What is not known without it; completes the sentence `Not known: …`.
         items: The member of the answer that holds a list; empty if the answer has no pages.
         token: The parameter that asks for the next page.
         next_token: The member of the answer that holds the token.
@@ -176,7 +176,7 @@ ACTIONS: tuple[Action, ...] = tuple(one for one in vars().values() if isinstance
 
 
 def policy() -> dict[str, Any]:
-    """Return the IAM policy that an audit needs. It allows no changes."""
+    """Return the IAM policy that an audit needs. It is read-only."""
     statement = {
         "Sid": "FailureDestinationsAudit",
         "Effect": "Allow",

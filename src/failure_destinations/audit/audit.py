@@ -1,4 +1,4 @@
-"""The audit: ask an account what calls its functions, then judge with the check's rule."""
+"""The audit: find what calls an account's functions, then apply the check's rule."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ALL = "all"
 
 Progress = Callable[[str, int, int], None]
-"""Called with a phase, such as `listing`, the steps just done, and the number of all steps."""
+"""Called with a phase, such as `listing`, the number of steps just done, and the total."""
 
 
 @dataclass
@@ -41,9 +41,9 @@ class Audit:
         regions: The Regions.
         functions: The number of functions.
         findings: The findings.
-        requests: The number of answers that it needed.
-        found: The number of these that came from the file of a stopped audit.
-        is_blind: Whether no Region allowed to list functions, so that nothing was audited.
+        requests: The number of answers from AWS that it needed.
+        found: How many of these came from the file of an interrupted audit.
+        is_blind: Whether functions could not be listed in any Region: nothing was audited.
     """
 
     account: str
@@ -79,7 +79,7 @@ class Auditor:
     _home: str = field(default="", init=False)
 
     def begin(self) -> None:
-        """Ask for the account and its Regions.
+        """Look up the account and its Regions.
 
         Raises:
             ClientError: AWS refuses, for example because a permission is missing.
@@ -100,7 +100,7 @@ class Auditor:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What an audit that continues another must have in common with it."""
+        """Return the settings that a resumed audit must share with the interrupted one."""
         return {
             "account": self.account,
             "regions": sorted(self.regions),
@@ -110,7 +110,7 @@ class Auditor:
         }
 
     def journal(self, path: Path) -> Journal:
-        """Return the file of answers, including those of an audit that was stopped.
+        """Open the file of answers, which may hold those of an interrupted audit.
 
         Raises:
             JournalError: It cannot be used, or belongs to another audit.
@@ -118,20 +118,21 @@ class Auditor:
         return Journal(path, self.about)
 
     def run(self, journal: Journal) -> Audit:
-        """Ask for everything, then judge.
+        """Query the account, then judge what was found.
 
         Args:
             journal: The file of answers; the caller closes it.
 
         Raises:
-            ClientError: AWS answers nothing more, for example because credentials have expired.
-            JournalError: An answer cannot be kept.
+            ClientError: Any other request would fail too, for example because credentials
+                have expired.
+            JournalError: An answer cannot be written to the file.
         """
         account = Account(self.session, journal, self.endpoint_url)
         inventory = Inventory(self.account, self._partition, tuple(self.regions))
         later: dict[str, list[Task]] = {region: [] for region in ("", *self.regions)}
         self._run(account, "listing", self._lists(account, inventory, later))
-        # In turns, since each Region has its own limits.
+        # Alternate between Regions, since each has its own rate limits.
         by_turns = itertools.chain.from_iterable(itertools.zip_longest(*later.values()))
         self._run(account, "asking", filter(None, by_turns))
         received: list[Received] = []
@@ -157,7 +158,7 @@ class Auditor:
     def _lists(
         self, account: Account, inventory: Inventory, later: dict[str, list[Task]]
     ) -> Iterator[Task]:
-        """Yield a task for each list; the questions about its items go to `later`."""
+        """Yield a task for each list; the tasks for its items go to `later`."""
 
         def collect(tasks: Iterator[Task], region: str) -> None:
             for task in tasks:
@@ -184,5 +185,5 @@ def _unless_refused(task: Task) -> None:
     try:
         task()
     except RefusedError:
-        # The account's refusals have it.
+        # It is recorded in the account's refusals.
         return

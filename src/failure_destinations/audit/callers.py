@@ -1,6 +1,6 @@
 """Read what calls functions: one generator of tasks for each service.
 
-Each lists the resources when it starts, and yields a task for each that needs its own question.
+Each lists the resources when it starts, and yields a task for each that needs its own request.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .actions import (
 from .concurrency import Task
 from .inventory import Inventory
 
-# A target of Scheduler that calls an operation of Lambda.
+# A Scheduler target that calls a Lambda operation.
 _UNIVERSAL = ":aws-sdk:lambda:"
 
 
@@ -66,7 +66,7 @@ def _target(target: Any) -> Any:
 
 
 def _delivery(target: Any) -> dict[str, Any]:
-    """Return what a target of EventBridge says about a delivery."""
+    """Return the delivery settings of an EventBridge target."""
     names = ("Arn", "DeadLetterConfig", "RetryPolicy")
     return {name: target[name] for name in names if target.get(name)}
 
@@ -103,7 +103,7 @@ def _read_schedule(
 
 
 def read_subscriptions(account: Account, inventory: Inventory, region: str) -> Iterator[Task]:
-    """Yield tasks that read the subscriptions of functions to topics."""
+    """Yield tasks that read the topic subscriptions of functions."""
     for arn, function in account.pages(LIST_SUBSCRIPTIONS, region, _subscription):
         yield partial(_read_subscription, account, inventory, region, arn, function)
 
@@ -122,7 +122,7 @@ def _read_subscription(
     try:
         policy = account.ask(GET_SUBSCRIPTION, region, _redrive_policy, SubscriptionArn=arn)
     except RefusedError:
-        # The call is known all the same, and a reference to nothing is a queue that is not known.
+        # The call is known even so. A reference to nothing makes the queue unknown.
         policy = {"deadLetterTargetArn": {"Ref": GET_SUBSCRIPTION.permission}}
     inventory.add_caller(
         arn, "AWS::SNS::Subscription", {**properties, "RedrivePolicy": policy or {}}, function
@@ -142,7 +142,7 @@ def read_buckets(account: Account, inventory: Inventory, home: str) -> Iterator[
     Args:
         account: The account.
         inventory: Collects what is found.
-        home: The Region to ask in: buckets are listed for all Regions at once.
+        home: The Region to query: one list has the buckets of all Regions.
     """
     for name, region in account.pages(
         LIST_BUCKETS, home, lambda bucket: [bucket["Name"], bucket.get("BucketRegion")],
@@ -255,7 +255,7 @@ def _read_state_machine(account: Account, inventory: Inventory, region: str, arn
 
 def _definition(answer: Any) -> str:
     text = str(answer.get("definition") or "")
-    # The others wait for every function, and some are large.
+    # All other definitions wait for their functions, and some are large.
     return text if any(word in text for word in _MAY_GO_ON) else ""
 
 
@@ -275,4 +275,4 @@ CALLERS: dict[Action, Reads] = {
     LIST_PIPELINES: read_pipelines,
     LIST_STATE_MACHINES: read_state_machines,
 }
-"""What to read in each Region, by its first question."""
+"""The readers for each Region, by the first action that each calls."""

@@ -17,10 +17,10 @@ def run_concurrently(
 ) -> None:
     """Run tasks in threads.
 
-    If one fails, or the user interrupts, no further task starts, and the running ones finish.
+    If one fails or the user interrupts, no further task starts and the running ones finish.
 
     Args:
-        tasks: The tasks, made as they are needed.
+        tasks: The tasks; the iterator is advanced as workers become free.
         workers: The number of threads.
         done: Called with the number of tasks that have just finished.
         stop: Called to ask running tasks to finish early.

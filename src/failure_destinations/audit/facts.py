@@ -1,4 +1,4 @@
-"""Turn what was found in an account into facts for the rule."""
+"""Turn an account's inventory into facts for the rule."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def find_in(inventory: Inventory, refusals: Refusals, received: list[Received]) 
 def _facts(inventory: Inventory, received: list[Received]) -> Facts:
     all_facts = Facts()
     for region in inventory.regions:
-        # Each by itself: functions of different Regions may have the same name.
+        # One Region at a time: functions of different Regions may have the same name.
         facts = _facts_of_region(inventory, region, received)
         all_facts.functions |= {
             f"{region} {key}": dataclasses.replace(one, is_deployed=True)
@@ -85,7 +85,7 @@ def _facts_of_region(inventory: Inventory, region: str, received: list[Received]
 
 
 def _permitted(call: Call, resources: Mapping[str, Mapping[str, object]]) -> Call:
-    """Return a permission with the ARN of the caller that it is for."""
+    """Return a permission with its caller's ARN filled in."""
     if not call.is_permission:
         return call
     properties = resources[call.source.logical_id]["Properties"]
@@ -95,7 +95,7 @@ def _permitted(call: Call, resources: Mapping[str, Mapping[str, object]]) -> Cal
 
 
 def _forget_functions_that_are_gone(facts: Facts) -> None:
-    """Note calls of functions that do not exist: no configuration helps there."""
+    """Turn calls of missing functions into unknowns, since no configuration helps there."""
     for call in facts.calls:
         function = facts.functions[call.function]
         if not function.judged and not call.is_permission:
@@ -111,7 +111,7 @@ def _received_without_known_caller(
     for one in received:
         key = keys.get(one.function)
         if one.region == region and key is not None and key not in called:
-            shown = f"{one.events:,} events in {one.days} days, by whom is not known"
+            shown = f"{one.events:,} events in {one.days} days, from an unknown caller"
             source = Source(shown, "metric AsyncEventsReceived", stack=region)
             yield Call(key, one.qualifier, source, _ANY_SERVICE)
 
@@ -119,7 +119,7 @@ def _received_without_known_caller(
 def _own_dead_letter(
     facts: Facts, key: str, qualifier: str, arn: str | None
 ) -> Iterator[AsyncConfig]:
-    """Yield a version's or alias's own dead-letter queue as a configuration of it.
+    """Yield the dead-letter queue of a version or alias as an asynchronous configuration.
 
     A dead-letter queue is locked in when a version is published.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq
@@ -142,7 +142,7 @@ def _config(facts: Facts, key: str, qualifier: str, on_failure: Destination) -> 
 
 
 def _refused(refusals: Refusals) -> Iterator[Finding]:
-    """Yield one finding for each action, whatever the number of Regions and functions."""
+    """Yield one finding for each action, however many Regions and functions it affects."""
     answers: dict[Action, list[Answer]] = {}
     for (action, region), (said, times) in sorted(
         refusals.items(), key=lambda item: (item[0][0].permission, item[0][1])

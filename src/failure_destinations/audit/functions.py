@@ -43,7 +43,7 @@ def read_functions(
         all_versions: Whether to ask for the policy of every version, not only of the newest.
     """
     functions: dict[str, _Function] = {}
-    # One list of all versions takes a fiftieth of the requests of a list for each function.
+    # One list of all versions needs a fiftieth of the requests of one list per function.
     for name, arn, version, dead_letter in account.pages(
         LIST_FUNCTIONS, region, _function, FunctionVersion="ALL"
     ):

@@ -1,7 +1,7 @@
-"""What was found in an account, as a template's resources for each Region.
+"""The resources found in an account, by Region, in the form of a template's resources.
 
-CloudFormation's properties are nearly those of the services' own operations, so what reads
-templates reads accounts too, and one rule judges both.
+CloudFormation properties are nearly the same as those in the services' APIs. So the readers of
+templates read accounts too, and one rule judges both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The answers so far, in a file: an audit that is stopped continues where it was."""
+"""The answers so far, in a file: an interrupted audit resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class JournalError(FailureDestinationsError):
 
 
 class Journal:
-    """Lines of JSON: whose audit it is, then each answer.
+    """A file of JSON lines: a header that identifies the audit, then the answers.
 
-    A process that is killed leaves at most a broken last line, which is ignored. Only the user can
-    read the file, since it shows who may call what. It is written anew under a name that nobody
-    can foresee, and takes the place of an older one: no link is followed.
+    A killed process leaves at most a broken last line, which is ignored. Only the user can read the
+    file, since it shows who may call what. It is written under an unpredictable name, then replaces
+    an older file, so that no link is followed.
 
     Args:
-        path: The file. If it exists, its answers are known already.
-        about: Whose audit it is: account, Regions and so on.
+        path: The file. If it exists, its answers are used.
+        about: Identifies the audit: account, Regions and so on.
 
     Raises:
         JournalError: The file cannot be read or written, or belongs to another audit.
@@ -52,12 +52,12 @@ class Journal:
         self.found = self.written = len(self._answers)
 
     def take(self, key: str) -> Any:
-        """Return the answer to a question and forget it; None if the question is new."""
+        """Remove and return the answer of a key; None if the key is new."""
         with self._lock:
             return self._answers.pop(key, None)
 
     def add(self, key: str, answer: Any) -> None:
-        """Note an answer; may be called from several threads.
+        """Append an answer; may be called from several threads.
 
         Raises:
             JournalError: It cannot be written.
@@ -72,16 +72,16 @@ class Journal:
             self.written += 1
 
     def close(self) -> None:
-        """Close the file, and keep it."""
+        """Close the file without removing it."""
         self._file.close()
 
     def remove(self) -> None:
-        """Remove the file: its answers will be outdated."""
+        """Remove the file, since its answers become outdated."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
     def _begin(self, about: Mapping[str, Any]) -> TextIO:
-        """Write the file anew, without what is broken at its end, and return it open."""
+        """Rewrite the file without a broken last line, and return it open."""
         # mkstemp() creates exclusively, with mode 0600.
         descriptor, name = tempfile.mkstemp(".new", f".{self.path.name}.", self.path.parent)
         file = os.fdopen(descriptor, "w", encoding="utf-8")

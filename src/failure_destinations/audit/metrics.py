@@ -1,4 +1,4 @@
-"""Functions that received asynchronous events, as CloudWatch counted them.
+"""Functions that received asynchronous events, according to CloudWatch.
 
 A program that calls with `InvocationType=Event` leaves no other trace in an account.
 """
@@ -32,7 +32,7 @@ class Received:
         function: The function's name.
         qualifier: The qualifier that was called; begins with `?` where it is not known.
         events: The number of events.
-        days: The number of days in which they were counted.
+        days: The number of days over which they were counted.
     """
 
     region: str
@@ -45,7 +45,7 @@ class Received:
 def read_metrics(
     account: Account, inventory: Inventory, region: str, received: list[Received]
 ) -> None:
-    """Add what the functions of a Region received in the last two weeks.
+    """Add the asynchronous events that a Region's functions received in the last two weeks.
 
     Args:
         account: The account.
@@ -64,7 +64,7 @@ def read_metrics(
         )
         if set(dimensions) <= {"FunctionName", "Resource"} and dimensions["FunctionName"] in known
     ]
-    # To the hour, so that a continued audit asks the same question.
+    # Rounded to the hour, so that a resumed audit sends the same request.
     end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     totals: dict[tuple[str, str], int] = {}
     for start in range(0, len(wanted), _QUERIES):

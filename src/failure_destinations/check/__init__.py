@@ -1,6 +1,6 @@
-"""Find asynchronous functions whose failures are lost, in CloudFormation templates alone.
+"""Find the asynchronous functions of CloudFormation templates whose failures are lost.
 
-It needs the standard library only, and not the CDK.
+The check reads nothing but templates. It needs only the standard library, not the CDK.
 """
 
 from __future__ import annotations

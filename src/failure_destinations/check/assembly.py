@@ -1,4 +1,4 @@
-"""Read what a CDK app wrote: the templates of its stages, stacks and nested stacks."""
+"""Read a cloud assembly: the templates of a CDK app's stages, stacks and nested stacks."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MANIFEST = "manifest.json"
 _STACK = "aws:cloudformation:stack"
 _STAGE = "cdk:cloud-assembly"
 _NESTED = "AWS::CloudFormation::Stack"
-# What separates the construct of a nested stack from the resource that stands for it.
+# What follows a nested stack's construct path in the path of its CloudFormation resource.
 _NESTED_PATH = ".NestedStack/"
 _ACKNOWLEDGED = "aws:cdk:acknowledged-rules"
 _PREFIX = "failure-destinations::"
 _TEMPLATE = ".template.json"
 _HASH = re.compile(r"[0-9a-f]{64}")
-# Deeper, it can only be a folder or a stack that contains itself.
+# A folder or stack that is nested deeper must contain itself.
 _MAX_NESTING = 20
 
 
 class AssemblyError(FailureDestinationsError):
-    """A folder or file is not what the CDK writes; the message is one line for people."""
+    """A folder or file that the CDK did not write; the message is one line for people."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Assembly:
         stacks: The stacks with their nested ones.
         acknowledged: For each construct path, the kinds of findings that are acknowledged there
             and below, with the reasons.
-        files: Reads the app's files.
+        files: The reader of the app's files.
     """
 
     stacks: list[Stack] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Assembly:
             raise AssemblyError(str(error)) from None
 
     def template(self, path: Path) -> Mapping[str, Any]:
-        """Return the template in a file; it counts each time that a stack uses it.
+        """Return the template in a file, and count its values each time a stack uses it.
 
         Raises:
             AssemblyError: It cannot be read, or has too many values.
@@ -73,7 +73,7 @@ class Assembly:
         return template
 
     def reason_for(self, finding: Finding) -> str:
-        """Return why a finding is acknowledged, or an empty text."""
+        """Return why a finding is acknowledged; empty if it is not."""
         if not self.acknowledged or not finding.path:
             return ""
         for path in (finding.path, *map(str, PurePosixPath(finding.path).parents), ""):
@@ -88,12 +88,12 @@ class Assembly:
 
 @dataclass
 class _Metadata:
-    """What the CDK writes beside a template about its constructs.
+    """The CDK's metadata about the constructs of a template.
 
     Attributes:
         logical_ids: Construct paths and logical ids, also of nested stacks.
         templates: The files of nested stacks' templates by construct path.
-        assets: The files that are uploaded by their hashes.
+        assets: The files that the CDK uploads, by hash.
     """
 
     logical_ids: list[tuple[str, str]] = field(default_factory=list)
@@ -101,7 +101,7 @@ class _Metadata:
     assets: dict[str, str] = field(default_factory=dict)
 
     def file_of(self, construct: str, resource: Mapping[str, Any]) -> str | None:
-        """Return the file of a nested stack's template; CDK versions put it in different places."""
+        """Return the file of a nested stack's template, wherever the CDK version puts it."""
         if construct in self.templates:
             return self.templates[construct]
         path = member(resource, "Metadata", "aws:asset:path")
@@ -140,10 +140,10 @@ def read_assembly(folder: Path, root: Path | None = None) -> Assembly:
 
     Args:
         folder: The folder.
-        root: The folder that every file must be in. Default: any.
+        root: The folder that must contain every file. Default: any folder.
 
     Raises:
-        AssemblyError: The manifest, or a file that it names, is missing or is not JSON.
+        AssemblyError: The manifest or a file that it names is missing, or is not JSON.
     """
     assembly = Assembly(files=Files(root))
     _read_folder(assembly, folder, 0)
@@ -165,7 +165,7 @@ def _read_folder(assembly: Assembly, folder: Path, depth: int) -> None:
 def _stack_artifacts(
     manifest: Mapping[str, Any],
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield id, template file and artifact of each stack."""
+    """Yield the id, template file and artifact of each stack."""
     for id, artifact in mapping(manifest.get("artifacts")).items():
         file = member(artifact, "properties", "templateFile")
         if mapping(artifact).get("type") == _STACK and isinstance(file, str):
@@ -185,7 +185,7 @@ def _read_stack(assembly: Assembly, path: Path, id: str, artifact: Mapping[str, 
 
 
 def _assets(assembly: Assembly, template: Path) -> dict[str, str]:
-    """Return the files that the CDK uploads for a stack, by their hashes."""
+    """Return the files that the CDK uploads for a stack, by hash."""
     manifest = template.with_name(template.name.removesuffix(_TEMPLATE) + ".assets.json")
     if not manifest.exists():
         return {}
@@ -199,7 +199,7 @@ def _assets(assembly: Assembly, template: Path) -> dict[str, str]:
 
 def _read_metadata(assembly: Assembly, folder: Path, artifact: Mapping[str, Any]) -> _Metadata:
     constructs = dict(mapping(artifact.get("metadata")))
-    # From schema 52 on, it is in a file of its own.
+    # Since schema 52, the metadata is in a file of its own.
     file = artifact.get("additionalMetadataFile")
     if isinstance(file, str) and (folder / file).exists():
         constructs |= assembly.json(folder / file)
@@ -260,7 +260,7 @@ def _stack(
 def _divide(
     logical_ids: list[tuple[str, str]], nested: set[str]
 ) -> tuple[list[tuple[str, str]], dict[str, list[tuple[str, str]]]]:
-    """Separate a stack's own constructs from those of each nested stack directly in it."""
+    """Separate a stack's own constructs from those of its direct nested stacks."""
     here: list[tuple[str, str]] = []
     below: dict[str, list[tuple[str, str]]] = {}
     for construct, logical_id in logical_ids:

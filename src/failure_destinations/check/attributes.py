@@ -1,10 +1,10 @@
-"""Which references give a resource's name or ARN: all that is known of them before deployment."""
+"""The references that return a resource's name or ARN, which are known before deployment."""
 
 from __future__ import annotations
 
 _HERE = "${Region}:${AccountId}:"
 _ARN = "arn:${Partition}:"
-# Type and attribute, empty for Ref: what precedes the name in its ARN.
+# By type and attribute (empty for Ref): what precedes the name in the ARN.
 ARNS = {
     ("AWS::Lambda::Function", "Arn"): f"{_ARN}lambda:{_HERE}function:",
     ("AWS::Serverless::Function", "Arn"): f"{_ARN}lambda:{_HERE}function:",

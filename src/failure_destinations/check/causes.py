@@ -1,4 +1,4 @@
-"""Why something is as it is, as data: what is said of it in which words is for `render`."""
+"""The causes of findings, as data; `render` puts them into words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 class Open(enum.Enum):
-    """What a resource leaves open, so that the rule cannot judge."""
+    """What a resource does not reveal, so that the rule cannot judge it."""
 
     DOCUMENT_NOT_GIVEN = enum.auto()
     DEFINITION_FILE_MISSING = enum.auto()
@@ -31,7 +31,7 @@ class Open(enum.Enum):
 
 
 class Refused(enum.Enum):
-    """What a service cannot send events to."""
+    """A destination that a service cannot send events to."""
 
     FIFO_QUEUE = enum.auto()
     FIFO_TOPIC = enum.auto()
@@ -57,7 +57,7 @@ class Doubt(enum.Enum):
 
 
 class Problem(enum.Enum):
-    """What is wrong with how a function's failures are kept."""
+    """A problem with where a function's failures go."""
 
     NOT_KEPT = enum.auto()
     KEPT_ELSEWHERE = enum.auto()
@@ -76,9 +76,9 @@ class Answer:
     """How AWS refused an action in a Region.
 
     Attributes:
-        said: What it said, such as `denied`.
+        said: AWS's answer, such as `denied`.
         region: The Region.
-        times: How often.
+        times: How often AWS gave this answer.
     """
 
     said: str
@@ -88,14 +88,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a finding, or a doubt, is there.
+    """The cause of a finding or doubt.
 
     Attributes:
         what: What it is.
-        names: The names in it, in the order in which `render` places them.
-        why: What is behind it, or None.
-        is_called: Whether something calls the function; else it is only configured for it.
-        answers: What AWS answered, where it did not allow something.
+        names: The names in its sentence, in the order of their placeholders.
+        why: The underlying cause, or None.
+        is_called: Whether something calls the function, or is only configured to.
+        answers: How AWS refused, where it denied a request.
     """
 
     what: Open | Refused | Doubt | Problem

@@ -1,4 +1,4 @@
-"""What is known across all stacks that are read together: names, marks, and the facts so far."""
+"""The state shared by all stacks that are read together: names, marks and facts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .values import mapping, members
 
 FUNCTION = "AWS::Lambda::Function"
 SAM_FUNCTION = "AWS::Serverless::Function"
-# Characters of a name that is shown.
+# The maximum length of a displayed name, in characters.
 _SHOWN = 200
 
 
 class Context:
-    """What is known across the stacks.
+    """The state shared by the stacks.
 
     Attributes:
-        scopes: The stacks, nested ones too, in the order of the report.
+        scopes: The stacks, including nested ones, in the order of the report.
         marks: The marks in their texts.
         resolver: Resolves their values.
-        facts: What was read so far.
+        facts: The facts read so far.
     """
 
     def __init__(self, scopes: list[Scope]) -> None:
-        """Take the scopes, nested ones too, in the order of the report."""
+        """Take the scopes, including nested ones, in the order of the report."""
         self.scopes = scopes
         self.marks = Marks()
         self.resolver = Resolver(scopes, self.marks)
@@ -43,10 +43,10 @@ class Context:
         self._by_type.setdefault((scope, type), []).append(properties)
 
     def add_function(self, function: Function, names: list[str]) -> None:
-        """Add a function of a template, with the texts of the name that it is given."""
+        """Add a function of a template, with the possible texts of its given name."""
         self.facts.functions[function.key] = function
         for name in names:
-            # Two texts with the same marks are the same name, whatever it will be.
+            # Two texts with the same marks will become the same name.
             if name:
                 self._named.setdefault(name, []).append(function.key)
 
@@ -68,7 +68,7 @@ class Context:
         return made
 
     def may_be_function(self, mark: Mark) -> bool:
-        """Return whether something that is only known at deployment could be a function's ARN."""
+        """Return whether a value that is only known at deployment could be a function's ARN."""
         resource = mark.scope.resources.get(mark.what)
         if resource is None:
             return True
@@ -76,7 +76,7 @@ class Context:
         return not isinstance(type, str) or not type.startswith("AWS::")
 
     def key_of(self, target: Called, scope: Scope) -> str | None:
-        """Return the key of the function that is called; None where its name is not known."""
+        """Return the key of a called function; None if its name is not known."""
         name = target.name
         mark = self.marks.only(name)
         if mark is not None and mark.kind == "name":
@@ -100,7 +100,7 @@ class Context:
         return name
 
     def qualifier_of(self, text: str) -> str:
-        """Return a qualifier, after a `?` if it is only known at deployment."""
+        """Return a qualifier, prefixed with `?` if it is only known at deployment."""
         readable = self.marks.readable(text) or LATEST
         return readable if self.marks.is_known(text) else f"?{readable}"
 

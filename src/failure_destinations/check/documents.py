@@ -1,7 +1,7 @@
-"""Read what a template keeps in files beside it: definitions, OpenAPI documents and includes.
+"""Read the files that a template refers to: definitions, OpenAPI documents and includes.
 
-`sam build`, `sam package` and `aws cloudformation package` upload them for CloudFormation; before
-that, the template has the name of a file.
+`sam build`, `sam package` and `aws cloudformation package` upload them for CloudFormation; until
+then, the template names a local file.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 from .files import Files, TemplateError, TooLargeError
 from .values import items, mapping
 
-# The property with the name of the file, and the one with its content.
+# The property that names the file, and the one that holds its content.
 PLACES = {
     "AWS::StepFunctions::StateMachine": ("DefinitionS3Location", "Definition"),
     "AWS::ApiGateway::RestApi": ("BodyS3Location", "Body"),
 }
 _INCLUDE = "AWS::Include"
-# Deeper, it can only be something that contains itself.
+# A value that is nested deeper must contain itself.
 _MAX_DEPTH = 100
 
 
 class Documents:
-    """The documents beside a template.
+    """Reads the documents that a template refers to.
 
     Args:
-        files: Reads them.
+        files: The reader of files.
         path: The template's file.
         refuse: Called with the problem of each document that cannot be read.
     """
@@ -38,7 +38,7 @@ class Documents:
         self._refuse = refuse
 
     def include(self, template: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a template with the files in it that AWS::Include names.
+        """Return a template with the files that AWS::Include names inserted.
 
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/create-reusable-transform-function-snippets-and-add-to-your-template-with-aws-include-transform.html
         """
@@ -64,7 +64,7 @@ class Documents:
         if not isinstance(value, (Mapping, list)) or depth > _MAX_DEPTH:
             return value
         if id(value) not in known:
-            # YAML's aliases may repeat a value, or contain it in itself.
+            # YAML aliases can repeat a value, or make it contain itself.
             known[id(value)] = value
             known[id(value)] = self._fresh(value, known, depth + 1)
         return known[id(value)]

@@ -1,7 +1,7 @@
-"""Read files: a template that the user gave, and the files that it names.
+"""Read files: a template that the user names, and the files that it refers to.
 
-Whoever writes a template chooses the paths in it. So only regular files of a bounded size are
-read, below one folder, and what a template becomes with them is bounded too.
+The paths in a template are untrusted. So only regular files of a bounded size below one folder are
+read, and the size of the template together with them is bounded too.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .json_values import load_json
 from .yaml_loader import TemplateLoader
 
 T = TypeVar("T")
-# CloudFormation takes templates of 1 MB; what the CDK writes about an app is larger.
+# CloudFormation accepts templates of up to 1 MB; the CDK's own files about an app are larger.
 MAX_BYTES = 64 * 1024 * 1024
-# The texts, numbers, lists and mappings of a stack with its nested stacks and documents.
+# The most texts, numbers, lists and mappings in a stack, its nested stacks and documents.
 MAX_VALUES = 2_000_000
-# How deep lists and mappings may be nested.
+# The maximum nesting depth of lists and mappings.
 MAX_DEPTH = 200
 _DEFINITION = re.compile(r'"([A-Za-z0-9]{1,255})"\s*:\s*\{')
 _PROBLEM_LENGTH = 200
@@ -39,7 +39,7 @@ class TemplateError(FailureDestinationsError):
 
 
 class TooLargeError(TemplateError):
-    """A template that is too large together with the files that it names."""
+    """A template that is too large, together with the files that it refers to."""
 
 
 class TemplateFile:
@@ -48,7 +48,7 @@ class TemplateFile:
     Attributes:
         path: The file.
         template: The template.
-        has_includes: Whether it may name other files to include.
+        has_includes: Whether it may include other files.
     """
 
     def __init__(self, path: Path, root: Path | None = None) -> None:
@@ -56,10 +56,10 @@ class TemplateFile:
 
         Args:
             path: The file.
-            root: The folder that it must be in. Default: any.
+            root: The folder that must contain it. Default: any folder.
 
         Raises:
-            TemplateError: It cannot be read, or is not a template.
+                TemplateError: It cannot be read, or is not a template.
         """
         self.path = path
         self._text = read_text(path, root)
@@ -69,7 +69,7 @@ class TemplateFile:
         self.has_includes = "AWS::Include" in self._text
 
     def line_of(self, logical_id: str) -> int | None:
-        """Return the line in which a resource begins, counted from 1; None if it is not known."""
+        """Return the line on which a resource begins, counted from 1; None if it is not known."""
         if self._lines is None:
             read = _json_lines if self._is_json else _yaml_lines
             self._lines = read(self._text)
@@ -77,10 +77,10 @@ class TemplateFile:
 
 
 class Files:
-    """The files of one stack: each is read once, however often it is named.
+    """The files of one stack; each is read only once.
 
     Args:
-        root: The folder that files must be in. Default: any.
+        root: The folder that must contain the files. Default: any folder.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -93,18 +93,18 @@ class Files:
         self._values = 0
 
     def start(self) -> None:
-        """Count the values of the next stack."""
+        """Begin to count the values of another stack."""
         self._values = 0
 
     def find(self, template: Path, location: Any) -> Path | None:
-        """Return the file that a template names; None if it names none, or one that is missing.
+        """Return the file that a template refers to; None if there is none, or it is missing.
 
         Args:
             template: The template's file.
-            location: What the template says.
+            location: The template's reference to it.
 
         Raises:
-            TemplateError: It is outside the folder that files must be in.
+            TemplateError: It is outside the folder that must contain the files.
         """
         if not isinstance(location, str) or "://" in location:
             return None
@@ -118,11 +118,11 @@ class Files:
             _check_root(path, path.resolve(), self.root)
             return path if path.exists() and not path.is_dir() else None
         except (OSError, ValueError, RuntimeError):
-            # Too long a name, a character that none can have, or links in a circle.
+            # The name is too long or has an invalid character, or links form a loop.
             return None
 
     def real(self, path: Path) -> Path:
-        """Return a file that `find` found without links and `..`."""
+        """Return the path of a file that `find` returned, without links and `..`."""
         if path not in self._reals:
             self._reals[path] = path.resolve()
         return self._reals[path]
@@ -136,7 +136,7 @@ class Files:
         return once(self._templates, path, lambda: TemplateFile(path, self.root))
 
     def document(self, path: Path) -> Any:
-        """Return what is in a file, in JSON or YAML; it counts each time that it is used.
+        """Return the content of a JSON or YAML file, and count its values on each use.
 
         Raises:
             TemplateError: It cannot be read.
@@ -146,7 +146,7 @@ class Files:
         return document
 
     def json(self, path: Path) -> Mapping[str, Any]:
-        """Return the JSON object in a file that the CDK wrote; it counts each time it is used.
+        """Return the JSON object in a file of the CDK, and count its values on each use.
 
         Raises:
             TemplateError: It cannot be read, or is not a JSON object.
@@ -169,15 +169,15 @@ class Files:
         self._values += known[1]
         if self._values > MAX_VALUES:
             raise TooLargeError(
-                f"{path}: makes a stack of more than {MAX_VALUES:,} values, with all that it names"
+                f"{path}: has more than {MAX_VALUES:,} values, with the files that it names"
             )
 
 
 def once(known: dict[Path, T | TemplateError], path: Path, make: Callable[[], T]) -> T:
-    """Return what is known of a file; make it, or find out why it cannot be made, once.
+    """Return the cached result for a path; compute it if it is new, and cache errors too.
 
     Raises:
-        TemplateError: It cannot be made.
+        TemplateError: The result is this error.
     """
     if path not in known:
         try:
@@ -194,7 +194,7 @@ def read_text(path: Path, root: Path | None = None) -> str:
     """Return the text of a regular file of at most `MAX_BYTES`.
 
     Args:
-        path: The file; a link leads to what it names.
+        path: The file; links are followed.
         root: The folder that it must be in. Default: any.
 
     Raises:
@@ -208,14 +208,14 @@ def read_text(path: Path, root: Path | None = None) -> str:
         descriptor = os.open(real, _FLAGS)
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
             _check_kind(path, os.fstat(descriptor))
-            # Some files, as those in /proc, are larger than they say.
+            # Some files, such as those in /proc, are larger than their reported size.
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise TemplateError(f"{path}: does not exist") from None
     except OSError as error:
         raise TemplateError(f"{path}: {error.strerror or 'cannot be read'}") from None
     except (ValueError, RuntimeError):
-        raise TemplateError(f"{path}: cannot be the name of a file") from None
+        raise TemplateError(f"{path}: is not a valid file name") from None
     if len(content) > MAX_BYTES:
         raise _too_large(path)
     try:
@@ -243,14 +243,14 @@ def _too_large(path: Path) -> TemplateError:
 
 
 def _size(path: Path, value: Any, known: dict[int, int], depth: int) -> int:
-    """Return the number of values in a value, counting what YAML's aliases repeat."""
+    """Return the number of values in a value, including those that YAML aliases repeat."""
     if not isinstance(value, (Mapping, list)):
         return 1
     size = known.get(id(value))
     if size is None:
         if depth > MAX_DEPTH:
             raise TemplateError(f"{path}: is nested too deeply to be a template")
-        # What contains itself has no end.
+        # A value that contains itself has no end.
         known[id(value)] = MAX_VALUES + 1
         inner = value.values() if isinstance(value, Mapping) else value
         size = 1 + sum(_size(path, one, known, depth + 1) for one in inner)
@@ -266,7 +266,7 @@ def _load_json(path: Path, text: str) -> Any:
 
 
 def _load(path: Path, text: str) -> tuple[Any, bool]:
-    """Return what is in a text, and whether that is JSON."""
+    """Return the parsed text, and whether it is JSON."""
     try:
         if not text.lstrip().startswith("{"):
             return _load_yaml(path, text), False
@@ -274,7 +274,7 @@ def _load(path: Path, text: str) -> tuple[Any, bool]:
             return load_json(text), True
         except json.JSONDecodeError as error:
             try:
-                # With comments or trailing commas, it is YAML.
+                # JSON with comments or trailing commas is YAML.
                 return _load_yaml(path, text), False
             except TemplateError:
                 raise TemplateError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from None
@@ -289,7 +289,7 @@ def _load_yaml(path: Path, text: str) -> Any:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise _not_yaml(f"{path}{line}", error.problem) from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        # Values that are not what their tags say raise anything.
+        # A value that does not fit its tag can raise any error.
         raise _not_yaml(str(path), error) from None
 
 

@@ -1,4 +1,4 @@
-"""What the check finds: one finding, with its parts and with the sentences made of them."""
+"""A finding of the check: its parts, and the sentences made of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .parts import FindingParts
 
 @dataclass(frozen=True)
 class Finding(FindingParts):
-    """An asynchronous function, through one qualifier, and what is missing.
+    """An asynchronous function, called through one qualifier, and what it lacks.
 
     Raises:
         ValueError: `kind` is not one of `KINDS`.
     """
 
     def __post_init__(self) -> None:
-        """Refuse a kind that the registry does not have."""
+        """Raise ValueError for a kind that is not registered."""
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
 
@@ -28,8 +28,8 @@ class Finding(FindingParts):
     def logical_id(self) -> str:
         """The function's logical id; in an account, its name.
 
-        Where the function is not part of the template, the logical id of the resource that names
-        it.
+        If another template defines the function, this is the logical id of the resource that
+        refers to it.
         """
         return self.resource.logical_id
 
@@ -45,42 +45,42 @@ class Finding(FindingParts):
 
     @property
     def reason(self) -> str:
-        """What is missing, in a sentence."""
+        """What is wrong, in one or two sentences."""
         return render.reason(self)
 
     @property
     def fix(self) -> str:
-        """What fixes it in CDK, in one line; empty where that is not known."""
+        """The fix in CDK, in one line; empty if it is not known."""
         return render.cdk_fix(self)
 
     @property
     def cloudformation_fix(self) -> str:
-        """What fixes it in a template, in one line; empty where that is not known."""
+        """The fix in a template, in one line; empty if it is not known."""
         return render.cloudformation_fix(self)
 
     @property
     def path(self) -> str:
-        """The construct path of the resource, where the template has it; else empty."""
+        """The resource's construct path; empty if the template does not have it."""
         return self.resource.path
 
     @property
     def stack(self) -> str:
-        """The stack's name, where several were checked; in an account, the Region."""
+        """The stack's name if several were checked, the Region in an account; else empty."""
         return self.resource.stack
 
     @property
     def file(self) -> str:
-        """The template's file, where files were checked; else empty."""
+        """The template's file; empty if no files were checked."""
         return self.resource.file
 
     @property
     def shown(self) -> str:
-        """What people know the function by; where there is none, the resource."""
+        """The function's displayed name; the resource's if there is no function."""
         return render.shown(self)
 
     @property
     def fingerprint(self) -> str:
-        """What makes it this finding and no other, for baselines: wording does not count."""
+        """A hash that identifies the finding in baselines, whatever its wording."""
         return "|".join(
             (
                 self.kind,
@@ -92,7 +92,7 @@ class Finding(FindingParts):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
+        """Return the finding as a JSON object."""
         names = (
             "logical_id",
             "function",

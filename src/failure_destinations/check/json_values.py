@@ -1,16 +1,16 @@
-"""Parse JSON that others wrote, in time that grows linearly with its length."""
+"""Parse untrusted JSON in linear time."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-# Python takes quadratic time for long integers, and refuses those of more than 4,300 digits.
+# Python parses long integers in quadratic time, and refuses more than 4,300 digits.
 MAX_DIGITS = 1_000
 
 
 def load_json(text: str) -> Any:
-    """Return what is in a JSON text; an integer of more than 1,000 digits stays a text.
+    """Return the parsed JSON; an integer of more than 1,000 digits stays text.
 
     Raises:
         ValueError: It is not JSON.

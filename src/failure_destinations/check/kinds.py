@@ -1,4 +1,4 @@
-"""The registry of kinds of findings: reports, baselines and the documentation know no others."""
+"""The registry of all kinds of findings, for reports, baselines and the documentation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 ERROR = "error"
 WARNING = "warning"
 INFO = "info"
-# The gravest first.
+# The most severe first.
 SEVERITIES = (ERROR, WARNING, INFO)
 
 
@@ -19,8 +19,8 @@ class Kind:
         id: Its name in reports, baselines and acknowledgements.
         severity: `error` if an event is lost, `warning` if one may be, else `info`.
         title: What it is, in a few words.
-        help: The address of AWS's documentation about it.
-        lost_when: Under which circumstances an event is lost, as Markdown for the documentation.
+        help: The URL of the AWS documentation about it.
+        lost_when: When an event is lost, as Markdown for the documentation.
     """
 
     id: str

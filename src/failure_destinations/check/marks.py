@@ -1,4 +1,4 @@
-"""Marks: what stands in a text for something that is only known at deployment."""
+"""Marks: placeholders in texts for values that are only known at deployment."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from .json_values import load_json
 from .scope import Scope
 
-# Characters that Unicode leaves to private use: no template of a person has them.
+# Characters from Unicode's private use area, which real templates do not contain.
 _BEGIN, _END = "\ue000", "\ue001"
 _MARK = re.compile(f"{_BEGIN}([0-9]+){_END}")
 _WHOLE_MARK = re.compile(f"({_BEGIN}[0-9]+{_END})")
-# JSON can write the same characters as escapes. A backslash takes the next character with it.
+# JSON can write the same characters as escapes. A backslash also escapes a backslash.
 _ESCAPE = re.compile(r"\\(?:(u[eE]00[01])|.)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that is only known at deployment.
+    """A value that is only known at deployment.
 
     Attributes:
         kind: `name` of a resource, another `attribute` of it, or `unknown`.
-        scope: The stack that it is in.
-        what: The logical id, or what is not known.
+        scope: Its stack.
+        what: The logical id, or a description of what is not known.
         attribute: The attribute's name, empty for Ref.
     """
 
@@ -35,10 +35,10 @@ class Mark:
 
 
 class Marks:
-    """Writes marks into texts and reads them back: equal marks are equal texts.
+    """Writes marks into texts and reads them back; equal marks give equal texts.
 
-    No text that leaves it for people (`readable`, `shown`) has a character of a mark, and no text
-    of a template is taken for a mark.
+    Texts for people (`readable`, `shown`) contain no characters of marks, and a template's own text
+    is never taken for a mark.
     """
 
     def __init__(self) -> None:
@@ -54,13 +54,13 @@ class Marks:
         return text
 
     def clean(self, text: str) -> str:
-        """Return a template's own text without what could be taken for a mark."""
+        """Return a template's own text without characters that could be taken for a mark."""
         if _BEGIN not in text and _END not in text:
             return text
         return text.replace(_BEGIN, "").replace(_END, "")
 
     def parse_json(self, text: str) -> Any:
-        """Return what is in a JSON text: its marks stay marks, and its escapes make none.
+        """Return the parsed JSON text; its marks stay marks, and its escapes cannot form new ones.
 
         Raises:
             ValueError: It is not JSON.
@@ -71,7 +71,7 @@ class Marks:
         return load_json(text)
 
     def split(self, text: str, separator: str) -> list[str]:
-        """Return a text's parts between separators; no mark is taken apart."""
+        """Split a text at separators, but never inside a mark."""
         if _BEGIN not in text:
             return text.split(separator)
         parts = [""]
@@ -90,12 +90,12 @@ class Marks:
         return text.partition(_BEGIN)[0]
 
     def only(self, text: str) -> Mark | None:
-        """Return the mark that is all of a text, or None."""
+        """Return the mark that makes up the whole text, or None."""
         found = _MARK.fullmatch(text)
         return self._marks[int(found.group(1))] if found else None
 
     def is_known(self, text: str) -> bool:
-        """Return whether nothing in a text is unknown: resources are known by their names."""
+        """Return whether a text has no unknown part; a resource's name counts as known."""
         return _BEGIN not in text or all(mark.kind == "name" for mark in self.of(text))
 
     def shown(self, mark: Mark) -> str:

@@ -1,4 +1,4 @@
-"""What the rule needs to know: functions, what calls them, and where their failures go.
+"""The facts that the rule judges: functions, their callers, and where their failures go.
 
 The facts come from templates or from an account; one rule judges both.
 """
@@ -16,13 +16,13 @@ LATEST = "$LATEST"
 class Kept(enum.Enum):
     """Whether an event reaches a destination or dead-letter queue."""
 
-    # A destination that can hold it is named.
+    # The configuration names a destination that can hold it.
     YES = "yes"
-    # It is only known at deployment, or depends on a condition.
+    # That is only known at deployment, or depends on a condition.
     PERHAPS = "perhaps"
-    # A destination is named that the service cannot send to.
+    # The service cannot send to the destination.
     LOST = "lost"
-    # No destination is named.
+    # There is no destination.
     NO = "no"
 
 
@@ -36,7 +36,7 @@ class Source:
         path: Its construct path, or empty.
         stack: Its stack's name, or empty.
         file: The file that defines it, or empty.
-        condition: The condition under which it exists, or empty: always.
+        condition: The condition under which it exists; empty if it always does.
     """
 
     logical_id: str
@@ -48,7 +48,7 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """What people know it by: its construct path or its logical id."""
+        """Its displayed name: the construct path, or else the logical id."""
         return self.path.removesuffix("/Resource") or self.logical_id
 
 
@@ -58,8 +58,8 @@ class Destination:
 
     Attributes:
         kept: Whether it can hold them.
-        name: What a reader knows it by.
-        why: Why it is not certain to hold them, or None.
+        name: Its displayed name.
+        why: Why it may not or cannot hold them, or None.
     """
 
     kept: Kept
@@ -75,14 +75,13 @@ class Function:
     """A function.
 
     Attributes:
-        key: What calls and configurations name it by.
+        key: The id by which calls and configurations refer to it.
         source: The resource that defines it.
         dead_letter: Its own dead-letter queue, shared by all its versions.
-        judged: Whether everything about it is known. A function that is only named, since it is
-            defined elsewhere, may have a configuration there.
-        is_deployed: Whether it was found in an account, and not in a template.
-        owned_by_cdk: Whether CDK, or Serverless Framework, defines it for a custom resource of its
-            own.
+        judged: Whether everything about it is known. A function that is defined elsewhere may have
+            a configuration there.
+        is_deployed: Whether it was found in an account rather than in a template.
+        owned_by_cdk: Whether CDK or Serverless Framework defines it for its own custom resource.
         acknowledged: Kinds of findings that its author accepts, with the reasons.
     """
 
@@ -105,7 +104,7 @@ class AsyncConfig:
         source: The EventInvokeConfig.
         on_failure: Where failures go.
         on_success: Where successes go.
-        sets_retries: Whether it sets how often Lambda tries again.
+        sets_retries: Whether it sets the number of Lambda's retries.
     """
 
     function: str
@@ -123,7 +122,7 @@ class Waits(enum.Enum):
     NO = "no"
     # Synchronous: the caller gets the error.
     YES = "yes"
-    # Asynchronous, but the caller waits for an answer elsewhere, and fails without it.
+    # Asynchronous, but the caller waits for an answer by other means, and fails without it.
     FOR_CALLBACK = "for a callback"
     # AWS does not document it.
     UNKNOWN = "unknown"
@@ -137,11 +136,11 @@ class Call:
         function: The function's key.
         qualifier: The qualifier; begins with `?` where it is not known.
         source: What calls it.
-        service: The AWS service that calls, as in its principal: `events`, `sns`.
+        service: The AWS service that calls, as in its principal, such as `events` or `sns`.
         waits: Whether the service waits for the answer.
         dead_letter: What keeps an event that does not reach the function; None where the
             service cannot have a dead-letter queue.
-        delivery_retries: The number of retries of the delivery, as written; None where not set.
+        delivery_retries: The delivery's number of retries, as written; None if not set.
         is_permission: Whether it is only known that the service may call.
         permitted: The logical id of the resource that a permission is for, or empty.
     """
@@ -159,11 +158,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Something that a resource leaves open.
+    """Something that a resource does not reveal.
 
     Attributes:
         source: The resource.
-        cause: What it leaves open.
+        cause: What it does not reveal.
     """
 
     source: Source

@@ -1,4 +1,4 @@
-"""The parts of a finding: what it is about, why, and what fixes it, before any sentence."""
+"""The parts of a finding as data: what it is about, its cause and its fix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .model import Source
 
 
 class Remedy(enum.Enum):
-    """What fixes a finding."""
+    """A kind of fix."""
 
     ATTACH_DESTINATION = enum.auto()
     REPLACE_FAILURE_DESTINATION = enum.auto()
@@ -23,26 +23,26 @@ class Remedy(enum.Enum):
 
 
 class Naming(enum.Enum):
-    """How the function of a fix can be named."""
+    """How a fix can refer to the function."""
 
     # By its logical id, with Ref.
     IN_TEMPLATE = enum.auto()
     # By its name or ARN: another template defines it.
     ELSEWHERE = enum.auto()
-    # By its name: what its code calls it is not known.
+    # By its name: the variable in the user's code is not known.
     IN_ACCOUNT = enum.auto()
 
 
 @dataclass(frozen=True)
 class Fix:
-    """What fixes a finding.
+    """The fix of a finding.
 
     Attributes:
         remedy: What to do.
-        function: The function that it is done to.
-        naming: How the function can be named.
+        function: The function to change.
+        naming: How to refer to the function.
         qualifier: The qualifier that is called; begins with `?` where it is not known.
-        retries: How often Lambda is to run the function again; empty where that is not the fix.
+        retries: The number of Lambda's retries to set; empty if the fix sets none.
     """
 
     remedy: Remedy
@@ -54,19 +54,19 @@ class Fix:
 
 @dataclass(frozen=True)
 class FindingParts:
-    """What a finding consists of.
+    """The parts of a finding.
 
     Attributes:
         kind: The kind's id, one of `KINDS`.
-        cause: Why.
-        resource: Where it is reported: the function, or the resource that leaves something open.
-            Where the function is not part of the template, the resource that names it.
-        function: What people know the function by: its construct path, logical id, name or ARN;
-            empty where the finding is about no function.
-        qualifier: What is called: `$LATEST`, the name of an alias, or a version's number or
-            logical id; empty where it is not known.
+        cause: Why it is reported.
+        resource: Where it is reported: the function, the resource that refers to a function outside
+            the template, or the resource that does not reveal something.
+        function: The function's displayed name: its construct path, logical id, name or ARN; empty
+            if the finding is not about a function.
+        qualifier: The called qualifier: `$LATEST`, an alias's name, or a version's number or
+            logical id; empty if it is not known.
         callers: The resources that call the function.
-        remedy: What fixes it, or None.
+        remedy: The kind of fix, or None.
     """
 
     kind: str
@@ -79,5 +79,5 @@ class FindingParts:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the function is not the resource that the finding is reported at."""
+        """Whether the finding is reported at a resource other than the function."""
         return bool(self.function) and self.function != self.resource.shown

@@ -1,4 +1,4 @@
-"""Find the templates behind a path: a file, a `cdk.out`, or a folder of another tool."""
+"""Find the templates at a path: a file, a `cdk.out` folder, or another tool's folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .stacks import Stack
 from .values import mapping
 
 _SERVERLESS = Path(".serverless/cloudformation-template-update-stack.json")
-# Where tools put templates in a folder, in this order.
+# Where tools put templates in a folder, in order of preference.
 _PLACES = (
     _SERVERLESS,
     Path(_SERVERLESS.name),
@@ -29,11 +29,11 @@ _MAX_NESTING = 20
 
 @dataclass
 class Checked:
-    """Everything that was read from some paths.
+    """Everything that was read from the given paths.
 
     Attributes:
-        root: The folder that files named in templates must be in. Default: for each path that is
-            added, its folder.
+        root: The folder that must contain the files to which templates refer. Default: the folder
+            of each added path.
         stacks: The stacks.
         problems: One line for each file that could not be read.
     """
@@ -46,12 +46,12 @@ class Checked:
     _prepared: dict[Path, Any] = field(default_factory=dict)
 
     def reason_for(self, finding: Finding) -> str:
-        """Return why a finding is acknowledged in a CDK app, or an empty text."""
+        """Return why a finding is acknowledged in a CDK app; empty if it is not."""
         reasons = (assembly.reason_for(finding) for assembly in self._assemblies)
         return next(filter(None, reasons), "")
 
     def line_of(self, finding: Finding) -> int | None:
-        """Return the line in which a finding's resource begins; None if it is not known."""
+        """Return the line on which a finding's resource begins; None if it is not known."""
         file = self._files.get(finding.file)
         if file is None and finding.file:
             try:
@@ -65,7 +65,7 @@ class Checked:
         return _count(self.stacks)
 
     def add(self, path: Path) -> None:
-        """Read a path, or note why it cannot be read."""
+        """Read a path, or add to `problems` why it cannot be read."""
         try:
             if path.is_dir():
                 self._add_folder(path)
@@ -91,11 +91,11 @@ class Checked:
                 self._add_file(folder / place)
                 return
         raise TemplateError(
-            f"{folder}: holds no cdk.out, .serverless or template.yaml: give a template's file"
+            f"{folder}: has no cdk.out, .serverless or template.yaml: give a template's file"
         )
 
     def _add_file(self, path: Path) -> None:
-        # What the user gives may be anywhere, what it names may not.
+        # The user's own file may be anywhere, but the files that it refers to may not.
         self._prepared = {}
         self._files[str(path)] = TemplateFile(path)
         self.stacks.append(self._stack(Files(self.root or path.parent), path, ()))
@@ -108,11 +108,11 @@ class Checked:
         )
 
     def _prepare(self, files: Files, path: Path) -> Mapping[str, Any]:
-        """Return the template of a file as CloudFormation gets it, with what it names."""
+        """Return a file's template as CloudFormation gets it, with the files that it refers to."""
         file = self._files.get(str(path))
         if file is None:
             file = self._files[str(path)] = files.template(path)
-        # Before anything that would take as long as there are values.
+        # Bound the number of values before any step whose time grows with it.
         files.count(path, file.template)
         template = file.template
         documents = Documents(files, path, self._refuse)
@@ -125,7 +125,7 @@ class Checked:
     def _nested(
         self, files: Files, template: Mapping[str, Any], parents: tuple[Path, ...]
     ) -> dict[str, Stack]:
-        """Return the nested stacks whose templates are files."""
+        """Return the nested stacks whose templates are local files."""
         nested: dict[str, Stack] = {}
         if len(parents) > _MAX_NESTING:
             return nested

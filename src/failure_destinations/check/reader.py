@@ -1,4 +1,4 @@
-"""Gather the facts from templates: functions, configurations, and who calls what."""
+"""Gather the facts from templates: functions, their configurations and their callers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .values import items, leaves, mapping, member, members
 _CONFIG = "AWS::Lambda::EventInvokeConfig"
 _NESTED_STACK = "AWS::CloudFormation::Stack"
 
-# CDK's own functions behind its custom resources: singletons have a UUID in their logical id.
-# Serverless Framework's begin as nothing else does.
+# The CDK's own functions behind its custom resources: singletons have a UUID in their logical id.
+# Serverless Framework's have a prefix of their own.
 _CDK_LOGICAL_ID = re.compile(
     r"[0-9A-Fa-f]{32}|CustomResourceProvider|framework(on(Event|Timeout)|isComplete)"
     r"|^CustomDashresource"
@@ -31,7 +31,7 @@ _CDK_DESCRIPTION = (
 )
 _ACKNOWLEDGE = "failure-destinations"
 _INCLUDE = "AWS::Include"
-# Characters of a name that is shown.
+# The maximum length of a displayed name, in characters.
 _SHOWN = 200
 
 
@@ -39,7 +39,7 @@ class TemplateReader:
     """Reads the templates of stacks that may refer to one another."""
 
     def __init__(self, scopes: list[Scope]) -> None:
-        """Take the scopes, nested ones too, in the order of the report."""
+        """Take the scopes, including nested ones, in the order of the report."""
         self._context = Context(scopes)
 
     def read(self) -> Facts:
@@ -151,7 +151,7 @@ class TemplateReader:
         transforms += items(scope.template.get(TRANSFORM))
         for transform in transforms:
             name = mapping(transform).get("Name", transform)
-            # AWS's own, but for includes, do not change resources that are there.
+            # AWS's own macros do not change existing resources, except for includes.
             if isinstance(name, str) and (name == _INCLUDE or not name.startswith("AWS::")):
                 self._leave_open(scope, "Transform", name[:_SHOWN], Open.MACRO)
 

@@ -1,4 +1,4 @@
-"""Read what a resolved text names: a function and its qualifier, or a destination."""
+"""Parse resolved texts: a function and its qualifier, or a destination."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .values import mapping, member, scalar
 # arn:partition:service:region:account:rest
 _ARN_FIELDS = 6
 _SERVICE = 2
-# Characters of a name that is shown.
+# The maximum length of a displayed name, in characters.
 _SHOWN = 200
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
@@ -27,12 +27,12 @@ DELIVERIES = frozenset({"sqs"})
 
 @dataclass(frozen=True)
 class Called:
-    """A function as it is called.
+    """A reference to a function.
 
     Attributes:
-        name: The text of its name: a mark where it is defined in the template.
-        qualifier: The text of the qualifier that is called.
-        arn: Its ARN without the qualifier, or its name where that is all that is known.
+        name: The text of its name; a mark if the template defines the function.
+        qualifier: The text of the called qualifier.
+        arn: Its ARN without the qualifier; its name if only that is known.
     """
 
     name: str
@@ -47,7 +47,7 @@ def is_arn_of(service: str, text: str) -> bool:
 
 
 def called(text: str) -> Called:
-    """Return what a function's name or ARN calls, with or without a qualifier."""
+    """Parse a function's name or ARN, with or without a qualifier."""
     parts = text.split(":")
     at = parts.index("function") + 1 if "function" in parts[:-1] else 0
     name, qualifier = parts[at].strip(), parts[at + 1] if len(parts) > at + 1 else ""
@@ -55,7 +55,7 @@ def called(text: str) -> Called:
 
 
 def is_fifo(text: str, marks: Marks) -> bool | None:
-    """Return whether a queue or topic, by the end of its ARN, is FIFO; None if it is not known."""
+    """Return whether the ARN of a queue or topic is a FIFO one's; None if that is not known."""
     mark = marks.only(text)
     if mark is not None and mark.kind == "name":
         properties = mapping(mark.scope.resources.get(mark.what)).get("Properties")
@@ -72,7 +72,7 @@ def is_fifo(text: str, marks: Marks) -> bool | None:
 
 
 def destination(texts: Iterable[str | None], services: frozenset[str], marks: Marks) -> Destination:
-    """Judge a destination, given for each branch of its conditions."""
+    """Judge a destination from its texts, one for each branch of its conditions."""
     each = [_one_destination(text, services, marks) for text in texts]
     if not each:
         return NOWHERE

@@ -1,7 +1,6 @@
-"""Every sentence of a finding, written once: what is wrong, and what fixes it.
+"""The sentences of all findings: what is wrong, and what fixes it.
 
-`check` and `audit` say the same, in each format: a format decides where a sentence stands and how
-it is escaped.
+`check` and `audit` share them in all formats: a format only places and escapes them.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from .causes import Answer, Cause, Doubt, Open, Problem, Refused
 from .model import LATEST, Source
 from .parts import FindingParts, Fix, Naming, Remedy
 
-# As many names are listed, and one more where that is the last.
+# The number of names that are listed; one more is listed if it is the last.
 _LISTED = 3
-# Lambda's maximum.
+# The maximum that Lambda allows.
 _MOST_RETRIES = "2"
 
-# {0} and {1} are names, {names} all of them, {why} what is behind it.
+# {0} and {1} are names, {names} all of them, {why} the underlying cause.
 _SENTENCES: dict[Open | Refused | Doubt | Problem, str] = {
     Open.DOCUMENT_NOT_GIVEN: "It may call functions without waiting: its document was not given",
-    Open.DEFINITION_FILE_MISSING: ("It may call functions: its definition file {0} is not there"),
+    Open.DEFINITION_FILE_MISSING: ("It may call functions: its definition file {0} does not exist"),
     Open.DEFINITION_IN_S3: "It may call functions: its definition is in S3",
     Open.DEFINITION_NOT_KNOWN: "It may call functions: its definition, {0}, is not known",
     Open.DEFINITION_NOT_READABLE: "It may call functions: its definition cannot be read",
@@ -32,14 +31,14 @@ _SENTENCES: dict[Open | Refused | Doubt | Problem, str] = {
     Open.TARGET_NOT_KNOWN: "It may call a function: {0} is not known",
     Open.CALLED_FUNCTION_NOT_KNOWN: "It calls a function that is not known: {0}",
     Open.CONFIGURED_FUNCTION_NOT_KNOWN: "It configures a function that is not known: {0}",
-    Open.TRANSFORMED: "A transform gives it properties that are not known",
+    Open.TRANSFORMED: "A transform gives it unknown properties",
     Open.NESTED_TEMPLATE_NOT_GIVEN: "It is a nested stack whose template was not given",
     Open.SAM_NOT_TRANSFORMED: (
-        "It belongs to AWS SAM, whose transform has not run: what it calls and how failures are "
-        "kept is not known"
+        "It belongs to AWS SAM, whose transform has not run: it is not known what it calls, or "
+        "whether failures are kept"
     ),
-    Open.LOOP: "It makes resources at deployment that are not known",
-    Open.MACRO: "It may change any resource at deployment, and how is not known",
+    Open.LOOP: "It creates unknown resources at deployment",
+    Open.MACRO: "It may change any resource at deployment in unknown ways",
     Open.CALLED_FUNCTION_MISSING: "It calls function {0}, which does not exist",
     Open.NOT_ALLOWED: "Not known: {0}. {1} is {answers}",
     Refused.FIFO_QUEUE: "a FIFO queue",
@@ -48,7 +47,7 @@ _SENTENCES: dict[Open | Refused | Doubt | Problem, str] = {
     Refused.FUNCTION: "a function",
     Refused.EVENT_BUS: "an event bus",
     Refused.OTHER_SERVICE: "a resource of {0}",
-    Doubt.CONDITIONAL_VALUE: "it is given under a condition only",
+    Doubt.CONDITIONAL_VALUE: "it is set only under a condition",
     Doubt.CONDITIONAL_CONFIG: "{0} exists only under the condition {1}",
     Doubt.VALUE_NOT_KNOWN: "{0} is not known",
     Doubt.TRANSFORMED: "a transform gives it properties",
@@ -83,27 +82,27 @@ _SENTENCES: dict[Open | Refused | Doubt | Problem, str] = {
         "cannot be delivered to {the_function}, for example for lack of permission, is lost"
     ),
     Problem.DELIVERY_RETRIES: (
-        "{callers} sets MaximumRetryAttempts to {0}, which counts deliveries to Lambda. How often "
-        "Lambda runs {the_function} again is not set, so it is twice"
+        "{callers} sets MaximumRetryAttempts to {0}, which counts deliveries to Lambda. Lambda's "
+        "own retries of {the_function} are not set, so there are 2"
     ),
     Problem.ANSWER_AWAITED: (
-        "{It} is called by {callers}, which does not wait for the function, but for an answer: a "
+        "{It} is called by {callers}, which waits for an answer, though not from the function: a "
         "failure shows as a failed deployment or execution, after a time-out, and the event is "
         "not kept"
     ),
     Problem.IN_DOUBT: (
-        "{It} is {how} {callers}, and whether its failures are kept is not known: {why}"
+        "{It} is {how} {callers}, and it is not known whether its failures are kept: {why}"
     ),
     Problem.WAITS_UNKNOWN: (
-        "{It} is called by {callers}, and whether that waits for the answer is not known. If it "
-        "does not, failures are lost"
+        "{It} is called by {callers}, and it is not known whether the caller waits for the answer. "
+        "If it does not, failures are lost"
     ),
 }
 _OUTCOMES = {"OnFailure": "failures", "OnSuccess": "successes"}
 
 
 class _FixTexts(NamedTuple):
-    # {function}, {reference}, {qualifier} and {retries} stand for what the fix is about.
+    # Placeholders: {function}, {reference}, {qualifier} and {retries}, from the finding's Fix.
     cdk: str
     cloudformation: str
 
@@ -152,29 +151,29 @@ def reason(finding: FindingParts) -> str:
 
 
 def cdk_fix(finding: FindingParts) -> str:
-    """Return what fixes it in CDK, in one line, or nothing."""
+    """Return the fix in CDK, in one line, or an empty text."""
     fix = finding.remedy
     return _filled(_FIXES[fix.remedy].cdk, fix) if fix else ""
 
 
 def cloudformation_fix(finding: FindingParts) -> str:
-    """Return what fixes it in a template, in one line, or nothing."""
+    """Return the fix in a template, in one line, or an empty text."""
     fix = finding.remedy
     return _filled(_FIXES[fix.remedy].cloudformation, fix) if fix else ""
 
 
 def shown(finding: FindingParts) -> str:
-    """Return what people know the function by; where there is none, the resource."""
+    """Return the function's displayed name; the resource's if there is no function."""
     return finding.function or finding.resource.shown
 
 
 def message(finding: FindingParts) -> str:
-    """Return what is wrong, with the function before it, for formats that have one text."""
+    """Return the function and what is wrong with it, for formats with a single text."""
     return f"{shown(finding)}: {reason(finding)}"
 
 
 def fixes(finding: FindingParts) -> list[tuple[str, str]]:
-    """Return where it can be fixed, `CDK` and `template`, and how; nothing where that is open."""
+    """Return each known fix with the place to make it: `CDK` or `template`."""
     if finding.remedy is None:
         return []
     return [("CDK", cdk_fix(finding)), ("template", cloudformation_fix(finding))]
@@ -231,7 +230,7 @@ def _filled(text: str, fix: Fix) -> str:
 
 
 def _name_in_code(fix: Fix) -> str:
-    """Return a name like the one that the user's code may have for what is called."""
+    """Return a plausible variable name for the called function in the user's code."""
     name = ""
     if fix.naming is not Naming.IN_ACCOUNT:
         source = fix.function

@@ -1,9 +1,9 @@
-"""Resolve the intrinsic functions of CloudFormation, as far as a template alone allows.
+"""Resolve CloudFormation's intrinsic functions, as far as a template alone allows.
 
-A value becomes text. What is not known before deployment stays in it as a mark (`Marks`), so that
-`arn:aws:lambda:eu-west-1:111122223333:function:` and the mark of a function's name can be taken
-apart, and found to be equal, like the text that it will be. A value under a condition has one
-text for each branch; None stands for a property that is left out.
+A value becomes text. What is only known at deployment becomes a mark in it (`Marks`). So
+`arn:aws:lambda:eu-west-1:111122223333:function:` followed by the mark of a function's name can be
+split and compared like the final text. A conditional value has one text for each branch; None
+stands for a property that is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .marks import Mark, Marks
 from .scope import Scope
 from .values import branches, intrinsic, mapping, member, scalar
 
-# A hostile template may nest, branch or repeat without end.
+# A hostile template may nest, branch or repeat endlessly.
 _MAX_DEPTH = 60
 _MAX_STEPS = 20_000
 _MAX_BRANCHES = 16
@@ -32,7 +32,7 @@ Texts = tuple[str | None, ...]
 
 
 class _OutOfBoundsError(Exception):
-    """The value is too deep, too long or too branched to be anything sensible."""
+    """The value is too deep, too long or too branched to be real."""
 
 
 class Resolver:
@@ -59,7 +59,7 @@ class Resolver:
         }
 
     def texts(self, value: Any, scope: Scope) -> Texts:
-        """Return what a value may be: a text, or None, for each branch of its conditions."""
+        """Return the possible texts of a value, one for each branch of its conditions, or None."""
         if isinstance(value, str) and "{{resolve:" not in value:
             return (self._marks.clean(value),)
         self._steps = 0
@@ -103,7 +103,7 @@ class Resolver:
         return text
 
     def _unknown(self, scope: Scope, what: str) -> str:
-        # A name may be put together from what is not known either.
+        # Even a name may contain unknown parts.
         return self._marks.text(Mark("unknown", scope, self._marks.readable(what)))
 
     def _ref(self, name: Any, scope: Scope, depth: int) -> Texts:  # noqa: PLR0911 - by kind
@@ -112,7 +112,7 @@ class Resolver:
         if name == "AWS::NoValue":
             return (None,)
         if name in _PSEUDO:
-            # Without colons, since an ARN is split at them.
+            # No colons, because an ARN is split at them.
             return (f"${{{name.removeprefix('AWS::')}}}",)
         if name == _STACK_NAME and scope.name and scope.parent is None:
             return (self._marks.clean(scope.name),)
@@ -129,7 +129,7 @@ class Resolver:
         default = definition.get("Default")
         kind = definition.get("Type")
         from_ssm = isinstance(kind, str) and kind.startswith("AWS::SSM::Parameter::Value")
-        # An empty default is how templates make a value optional.
+        # Templates use an empty default for an optional value.
         if from_ssm or default == "" or not isinstance(default, (str, int, float)):
             return (self._unknown(scope, f"parameter {name}"),)
         return (self._literal(scalar(default), scope),)
@@ -193,12 +193,12 @@ class Resolver:
     def _qualified(
         self, properties: Mapping[str, Any], name: Any, scope: Scope, depth: int, mark: str = ""
     ) -> Texts:
-        """Return the ARN of a version or alias: its function's, and the qualifier."""
+        """Return the ARN of a version or alias: the function's ARN and the qualifier."""
         qualifiers = (mark,) if mark else self._texts(name, scope, depth + 1)
         found = []
         for function in self._texts(properties.get("FunctionName"), scope, depth + 1):
             parts = (function or "").split(":")
-            # A name, `account:function:name` or an ARN, as FunctionName may be any of them.
+            # FunctionName may be a name, `account:function:name` or an ARN.
             at = parts.index("function") + 1 if "function" in parts[:-1] else 0
             prefix = "arn:${Partition}:lambda:${Region}:${AccountId}:function:"
             found += [f"{prefix}{parts[at]}:{qualifier or ''}" for qualifier in qualifiers]
@@ -212,7 +212,7 @@ class Resolver:
         if not isinstance(argument, str):
             return (self._unknown(scope, "Fn::Sub"),)
         pieces = _PLACEHOLDER.split(argument)
-        # Text and placeholders take turns.
+        # Text and placeholders alternate.
         resolved: list[Texts] = [(self._literal(piece, scope),) for piece in pieces]
         for i in range(1, len(pieces), 2):
             resolved[i] = self._placeholder(pieces[i], values, scope, depth)
@@ -256,7 +256,7 @@ class Resolver:
         return tuple(joined)
 
     def _lists(self, value: Any, scope: Scope, depth: int) -> list[list[Texts]]:
-        """Return what a value that is a list may be, for each branch of its conditions."""
+        """Return the possible contents of a list value, one for each branch of its conditions."""
         if isinstance(value, list):
             return [[self._texts(item, scope, depth + 1) for item in value]]
         call = intrinsic(value)
@@ -278,7 +278,7 @@ class Resolver:
                         raise _OutOfBoundsError
                 return found
             elif name == "Ref":
-                # A list as parameter is written with commas.
+                # A list parameter's value is separated by commas.
                 return [
                     [(piece.strip(),) for piece in (one or "").split(",")]
                     for one in self._texts(value, scope, depth + 1)
@@ -291,7 +291,7 @@ class Resolver:
         found: list[str | None] = []
         for index in self._texts(argument[0], scope, depth):
             for pieces in self._lists(argument[1], scope, depth):
-                # Digits of other scripts are not numbers to CloudFormation.
+                # CloudFormation does not accept digits of other scripts.
                 at = int(index) if index and re.fullmatch(r"[0-9]{1,4}", index) else len(pieces)
                 found += pieces[at] if at < len(pieces) else (self._unknown(scope, "Fn::Select"),)
         return tuple(found)
@@ -313,7 +313,7 @@ class Resolver:
                 value
                 for table in found
                 for one in keys
-                # A key like the Region is only known at deployment: any of them.
+                # A key such as the Region is only known at deployment, so any entry may apply.
                 for value in (
                     [table[one]] if one in mapping(table) else list(mapping(table).values())
                 )

@@ -1,4 +1,4 @@
-"""A resource of a template, with what the readers of callers need to read it."""
+"""A resource of a template, with helpers for the readers of callers."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from .scope import Scope
 from .values import items, mapping, member
 
 TRANSFORM = "Fn::Transform"
-# Characters of a name that is shown.
+# The maximum length of a displayed name, in characters.
 _SHOWN = 200
 
 
 class Resource:
-    """A resource that is read for what it says about functions.
+    """A resource, and what it says about functions.
 
     Attributes:
-        scope: The stack that it is in.
+        scope: Its stack.
         logical_id: Its logical id.
         type: Its type.
         properties: Its properties.
-        source: How findings name it.
+        source: The resource as findings name it.
     """
 
     def __init__(
         self, context: Context, scope: Scope, logical_id: str, definition: Mapping[str, Any]
     ) -> None:
-        """Take a resource's definition apart."""
+        """Parse a resource's definition."""
         self._context = context
         self.scope = scope
         self.logical_id = logical_id
@@ -59,23 +59,23 @@ class Resource:
         return self._context.marks
 
     def texts(self, value: Any) -> Texts:
-        """Return what a value may be."""
+        """Return the possible texts of a value."""
         return self._context.resolver.texts(value, self.scope)
 
     def known_texts(self, value: Any) -> list[str]:
-        """Return what a value may be, except None."""
+        """Return the possible texts of a value, without None."""
         return [text for text in self.texts(value) if text is not None]
 
     def is_text(self, value: Any, *expected: str) -> bool:
-        """Return whether a value is one of some texts, in any case of letters, in any branch."""
+        """Return whether a value equals an expected text in any branch, ignoring case."""
         return any(text is not None and text.lower() in expected for text in self.texts(value))
 
     def is_always(self, value: Any, *expected: str) -> bool:
-        """Return whether a value is one of some texts, in any case of letters, in every branch."""
+        """Return whether a value equals an expected text in every branch, ignoring case."""
         return all(text is not None and text.lower() in expected for text in self.texts(value))
 
     def waits_only_if(self, type: Any, synchronous: str) -> Waits:
-        """Return by its invocation type whether a call waits: without one it does not."""
+        """Return whether a call of this invocation type waits; by default, it does not."""
         if self.is_always(type, synchronous):
             return Waits.YES
         goes_on = any(
@@ -85,7 +85,7 @@ class Resource:
         return Waits.NO if goes_on else Waits.UNKNOWN
 
     def waits(self, texts: list[str], asynchronous: str) -> Waits:
-        """Return by the texts of its invocation type whether a call waits: without one it does."""
+        """Return whether a call of one of these invocation types waits; by default, it does."""
         if any(text.lower() == asynchronous for text in texts):
             return Waits.NO
         known = all(self.marks.is_known(text) for text in texts)
@@ -93,7 +93,7 @@ class Resource:
 
     @property
     def is_transformed(self) -> bool:
-        """Whether a macro gives it properties at deployment that are not known."""
+        """Whether a macro gives it unknown properties at deployment."""
         return any(
             TRANSFORM in mapping(value)
             for value in (self.definition, self.properties, *self.properties.values())
@@ -105,11 +105,11 @@ class Resource:
         return self.marks.text(Mark("name", self.scope, self.logical_id))
 
     def index(self, type: str, *names: str) -> dict[str, list[Mapping[str, Any]]]:
-        """Return the properties of the stack's resources of a type by the texts of one property."""
+        """Index the properties of the stack's resources of a type by the texts of one property."""
         return self._context.index(self.scope, type, names)
 
     def dead_letter(self, value: Any, services: frozenset[str]) -> Destination:
-        """Return where the ARN of a dead-letter queue leads."""
+        """Return the destination that the ARN of a dead-letter queue names."""
         texts = [text for item in items(value) for text in self.texts(item)]
         return destination(texts, services, self.marks)
 
@@ -125,17 +125,17 @@ class Resource:
         delivery_retries: Any = None,
         qualifier: str = "",
     ) -> None:
-        """Note that this resource calls the function that a value names.
+        """Record that this resource calls the function that a value names.
 
         Args:
             value: The name or ARN of a function, unresolved.
             service: The AWS service that calls it.
             waits: Whether the service waits for the answer.
             only_arns: Whether the value may name something other than a function.
-            is_sure: Whether to report that the value is not known.
+            is_sure: Whether it certainly calls a function, so that an unknown value is reported.
             dead_letter: What keeps an event that does not reach the function.
             delivery_retries: The number of retries of the delivery, unresolved.
-            qualifier: The qualifier, if the template gives it apart from the name.
+            qualifier: The qualifier, if the template gives it separately from the name.
         """
         for item in items(value):
             for text in self.known_texts(item):
@@ -164,7 +164,7 @@ class Resource:
         is_permission: bool = False,
         permitted: str = "",
     ) -> None:
-        """Note a call as `calls` does; the name or ARN is already resolved."""
+        """Record a call like `calls`, with a name or ARN that is already resolved."""
         if only_arns and not is_arn_of("lambda", text):
             mark = self.marks.only(text)
             if is_sure and mark is not None and self._context.may_be_function(mark):
@@ -173,7 +173,7 @@ class Resource:
         target = called(text)
         key = self._context.key_of(target, self.scope)
         if key is None:
-            # A service that may call an unknown function calls it somewhere.
+            # A service that may call an unknown function calls it through another resource.
             if waits is not Waits.YES and not is_permission:
                 self.leaves_open(Open.CALLED_FUNCTION_NOT_KNOWN, target.name or "its name")
             return
@@ -195,17 +195,17 @@ class Resource:
         )
 
     def leaves_open(self, what: Open, *names: str) -> None:
-        """Note what this resource leaves open.
+        """Record what this resource does not reveal.
 
         Args:
-            what: What it leaves open.
-            names: The resolved texts of the names in it; each is shown as people know it.
+            what: What it does not reveal.
+            names: The resolved texts of the names in its sentence; each is made readable.
         """
         shown = tuple(self.marks.readable(name)[:_SHOWN] for name in names)
         self._context.facts.unknowns.append(Unknown(self.source, Cause(what, shown)))
 
     def parse_json(self, text: str) -> Any:
-        """Return what is in a resolved text that holds JSON, or None for what is not JSON."""
+        """Return the parsed value of a resolved JSON text; None if it is not JSON."""
         try:
             return self.marks.parse_json(text)
         except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""The rule: which functions are called asynchronously, and have nowhere for their failures to go.
+"""The rule: find functions that are called asynchronously and whose failures go nowhere.
 
-It judges facts, wherever they come from, in time that grows linearly with their number.
+It judges facts from templates and accounts alike, in linear time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .kinds import (
 from .model import AsyncConfig, Call, Destination, Facts, Function, Kept, Source, Waits
 from .parts import Fix, Naming, Remedy
 
-# EventBridge's own default: nobody chose it.
+# EventBridge's default, so nobody chose it.
 _DEFAULT_DELIVERY_RETRIES = "185"
 _REPLACEMENTS = {
     "OnFailure": Remedy.REPLACE_FAILURE_DESTINATION,
@@ -46,7 +46,7 @@ class _Group:
 
 
 def judge(facts: Facts) -> list[Finding]:
-    """Return the findings, function by function, then what is not known."""
+    """Return the findings: first function by function, then what is not known."""
     groups = _groups(facts)
     findings: list[Finding] = []
     for of_function in groups.values():
@@ -78,7 +78,7 @@ def _groups(facts: Facts) -> dict[str, dict[str, _Group]]:
 
 
 def _without_explained_permissions(calls: Iterable[Call]) -> Iterator[Call]:
-    """Leave out permissions for what is known to call anyway."""
+    """Leave out permissions of callers that are already known."""
     seen: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
     for call in calls:
         if not call.is_permission:
@@ -131,7 +131,7 @@ def _coverage(
     group: _Group, of_function: dict[str, _Group], *, already_reported: bool
 ) -> Iterator[Finding]:
     calls = [call for call in group.calls if call.waits is not Waits.YES]
-    # A call that may wait adds nothing to one that does not.
+    # A call that may wait adds nothing if another call does not wait.
     certain = [call for call in calls if call.waits is not Waits.UNKNOWN]
     sources = _sources(certain or calls) or tuple(config.source for config in group.configs)
     if not sources:
@@ -175,7 +175,7 @@ def _not_kept(
 
 
 def _under_condition(config: AsyncConfig, group: _Group, calls: list[Call]) -> Destination:
-    """Return a configuration's failure destination, in doubt where it may not exist."""
+    """Return a configuration's failure destination, marked as doubtful if it may not exist."""
     condition = config.source.condition
     always_there = (
         not condition
@@ -192,7 +192,7 @@ def _under_condition(config: AsyncConfig, group: _Group, calls: list[Call]) -> D
 
 
 def _doubt_of_others(group: _Group, of_function: dict[str, _Group]) -> Cause | None:
-    """Return what else could cover a qualifier, as far as is known."""
+    """Return the doubt if an unknown configuration could cover a qualifier, or None."""
     if not group.function.judged:
         return Cause(Doubt.DEFINED_ELSEWHERE)
     if group.qualifier.startswith("?"):
@@ -243,7 +243,7 @@ def _finding(
     named_by: Source | None = None,
 ) -> Finding:
     source = group.function.source
-    # A function that is not in the template is reported at a resource that names it.
+    # A function outside the template is reported at a resource that refers to it.
     resource = source if source.type else named_by or next(iter(callers), source)
     return Finding(
         kind=kind.id,

@@ -1,4 +1,4 @@
-"""Run the transform of AWS SAM with AWS's own translator, as CloudFormation would."""
+"""Run the AWS SAM transform with AWS's own translator, as CloudFormation would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .values import items, mapping, member
 
 _TRANSFORM = "AWS::Serverless-2016-10-31"
 _PROBLEM_LENGTH = 300
-# Where the code is does not matter here, but the translator wants it in S3.
+# The code's location does not matter here, but the translator requires one in S3.
 _CODE = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
@@ -45,9 +45,9 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
         from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
     except ImportError:
         raise TemplateError(
-            f"{path}: is a template of AWS SAM: pip install 'failure-destinations[sam]'"
+            f"{path}: is an AWS SAM template: pip install 'failure-destinations[sam]'"
         ) from None
-    # It asks a boto3 session for nothing but the Region: no profile needs to be configured.
+    # The translator needs only the Region of a boto3 session, so no profile is required.
     session = SimpleNamespace(region_name="us-east-1")
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     try:
@@ -59,7 +59,7 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
         )
     except InvalidDocumentException as error:
         causes = "; ".join(str(cause.message) for cause in error.causes) or error.message
-        raise TemplateError(f"{path}: AWS SAM refuses it: {_one_line(causes)}") from None
+        raise TemplateError(f"{path}: AWS SAM rejects it: {_one_line(causes)}") from None
     except Exception as error:
         raise TemplateError(
             f"{path}: AWS SAM cannot translate it: {_one_line(f'{type(error).__name__}: {error}')}"
@@ -71,7 +71,7 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _take_loops(template: dict[str, Any]) -> dict[str, Any]:
-    """Take out Fn::ForEach, which CloudFormation expands before the translator runs."""
+    """Remove Fn::ForEach, which CloudFormation expands before the translator runs."""
     resources = template.get("Resources")
     if not isinstance(resources, dict):
         return {}
@@ -80,7 +80,7 @@ def _take_loops(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def _put_back(resource: Mapping[str, Any], place: str) -> None:
-    """Put the location of a definition back, as the template had it."""
+    """Restore the location of a definition."""
     type, properties = resource.get("Type"), resource.get("Properties")
     if isinstance(type, str) and type in PLACES and isinstance(properties, dict):
         name, _ = PLACES[type]
@@ -89,12 +89,12 @@ def _put_back(resource: Mapping[str, Any], place: str) -> None:
 
 
 def _put_code_elsewhere(template: dict[str, Any]) -> dict[str, str]:
-    """Put code where the translator wants it, and return the locations of definitions."""
+    """Replace code locations by ones that the translator accepts; return those of definitions."""
     places: dict[str, str] = {}
     for logical_id, resource in mapping(template.get("Resources")).items():
         type = mapping(resource).get("Type")
         if type == _APPLICATION:
-            # It is a nested stack whose template the translator would ask a service for.
+            # For this nested stack, the translator would request the template from a service.
             resource["Type"] = "AWS::CloudFormation::Stack"
             resource["Properties"] = {"TemplateURL": member(resource, "Properties", "Location")}
         properties = mapping(resource).get("Properties")
@@ -113,7 +113,7 @@ def _put_code_elsewhere(template: dict[str, Any]) -> dict[str, str]:
 
 
 def _is_image(properties: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
-    """Return whether a function is an image, and give it one."""
+    """Return whether a function is a container image, and if so set an image URI."""
     defaults = mapping(mapping(template.get("Globals")).get("Function"))
     if properties.get("PackageType", defaults.get("PackageType")) != "Image":
         return False
@@ -123,8 +123,8 @@ def _is_image(properties: Mapping[str, Any], template: Mapping[str, Any]) -> boo
 
 
 def _parameters(template: Mapping[str, Any]) -> dict[str, Any]:
-    # What is only known at deployment stays unknown: a parameter's name is not an ARN. An empty
-    # default means that a value may be given.
+    # A value that is only known at deployment stays unknown: a parameter's name is not an ARN. An
+    # empty default means that a value is optional.
     return {
         name: default if (default := mapping(parameter).get("Default")) not in (None, "") else name
         for name, parameter in mapping(template.get("Parameters")).items()

@@ -1,4 +1,4 @@
-"""A stack's template with its surroundings: what references in it are resolved against."""
+"""A stack's template and its surroundings, against which references are resolved."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Scope:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take the sections of the template that are mappings."""
+        """Read the sections of the template that are mappings."""
         self.resources = mapping(self.template.get("Resources"))
         self._parameters = mapping(self.template.get("Parameters"))
         self._mappings = mapping(self.template.get("Mappings"))

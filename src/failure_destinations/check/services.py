@@ -1,4 +1,4 @@
-"""How each AWS service calls a function, by the principal that a permission names.
+"""How each AWS service calls a function, by the service's principal.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html and the services' own pages.
 """
@@ -9,7 +9,7 @@ import re
 
 from .model import Waits
 
-# Lambda queues the event: the service learns that, and nothing more.
+# Lambda queues the event, and the service learns nothing more.
 _ASYNCHRONOUS = frozenset(
     {
         "codecommit",
@@ -27,7 +27,7 @@ _ASYNCHRONOUS = frozenset(
         "sns",
     }
 )
-# Queued too, but the service waits for an answer elsewhere, and fails without it.
+# Queued too, but the service waits for an answer by other means, and fails without it.
 _FOR_CALLBACK = frozenset({"cloudformation"})
 # The service gets the answer or the error, and handles it in its own way.
 _SYNCHRONOUS = frozenset(
@@ -74,17 +74,17 @@ _SUFFIXES = (
     ".aws.internal",
     ".c2s.ic.gov",
     ".sc2s.sgov.gov",
-    # What the resolver leaves where the partition decides.
+    # What the resolver leaves if the suffix depends on the partition.
     ".${urlsuffix}",
 )
-# Each Region used to have its own: logs.eu-west-1.amazonaws.com.
+# Each Region used to have a principal of its own: logs.eu-west-1.amazonaws.com.
 _REGION = re.compile(r"\.([a-z]+(-[a-z]+)+-[0-9]+|\$\{region\})$")
 
 
 def service_of(principal: str) -> str:
     """Return the service of a principal: `events` of `events.amazonaws.com`.
 
-    If the end of the principal is not known, so is the result's: `events.`.
+    If the end of the principal is not known, the result has an unknown end too: `events.`.
     """
     name = principal.lower().rstrip(".")
     for suffix in _SUFFIXES:

@@ -13,7 +13,7 @@ from .rule import judge
 from .scope import Scope
 from .values import mapping
 
-# Nested deeper, stacks could only be nested in themselves.
+# A stack that is nested deeper must contain itself.
 _MAX_NESTING = 50
 
 
@@ -22,11 +22,11 @@ class Stack:
     """A stack to check.
 
     Attributes:
-        template: Its template, as JSON or YAML was read: mappings, lists, text and numbers.
-        name: Its name, which findings then carry.
-        file: The template's file, which findings then carry.
-        paths: The construct paths of its resources by logical id, for templates without them in
-            their metadata.
+        template: Its parsed template: mappings, lists, text and numbers.
+        name: Its name, for findings.
+        file: The template's file, for findings.
+        paths: The construct paths of its resources by logical id, for templates whose metadata
+            lacks them.
         nested: Its nested stacks by the logical ids of their `AWS::CloudFormation::Stack`.
     """
 
@@ -42,8 +42,8 @@ def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
 
     A function is asynchronous if something in the template calls it asynchronously: a rule, a
     schedule, a subscription, a notification, a destination, a permission for a service and so on.
-    It is covered by an OnFailure destination for the qualifier that is called, or by its own
-    dead-letter queue. If the template does not say, the finding has the kind `unknown`.
+    It is covered by an OnFailure destination for the called qualifier, or by its own dead-letter
+    queue. If the template does not say, the finding has the kind `unknown`.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
     Args:

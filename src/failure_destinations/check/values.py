@@ -1,17 +1,17 @@
-"""Look into a template's values, whatever they are, in each branch of their conditions."""
+"""Read a template's values of any type, in each branch of their conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-# A hostile template may branch without end.
+# A hostile template may branch endlessly.
 _MAX_LEAVES = 100
 _MAX_BITS = 4_096
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping as it is, and an empty one for anything else."""
+    """Return a mapping unchanged, and an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -23,15 +23,15 @@ def scalar(value: Any) -> str:
 
 
 def number(value: int) -> str:
-    """Return an integer or boolean as text, a very long integer in hexadecimal.
+    """Return an integer or boolean as text; a very long integer in hexadecimal.
 
-    Decimals take quadratic time, and Python refuses more than 4,300 of them.
+    Decimal digits take quadratic time, and Python refuses more than 4,300.
     """
     return str(value) if value.bit_length() <= _MAX_BITS else hex(value)
 
 
 def intrinsic(value: Any) -> tuple[str, Any] | None:
-    """Return name and argument of an intrinsic function, or None for anything else."""
+    """Return the name and argument of an intrinsic function, or None for anything else."""
     if isinstance(value, Mapping) and len(value) == 1:
         ((name, argument),) = value.items()
         if isinstance(name, str) and (name == "Ref" or name.startswith("Fn::")):
@@ -40,8 +40,8 @@ def intrinsic(value: Any) -> tuple[str, Any] | None:
 
 
 def leaves(value: Any) -> Iterable[Any]:
-    """Return what a value is in each branch of its conditions, None where it is left out."""
-    # Nearly all values are not intrinsic functions, and this runs for each value.
+    """Return a value's content in each branch of its conditions; None where it is left out."""
+    # A fast path: this runs for each value, and few are intrinsic functions.
     if not isinstance(value, Mapping) or len(value) != 1:
         return (value,)
     return _leaves(value)
@@ -60,7 +60,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def branches(value: Any) -> list[Any]:
-    """Return what a value is in each branch of its conditions that does not leave it out."""
+    """Return a value's content in each branch of its conditions that does not leave it out."""
     return [leaf for leaf in leaves(value) if leaf is not None]
 
 
@@ -72,7 +72,7 @@ def items(value: Any) -> Iterator[Any]:
 
 
 def members(value: Any, *names: str) -> Iterator[Any]:
-    """Yield what is found under names, one inside the other, in each branch and list item."""
+    """Yield what nested names lead to, in each branch and list item."""
     if not names:
         yield from items(value)
         return

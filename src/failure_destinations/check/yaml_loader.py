@@ -1,4 +1,4 @@
-"""Load YAML with CloudFormation's short forms, in time that grows linearly with its length."""
+"""Load YAML with CloudFormation's short forms in linear time."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import yaml
 
 from .json_values import MAX_DIGITS
 
-# More pairs cannot come from a template that a person wrote.
+# No real template merges more pairs.
 _MAX_MERGED = 100_000
 _MERGE = "tag:yaml.org,2002:merge"
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class TemplateLoader(_BASE):  # type: ignore[misc]
-    """Reads CloudFormation's tags, `!Ref` and so on, and dates as the texts that they are.
+    """Reads CloudFormation's tags, such as `!Ref`, and keeps dates as text.
 
-    Numbers that would take more than linear time stay texts: those of more than 1,000 characters
-    and those to the base of 60, `1:59:59`.
+    Numbers that take more than linear time stay text: those of more than 1,000 characters, and
+    sexagesimal ones such as `1:59:59`.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -27,7 +27,7 @@ class TemplateLoader(_BASE):  # type: ignore[misc]
         self._merged = 0
 
     def flatten_mapping(self, node: Any) -> None:
-        """Merge mappings into one, as `<<` says, but not without end."""
+        """Merge mappings that `<<` names into one, up to a limit."""
         merged: list[Any] = []
         own: list[Any] = []
         for key, value in node.value:

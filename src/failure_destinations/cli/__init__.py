@@ -1,5 +1,5 @@
-"""The operator's command `failure-destinations`: see, replay and check what fails.
+"""The command `failure-destinations`: show, replay and check failures.
 
-It never imports `aws_cdk`, and needs no Node. Each command is a module of its own, which is only
-imported when it is called.
+It never imports `aws_cdk` and does not need Node. Each command is a module that is imported only
+when it is called.
 """

@@ -1,4 +1,4 @@
-"""The command with its subcommands, imported only when they are called."""
+"""The command group, whose subcommands are imported only when they are called."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from failure_destinations.errors import (
 )
 from failure_destinations.text import printable
 
-# Name: module, and what it does. The help of the group does not import them.
+# Name: module and summary, so that the group's help does not import the modules.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": (".commands.list", "Show the failed events in a queue."),
     "show": (".commands.show", "Show one failed event in full."),
@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": (".commands.audit", "Find the same in an account, without changing anything."),
 }
 
-# As shells have it: 128 and the number of SIGINT.
+# As in shells: 128 plus the number of SIGINT.
 _INTERRUPTED = 130
 
 
@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are called.
 
     Args:
-        lazy_commands: For each command its module, relative to this package, and its summary.
+        lazy_commands: For each command, its module relative to this package and its summary.
         **arguments: For `click.Group`.
     """
 
@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
         return list(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return a command, which imports it; None if it does not exist."""
+        """Import and return a command; None if it does not exist."""
         if cmd_name not in self._lazy_commands:
             return None
         module = importlib.import_module(self._lazy_commands[cmd_name][0], __package__)
@@ -74,8 +74,8 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in self._lazy_commands.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the commands and options that begin with a text."""
-        # click's own would import every command for the sake of its help.
+        """Return the commands and options that begin with a prefix."""
+        # click's own completion would import every command for its help.
         commands = [
             CompletionItem(name, help=text)
             for name, (_, text) in self._lazy_commands.items()
@@ -88,7 +88,7 @@ class LazyGroup(click.Group):
         try:
             return super().main(*args, **kwargs)
         except OSError as error:
-            # click exits silently on a closed pipe, as programs do whose reader has gone.
+            # click exits silently when the reader of its output has closed the pipe.
             _discard_output(error)
             refusal = _Refusal(os_message(error))
             refusal.show()
@@ -114,7 +114,7 @@ def _printable_errors() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        # An argument may come from a script, and hold anything.
+        # An argument may come from a script and contain anything.
         error.message = printable(error.message)  # type: ignore[misc]
         raise
     except FailureDestinationsError as error:
@@ -126,7 +126,7 @@ def _printable_errors() -> Iterator[None]:
 
 
 def _discard_output(error: OSError) -> None:
-    """Discard what standard output cannot take, or Python fails once more when it ends."""
+    """Discard unwritten standard output, or Python fails again when it exits."""
     if error.filename is None and sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,4 +1,4 @@
-"""The entry point of the command; without click it says how to install it."""
+"""The entry point of the command; if click is missing, it says how to install it."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ def main() -> None:
             f"failure-destinations: {error.name} is missing: "
             "pip install 'failure-destinations[cli]'"
         )
-    # Received messages are given back, however the command is stopped.
+    # Received messages must be given back, however the command is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     hangup = getattr(signal, "SIGHUP", None)
-    # nohup has it ignored.
+    # nohup makes processes ignore it.
     if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
         signal.signal(hangup, _interrupt_once)
     cli(prog_name="failure-destinations")
 
 
 def _interrupt_once(number: int, _frame: Any) -> NoReturn:
-    # A terminal that is closed may send it twice; the second must not stop the giving back.
+    # A closed terminal may send it twice; the second one must not interrupt the cleanup.
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _open_standard_streams() -> None:
-    """Open closed standard streams on the null device; what is written there is lost."""
+    """Open closed standard streams on the null device, so that writing to them is harmless."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            # It becomes the lowest free one, so that no file takes its place.
+            # `open` returns the lowest free descriptor, so no other file takes its place.
             os.open(os.devnull, os.O_RDWR)
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    # A terminal that is not of UTF-8 shows the rest escaped.
+    # A terminal without UTF-8 shows other characters escaped.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

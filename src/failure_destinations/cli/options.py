@@ -17,7 +17,7 @@ from .parameters import IdType, NameType, TimeType
 
 
 def aws_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --profile, --region and --endpoint-url, and pass them to it as `aws`."""
+    """Give a command --profile, --region and --endpoint-url, passed to it as `aws`."""
 
     @click.option("--profile", metavar="NAME", help="Profile of the AWS configuration.")
     @click.option("--region", metavar="NAME", help="AWS Region.")
@@ -32,7 +32,7 @@ def aws_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def queue_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that name a queue, and pass them to it as `choice`."""
+    """Give a command the options that name a queue, passed to it as `choice`."""
 
     @click.option("--stack", type=NameType(), metavar="NAME", help="Stack of the failure channel.")
     @click.option(
@@ -77,7 +77,7 @@ def queue_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that choose failed events, and pass them to it as `chosen`."""
+    """Give a command the options that filter failed events, passed to it as `chosen`."""
 
     @click.option(
         "--function",

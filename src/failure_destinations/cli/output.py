@@ -1,4 +1,4 @@
-"""Lines on standard error, made fit to print."""
+"""Print lines on standard error, made safe for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of what people type after an option."""
+"""The types of option values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from failure_destinations.deployed.function_names import bare_name, is_function_
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# Ids in tables have so many characters; two of 100,000 messages share them once in a million
+# The length of ids in tables: two of 100,000 messages share a prefix this long in one of a million
 # queues.
 MIN_ID = 8
 
 
 class TimeType(click.ParamType):  # type: ignore[type-arg]
-    """An instant: an ISO 8601 time, UTC unless it says otherwise, or how long ago."""
+    """An instant: an ISO 8601 time, UTC by default, or a duration before now."""
 
     name = "time"
 
@@ -46,12 +46,12 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]
 
 
 class IdType(click.ParamType):  # type: ignore[type-arg]
-    """The beginning of a message's or request's id, at least 8 characters."""
+    """A prefix of a message or request id, of at least 8 characters."""
 
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text, unless it is too short to name one message."""
+        """Return the text, or fail if it is too short to identify one message."""
         text = str(value).strip()
         if len(text) < MIN_ID:
             self.fail(f"{text!r} is too short: write at least {MIN_ID} characters", param, ctx)
@@ -59,12 +59,12 @@ class IdType(click.ParamType):  # type: ignore[type-arg]
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]
-    """A name that is not empty, as it is where the shell does not know a variable."""
+    """A non-empty name; an undefined shell variable would make it empty."""
 
     name = "name"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name, unless it is empty."""
+        """Return the name, or fail if it is empty."""
         text = str(value)
         if not text.strip():
             self.fail(
@@ -79,7 +79,7 @@ class FunctionType(click.ParamType):  # type: ignore[type-arg]
     name = "function"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text, unless Lambda would not accept it as a function's name."""
+        """Return the text, or fail if Lambda would not accept it as a function's name."""
         text = str(value)
         if bare_name(text) is None:
             self.fail(
@@ -97,7 +97,7 @@ class FunctionArnType(click.ParamType):  # type: ignore[type-arg]
     name = "arn"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the ARN, unless the text is not one."""
+        """Return the ARN, or fail if the text is not one."""
         text = str(value)
         if not is_function_arn(text):
             self.fail(
@@ -117,7 +117,7 @@ class RateType(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the number, unless it is not above 0 and finite."""
+        """Return the number, or fail if it is not positive and finite."""
         try:
             rate = float(value)
         except ValueError:

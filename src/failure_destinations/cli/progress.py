@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; in a pipe, a line every few seconds."""
+"""A progress bar on a terminal, or a line every few seconds in a pipe."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LINE_SECONDS = 5.0
 
 
 class ProgressBar:
-    """The `Progress` of a command, on standard error once a step takes over two seconds.
+    """The `Progress` of a command, shown on standard error once a step takes over two seconds.
 
-    May be used from several threads. Where standard error cannot be written to, nothing is shown.
+    May be used from several threads. Shows nothing if standard error cannot be written to.
 
     Args:
-        what: What is done, such as `replaying`. Default: what `start` says.
-        total: Roughly how much there is; None if nobody knows.
-        at_once: Whether the first step's bar is shown from the start, and stays when it is done.
+        what: The step, such as `replaying`. Default: the argument of `start`.
+        total: The approximate number of items; None if it is not known.
+        at_once: Whether to show the first step's bar from the start and keep it at the end.
     """
 
     def __init__(self, what: str = "", total: int | None = None, *, at_once: bool = False) -> None:
@@ -45,19 +45,19 @@ class ProgressBar:
         self._hide_bar()
 
     def start(self, what: str, total: int | None = None) -> None:
-        """Begin a step: `what` is what is done, `total` roughly how much there is."""
+        """Begin a step, such as `replaying`, of approximately `total` items."""
         with self._lock:
             self._hide_bar()
-            # Only the first step is shown at once.
+            # Only the first step is shown immediately.
             self._at_once = self._at_once and not self._what
             self._begin(what, total)
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Report that more is done.
+        """Report that more items are done.
 
         Args:
-            count: How many more items.
-            note: A remark on all of them, such as `3 failed`.
+            count: The number of further items.
+            note: A remark on all items so far, such as `3 failed`.
         """
         now = time.monotonic()
         with self._lock:
@@ -116,6 +116,6 @@ class ProgressBar:
 
 
 def _print(line: str) -> None:
-    # Whoever closed standard error does not want to see it.
+    # If standard error is closed, nobody wants to see it.
     with suppress(OSError):
         print(printable(line), file=sys.stderr, flush=True)  # noqa: T201

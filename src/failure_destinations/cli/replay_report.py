@@ -1,4 +1,4 @@
-"""What `failure-destinations replay` prints: its plan, and its tally."""
+"""The output of `failure-destinations replay`: its plan and its tally."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_BROKEN_LINES = 10
 
 
 def broken_lines(origin: Origin) -> list[str]:
-    """Return a warning of lines that do not hold a message; nothing if there are none."""
+    """Return a warning about lines without a message; empty if there are none."""
     lines = origin.broken_lines
     if not lines:
         return []
@@ -31,11 +31,11 @@ def broken_lines(origin: Origin) -> list[str]:
 
 
 def print_plan(plan: Plan, origin: Origin, *, as_json: bool) -> None:
-    """Print what a run would do.
+    """Print the plan of a run.
 
     Args:
         plan: The plan.
-        origin: Where the events come from.
+        origin: The origin of the events.
         as_json: Whether to print one JSON object.
     """
     groups = plan.would_replay.most_common()
@@ -53,7 +53,7 @@ def print_plan(plan: Plan, origin: Origin, *, as_json: bool) -> None:
         click.echo(json.dumps({"would_replay": events, "would_stay": dict(plan.would_stay)}))
         return
     if groups:
-        # Nobody but the messages says which functions these are, unless a channel does.
+        # Without a channel, only the messages themselves name these functions.
         arns = origin.authority.handlers is None
         rows = [
             (
@@ -76,11 +76,11 @@ def _sent_by(sender: str) -> str:
 
 
 def print_tally(tally: Tally, origin: Origin, *, as_json: bool) -> None:
-    """Print what a run did.
+    """Print the tally of a run.
 
     Args:
         tally: The run's tally.
-        origin: Where the events came from.
+        origin: The origin of the events.
         as_json: Whether to print one JSON object.
     """
     if as_json:

@@ -1,6 +1,7 @@
-"""Formats of a report: for people, for programs, for GitHub.
+"""Formats of a report: text, JSON, SARIF and GitHub annotations.
 
-The sentences are `check.render`'s. A format lays them out, and escapes what would be obeyed there.
+The sentences come from `check.render`. A format lays them out, and escapes what its reader would
+interpret.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _GITHUB_COMMANDS = {ERROR: "error", WARNING: "warning", INFO: "notice"}
 
 @dataclass(frozen=True)
 class Reported:
-    """A finding as it is reported.
+    """A finding in a report.
 
     Attributes:
         finding: The finding.
@@ -44,7 +45,7 @@ class Reported:
 
     @property
     def file(self) -> str:
-        """The file, relative to the working directory if it is below it; empty if there is none."""
+        """The file, relative to the working directory if possible; empty if there is none."""
         if not self.finding.file:
             return ""
         path = Path(self.finding.file)
@@ -55,7 +56,7 @@ class Reported:
 
     @property
     def uri(self) -> str:
-        """The same as a URI reference, percent-encoded."""
+        """The file as a percent-encoded URI reference."""
         uri = quote_from_bytes(os.fsencode(self.file))
         return f"file://{uri}" if uri.startswith("/") else uri
 
@@ -67,7 +68,7 @@ class Report:
     Attributes:
         count: The number of templates or functions that were checked.
         reported: The findings.
-        unit: What was counted.
+        unit: The unit of `count`.
     """
 
     count: int
@@ -76,7 +77,7 @@ class Report:
 
     @property
     def open(self) -> list[Reported]:
-        """The findings that are not accepted, the gravest first."""
+        """The findings that are not accepted, the most severe first."""
         order = {severity: i for i, severity in enumerate(SEVERITIES)}
         return sorted(
             (one for one in self.reported if not one.accepted),
@@ -85,7 +86,7 @@ class Report:
 
 
 def as_text(report: Report) -> str:
-    """Write findings for people, each with what fixes it."""
+    """Write findings for people, each with its fix."""
     blocks = [_block(one) for one in report.open]
     return "".join(f"{block}\n\n" for block in blocks) + _summary(report) + "\n"
 
@@ -108,9 +109,9 @@ def _block(one: Reported) -> str:
 
 
 def printed(text: str) -> str:
-    """Return a text from outside for a line of a log: GitHub obeys commands in any step's output.
+    """Return untrusted text for a log line: GitHub runs commands in the output of any step.
 
-    It looks for `::` at a line's beginning, spaces aside, and for `##[` anywhere.
+    It looks for `::` at the beginning of a line, after any spaces, and for `##[` anywhere.
     https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
     """
     text = printable(text).replace("##[", r"#\x23[")
@@ -184,7 +185,7 @@ def as_sarif(report: Report) -> str:
 
 
 def _json(document: Any) -> str:
-    """Return JSON, ASCII only, in which GitHub finds no command either."""
+    """Return ASCII JSON in which GitHub does not find a command."""
     text = json.dumps(document, indent=2)
     return text.replace("##[", r"##\u005b") + "\n"
 
@@ -222,7 +223,7 @@ def _fixes(finding: Finding) -> list[str]:
 
 
 def _sarif_text(text: str) -> str:
-    """Return a text in which no viewer finds a link that somebody else wrote."""
+    """Return text in which a viewer does not find links from untrusted sources."""
     return printable(text).replace("](", r"\](")
 
 
@@ -252,7 +253,7 @@ def _annotation(one: Reported) -> str:
 
 
 def _command_data(text: str) -> str:
-    """Return a text as a workflow command takes it; no line end is left to escape."""
+    """Escape text for a workflow command; it has no line breaks left to escape."""
     return printed(text).replace("%", "%25")
 
 

@@ -1,4 +1,4 @@
-"""Options and behaviour of commands that report findings: formats, baseline, exit status."""
+"""The options of commands that report findings: format, baseline and exit status."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Reporting:
 
     Attributes:
         format: A name of `FORMATS`.
-        fail_on: The least severity for exit status 1, or `never`.
-        baseline: A file of findings that are accepted.
+        fail_on: The lowest severity that makes the exit status 1, or `never`.
+        baseline: A file of accepted findings.
         write_baseline: Where to write such a file.
     """
 
@@ -49,7 +49,7 @@ class Reporting:
         return frozenset() if self.baseline is None else _read_baseline(self.baseline)
 
     def writes_baseline(self, findings: Iterable[Finding]) -> bool:
-        """Accept all current findings, and return True, if the user asked for it.
+        """Write all current findings to a baseline if the user asked for it, and return whether.
 
         Raises:
             CommandError: The baseline cannot be written.
@@ -64,14 +64,14 @@ class Reporting:
         click.echo(FORMATS[self.format](report), nl=False)
 
     def exit(self, report: Report) -> None:
-        """Exit with status 1 if there is an open finding that is grave enough."""
+        """Exit with status 1 if there is an open finding of at least the severity `fail_on`."""
         failing = SEVERITIES[: SEVERITIES.index(self.fail_on) + 1] if self.fail_on != _NEVER else ()
         if any(one.finding.severity in failing for one in report.open):
             sys.exit(FOUND)
 
 
 def reporting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the reporting options; it gets them as `reporting`."""
+    """Give a command the reporting options, passed to it as `reporting`."""
 
     @click.option(
         "--format",

@@ -24,11 +24,11 @@ def print_table(
 
     Args:
         headings: The columns' names.
-        rows: Their texts, which may come from outside.
+        rows: Their cells, which may contain untrusted text.
         right: The columns that are aligned to the right.
-        shrink: The columns to cut where the table does not fit, the first one first, but
-            never below 12 characters.
-        width: How many characters fit a line. Default: the terminal's; 160 in a pipe.
+        shrink: The columns to shorten if the table does not fit, in this order, but never
+            below 12 characters.
+        width: The number of characters in a line. Default: the terminal's width; 160 in a pipe.
     """
     from rich.console import Console  # noqa: PLC0415 - start-up time
     from rich.table import Table  # noqa: PLC0415 - start-up time

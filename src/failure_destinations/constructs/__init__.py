@@ -1,1 +1,1 @@
-"""What a CDK app defines: the only package that imports `aws_cdk`, apart from `testing`."""
+"""The CDK constructs. Only this package and `testing` import `aws_cdk`."""

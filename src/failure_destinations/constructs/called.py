@@ -1,4 +1,4 @@
-"""What callers call, and where it is. Each answer is a call to Node, so it is asked for once."""
+"""A handler and where it is defined. Each fact takes a call to Node, so it is read once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from constructs import Node
 
 from .refusals import has_member
 
-# CDK's id of the role that it defines for a function that was given none.
+# The construct id of the role that CDK defines for a function without one.
 _ROLE_ID = "ServiceRole"
 
 
@@ -26,12 +26,12 @@ class Called:
         stack: Stack | None = None,
         resource: lambda_.CfnFunction | None = None,
     ) -> None:
-        """Hold a handler, and what is known of it already.
+        """Wrap a handler.
 
         Args:
             handler: The function, alias or version.
             stack: Its stack, if known.
-            resource: The resource of the function itself, if known.
+            resource: The function's own resource, if known.
         """
         self.handler = handler
         self._known_stack = stack
@@ -39,7 +39,7 @@ class Called:
 
     @functools.cached_property
     def node(self) -> Node:
-        """Its place in the tree."""
+        """Its node in the construct tree."""
         return self.handler.node
 
     @functools.cached_property
@@ -59,7 +59,7 @@ class Called:
             return self._known_resource
         function = self.function
         if isinstance(function, lambda_.SingletonFunction):
-            # The function that it stands for is a construct elsewhere in the stack.
+            # The actual function is a construct elsewhere in the stack.
             node = function.permissions_node
         elif isinstance(function, lambda_.Function):
             node = self.node if function is self.handler else function.node

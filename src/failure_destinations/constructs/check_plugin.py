@@ -1,4 +1,4 @@
-"""Check at synthesis that no failure of an asynchronous function would be lost."""
+"""Check at synthesis for asynchronous functions whose failures would be lost."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class FailureDestinationCheck:
 
         Validations.of(app).add_plugins(FailureDestinationCheck())
 
-    A finding names the function's construct path, what calls it and what fixes it. Findings of the
-    severity `error` fail the synth, `warning` and `info` are only shown. `app.synth()` itself fails
-    from aws-cdk-lib 2.263 on.
+    A finding names the function's construct path, its callers and a fix. Findings of severity
+    `error` fail the synth; `warning` and `info` are only shown. `app.synth()` itself fails since
+    aws-cdk-lib 2.263.
     https://docs.aws.amazon.com/cdk/v2/guide/policy-validation-synthesis.html
 
-    Accept a finding on the construct or any scope above it, with the reason::
+    Acknowledge a finding on the construct or any scope above it, with a reason::
 
         Validations.of(function).acknowledge(
             Acknowledgment(id="failure-destinations::uncovered", reason="its events are hints")
@@ -50,7 +50,7 @@ class FailureDestinationCheck:
     Args:
         fail_on: Kinds of findings that also fail the synth: `delivery`, `delivery-retries`,
             `custom-resource` or `unknown`. Default: none.
-        show: The least severity that is shown: `error`, `warning` or `info`. Default:
+        show: The lowest severity to show: `error`, `warning` or `info`. Default:
             `warning`.
 
     Raises:
@@ -58,7 +58,7 @@ class FailureDestinationCheck:
     """
 
     def __init__(self, *, fail_on: Iterable[str] = (), show: str = "warning") -> None:
-        """Refuse unknown kinds and severities."""
+        """Raise ValueError for unknown kinds and severities."""
         if isinstance(fail_on, str) or not isinstance(fail_on, Iterable):
             raise ValueError(
                 f"fail_on must be a list of kinds, got {shown(fail_on)}: write for example "
@@ -76,7 +76,7 @@ class FailureDestinationCheck:
 
     @property
     def name(self) -> str:
-        """What reports and acknowledgements call it."""
+        """The plugin's name in reports and acknowledgements."""
         return _NAME
 
     @property
@@ -103,7 +103,7 @@ class FailureDestinationCheck:
                 and not assembly.reason_for(finding)
                 and not _is_acknowledged_above(context.app_construct, finding)
             ):
-                # Older CDK versions apply an acknowledgement of one scope everywhere.
+                # Older CDK versions apply an acknowledgement on one scope everywhere.
                 rule = f"{rule}[{finding.resource.shown}]"
             violations.append(self._violation(finding, rule))
         return PolicyValidationPluginReport(
@@ -132,7 +132,7 @@ class FailureDestinationCheck:
 
 
 def _is_acknowledged_above(app: IConstruct, finding: Finding) -> bool:
-    """Return whether a finding is acknowledged on the app or a stage, above all metadata."""
+    """Return whether a finding is acknowledged on the app or a stage, which have no metadata."""
     id = f"{_NAME}::{finding.kind}"
     construct: IConstruct | None = app
     for name in finding.path.split("/"):

@@ -21,12 +21,12 @@ from .schedule import Delivery
 
 
 class FailureNotifiedFunction(Construct):
-    """A function that is invoked asynchronously, with a place for each of its failures.
+    """An asynchronously invoked function whose failures are all kept.
 
-    Defines, unless it shares one, a `FailureChannel`; Lambda's asynchronous configuration of the
-    handler, whose failed events go to the channel's topic and from there to its queue and to
-    people; and, with a schedule, the EventBridge Scheduler schedule that starts the handler, whose
-    undeliverable events go to the channel's dead-letter queue.
+    Defines a `FailureChannel`, unless it shares one; the handler's asynchronous configuration,
+    which sends failed events to the channel's topic and from there to its queue and to people; and
+    optionally an EventBridge Scheduler schedule that starts the handler and whose undeliverable
+    events go to the channel's dead-letter queue.
 
     Example:
         >>> from aws_cdk import App, Duration, Stack
@@ -71,38 +71,38 @@ class FailureNotifiedFunction(Construct):
 
         Args:
             scope: The construct to define it in.
-            id: Its name within the scope. Changing it replaces topic and queues.
-            handler: The function, version or alias that is called, built by any means: a
+            id: Its name within the scope. Changing it replaces the topic and queues.
+            handler: The function, version or alias that callers invoke, built by any means: a
                 `Function`, `NodejsFunction` or `DockerImageFunction`, or one imported with
                 `Function.from_function_attributes(…, role=…)`.
             schedule: When EventBridge Scheduler starts the handler. Default: never; S3, SNS,
                 EventBridge or code invoke it.
-            payload: What the handler gets on each scheduled run: whatever JSON holds, at most
-                1 MB (1,048,576 bytes); tokens and Scheduler's context attributes may be in it.
+            payload: The event of each scheduled run: any JSON value of at most 1 MB (1,048,576
+                bytes), which may contain tokens and Scheduler's context attributes.
                 Default: Scheduler's own event, with the schedule's ARN and time.
             retries: How often Lambda runs the handler again after an error. 0 to 2; Lambda waits
-                1 minute, then 2 minutes. Default: 2, as Lambda does.
+                1 minute, then 2 minutes. Default: 2, as in Lambda.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
             max_event_age: How long Lambda keeps an event that it cannot run, for example while
-                the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
+                the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as in Lambda.
             emails: Addresses to notify of each failure; see `FailureChannel`. Default: nobody.
-            channel: A channel to share. Default: one of its own, which keeps failed events
-                14 days, and longer than its stack.
+            channel: A channel to share. Default: a new one, which keeps failed events for 14 days,
+                even if its stack is deleted.
             on_success: Where Lambda sends the record of each successful run: a standard queue or
                 topic, an event bus or a function. A replay sends no such record, because it is a
                 synchronous invocation. Default: nowhere.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-            delivery_retries: How often EventBridge Scheduler tries again to hand an event to
-                Lambda's queue, before anything runs: not how often the handler runs. 0 to 185.
-                Default: 185.
+            delivery_retries: How often EventBridge Scheduler retries to deliver an event to
+                Lambda's queue, before the handler runs. It does not set how often the handler runs.
+                0 to 185. Default: 185.
                 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
-            max_delivery_age: How long EventBridge Scheduler tries that. 60 seconds to 24 hours.
-                Default: 24 hours.
+            max_delivery_age: How long EventBridge Scheduler retries the delivery. 60 seconds to 24
+                hours. Default: 24 hours.
 
         Raises:
             ValueError: The handler already has an asynchronous configuration or is imported
                 without a role, arguments exclude each other, or one is not as described; the
-                message names it and the way out.
+                message names it and says what to do.
         """
         check_scope(scope)
         _check_channel(channel, emails)
@@ -128,17 +128,17 @@ class FailureNotifiedFunction(Construct):
         self._schedule = None
         if delivery is not None:
             self._schedule = delivery.define(self, handler, wiring)
-            # A run that fails before Lambda knows the destination would be lost.
+            # Otherwise a run that fails before Lambda knows the destination would be lost.
             self._schedule.node.add_dependency(config)
 
     @property
     def handler(self) -> lambda_.IFunction:
-        """What is called: the function, version or alias."""
+        """The function, version or alias that callers invoke."""
         return self._handler
 
     @property
     def channel(self) -> FailureChannel:
-        """Where its failures go: its own channel or the one it shares."""
+        """The channel that gets its failures: its own or a shared one."""
         return self._channel
 
     @property

@@ -27,10 +27,10 @@ WRITE_LOGS = (
 
 
 def let_service_send(key: kms.IKey, service: iam.ServicePrincipal) -> bool:
-    """Let an AWS service, acting for this account, send to what a key encrypts.
+    """Let an AWS service, acting for this account, send to the queues and topics of a key.
 
     Returns:
-        Whether the key's policy could be changed: that of an imported key cannot.
+        Whether the key's policy could be changed; an imported key's cannot.
     """
     added = key.add_to_resource_policy(
         iam.PolicyStatement(
@@ -47,7 +47,7 @@ def let_logs_write(key: kms.IKey) -> bool:
     """Let CloudWatch Logs encrypt log groups of this account and Region with a key.
 
     Returns:
-        Whether the key's policy could be changed: that of an imported key cannot.
+        Whether the key's policy could be changed; an imported key's cannot.
     """
     groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:*"
     added = key.add_to_resource_policy(
@@ -67,6 +67,6 @@ def statement(actions: tuple[str, ...], key: kms.IKey) -> iam.PolicyStatement:
 
 
 def in_words(actions: tuple[str, ...]) -> str:
-    """Return actions as a message names them: `kms:Decrypt and kms:GenerateDataKey*`."""
+    """Return actions as a phrase for messages: `kms:Decrypt and kms:GenerateDataKey*`."""
     *others, last = actions
     return f"{', '.join(others)} and {last}" if others else last

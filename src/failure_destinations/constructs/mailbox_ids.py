@@ -14,7 +14,7 @@ from .refusals import is_token
 
 
 def mailbox_id(scope: Construct, address: str) -> str:
-    """Return what identifies a mailbox, whatever the order and case in which it was given."""
+    """Return the construct id of a mailbox, independent of the address's order and case."""
     if not is_token(address):
         return f"{names.MAILBOX_PREFIX}{address.casefold()}"
     reference = json.dumps(Stack.of(scope).resolve(address), sort_keys=True)

@@ -1,4 +1,4 @@
-"""The JSON that a schedule hands to its handler."""
+"""The JSON that a schedule passes to its handler."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .refusals import is_token, shown
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_BYTES = 1024 * 1024
 
-# Python itself reads and writes at most 4,300 digits.
+# Python reads and writes at most 4,300 digits.
 _MAX_BITS = 14_000
 
 
 class Payload:
-    """A payload that JSON holds as it is, of at most 1 MB (1,048,576 bytes).
+    """A payload that JSON can represent exactly, of at most 1 MB (1,048,576 bytes).
 
-    Its text is ASCII, so that no character of it can change on the way through CloudFormation.
+    Its text is ASCII, so that CloudFormation cannot change any character.
     """
 
     def __init__(self, value: Any) -> None:
-        """Check that the handler will get the payload as it is.
+        """Check that the handler will get exactly this payload.
 
         Raises:
-            ValueError: JSON cannot hold the payload as it is, or it is too large.
+            ValueError: JSON cannot represent the payload exactly, or it is too large.
         """
         try:
             self._has_tokens = False
@@ -57,14 +57,14 @@ class Payload:
 
     @property
     def size(self) -> int:
-        """Its size in bytes; of a payload with tokens, about that."""
+        """Its size in bytes; approximate if it has tokens."""
         return len(self._text)
 
     def target_input(self, scope: Construct) -> ScheduleTargetInput:
-        """Return it as EventBridge Scheduler's input.
+        """Return the payload as EventBridge Scheduler's input.
 
-        Text goes as it is, and of a payload with tokens CDK writes only these: on the way through
-        Node numbers lose digits, and nulls are lost.
+        The text is passed unchanged, and CDK only fills in tokens: on the way through Node, numbers
+        would lose digits and nulls would be lost.
         """
         text = _written(self._value, Stack.of(scope)) if self._has_tokens else self._text
         return ScheduleTargetInput.from_text(text)
@@ -82,7 +82,7 @@ def _written(value: Any, stack: Stack) -> str:
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield every value that holds no others, and every key, with the path to it."""
+    """Yield every leaf value and every key, each with its path."""
     if is_token(value):
         yield path, value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Checks of what users pass, where they define it: before CDK's or AWS's own error."""
+"""Checks of arguments at definition, before CDK or AWS would raise a later error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aws_cdk import Duration, Reference, Stack, Stage, Token, Tokenization
 
 from failure_destinations.text import printable
 
-# How CDK writes what is only known at deployment into strings and numbers.
+# How CDK encodes tokens in strings and numbers.
 _ENCODED_TEXT = re.compile(r"\$\{Token\[[a-zA-Z0-9:._-]+\]\}")
 _LARGEST_ENCODED_NUMBER = -1e288
 _SHOWN_CHARACTERS = 100
@@ -23,24 +23,24 @@ _ADDRESS = re.compile(r"[^\s@,;:<>]+@[^\s@,;:<>]*[^\s@,;:<>.]")
 
 
 def is_token(value: object) -> bool:
-    """Return whether a value is only known at deployment, like a `CfnParameter`'s.
+    """Return whether a value is a token, which is only known at deployment.
 
-    Decided in Python where that is possible: `Token.is_unresolved` is a call to Node.
+    Decided in Python where possible, because `Token.is_unresolved` calls Node.
     """
     if isinstance(value, str):
         return _ENCODED_TEXT.search(value) is not None
     if isinstance(value, list):
         return len(value) == 1 and isinstance(value[0], str) and value[0].startswith("#{Token[")
     if isinstance(value, float):
-        # Infinity would end the process that CDK runs in.
+        # Infinity would crash the Node process.
         return -math.inf < value < _LARGEST_ENCODED_NUMBER and bool(Token.is_unresolved(value))
-    # A stack resolves others.
+    # `Stack.resolve` handles all other values.
     resolves = has_member(value, "to_string") and has_member(value, "resolve")
     return resolves and not isinstance(value, Stack)
 
 
 def shown(value: object) -> str:
-    """Return a value as an error shows it: in one line of at most about 100 characters."""
+    """Return a value for an error message: one line of at most about 100 characters."""
     try:
         text = _REPR.repr(value)
     except Exception as error:
@@ -51,8 +51,8 @@ def shown(value: object) -> str:
 def has_member(value: object, member: str) -> bool:
     """Return whether a value is of one of CDK's types, by a member that only that type has.
 
-    The class is asked first, because reading a property of the value is a call to Node. A proxy
-    for something imported has the member only itself.
+    The class is checked first, because reading a property of the value calls Node. The proxy of an
+    imported resource has the member only on the instance.
     """
     return not isinstance(value, type) and (hasattr(type(value), member) or hasattr(value, member))
 
@@ -71,14 +71,14 @@ def check_grantee(grantee: Any) -> None:
     if not has_member(grantee, "grant_principal"):
         raise ValueError(
             f"grantee must be a role, user, group or function, got {shown(grantee)}: "
-            "pass the construct, or Role.from_role_name(…) for one that is already there"
+            "pass the construct, or Role.from_role_name(…) for an existing one"
         )
 
 
 def fifo_name(arn: str) -> str | None:
-    """Return the path or ARN of the FIFO queue or topic that an ARN belongs to, else None.
+    """Return the construct path or ARN of a FIFO queue or topic; None for any other ARN.
 
-    Something imported or wrapped shows that it is FIFO only in its ARN.
+    An imported or wrapped construct shows only in its ARN that it is FIFO.
     """
     token: Any = Tokenization.reverse_string(arn).first_token
     target: Any = None
@@ -90,7 +90,7 @@ def fifo_name(arn: str) -> str | None:
 
 
 def check_one_resource(name: str, construct: Any, arn: str) -> None:
-    """Raise ValueError for an imported ARN with wildcards: permissions for it cover others too."""
+    """Raise ValueError for an imported ARN with wildcards: its permissions would be too broad."""
     if "*" in arn or "?" in arn:
         raise ValueError(
             f"{name} must be one resource, got {shown(construct.node.path)} for {shown(arn)}: "
@@ -105,7 +105,7 @@ def check_environment(
     whose: str = "the channel",
     way_out: str = "define a channel there too",
 ) -> None:
-    """Raise ValueError if a construct is known to be in another account or Region than a stack."""
+    """Raise ValueError if a construct is known to be outside a stack's account or Region."""
     environment = construct.env
     for kind, theirs, ours in (
         ("account", environment.account, stack.account),
@@ -119,14 +119,14 @@ def check_environment(
 
 
 def checked_count(name: str, value: Any, maximum: int, whose: str, minimum: int = 0) -> float:
-    """Return a number as CDK takes it, or raise ValueError if it is out of bounds.
+    """Return a number for CDK, or raise ValueError if it is out of bounds.
 
     Args:
         name: The parameter.
-        value: An int, or a token that stands for one.
-        maximum: The largest.
+        value: An int, or a token for one.
+        maximum: The largest allowed value.
         whose: Why there are bounds.
-        minimum: The smallest.
+        minimum: The smallest allowed value.
     """
     if isinstance(value, float) and is_token(value):
         return value
@@ -179,7 +179,7 @@ def checked_emails(emails: Any) -> tuple[str, ...]:
             f"emails must be a list of addresses, got {shown(emails)}: write ['name@example.com'], "
             "or ()"
         )
-    # The order of a set is another one in each run, and would change the template.
+    # The order of a set differs in each run, and would change the template.
     addresses = tuple(sorted(emails, key=str) if isinstance(emails, Set) else emails)
     seen: set[str] = set()
     for address in addresses:
@@ -189,7 +189,7 @@ def checked_emails(emails: Any) -> tuple[str, ...]:
 
 
 def check_address(name: str, address: Any, already: Container[str]) -> None:
-    """Raise ValueError if this is not an address, or repeats one; `already` is in lower case."""
+    """Raise ValueError if this is not an address or is in `already`, which is in lower case."""
     if not isinstance(address, str):
         raise ValueError(f"{name} must be text, got {shown(address)}: write 'name@example.com'")
     if "#{Token[" in address:

@@ -29,7 +29,7 @@ _SNS_SAFE_PAYLOAD_BYTES = 240 * 1024
 
 
 class Delivery:
-    """How EventBridge Scheduler starts a handler: checked first, then defined."""
+    """How EventBridge Scheduler starts a handler: first checked, then defined."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Delivery:
         delivery_retries: int | None,
         max_delivery_age: Duration | None,
     ) -> None:
-        """Raise ValueError for what Scheduler or Lambda would refuse, or read otherwise."""
+        """Raise ValueError for settings that Scheduler or Lambda would reject or misinterpret."""
         if not isinstance(schedule, scheduler.ScheduleExpression):
             raise ValueError(
                 f"schedule must be an aws_scheduler.ScheduleExpression, got {shown(schedule)}: "
@@ -59,7 +59,7 @@ class Delivery:
         self._schedule = schedule
         self._payload = None if payload is None else Payload(payload)
         self._max_age = max_delivery_age
-        # CDK's target would take a number known at deployment for one below 0.
+        # CDK's target would mistake a token for a number below 0.
         self._overrides: dict[str, float] = {}
         if is_token(self._retries):
             self._overrides["MaximumRetryAttempts"] = cast(float, self._retries)
@@ -71,7 +71,7 @@ class Delivery:
     def define(
         self, scope: Construct, handler: lambda_.IFunction, wiring: Wiring
     ) -> scheduler.Schedule:
-        """Define the schedule, and the role with which it starts this handler and nothing else."""
+        """Define the schedule, and a role that may start this handler and nothing else."""
         if self._payload is not None and self._payload.size > _SNS_SAFE_PAYLOAD_BYTES:
             kept = "is lost" if wiring.copy_queue is None else "is only in the copy queue"
             Annotations.of(scope).add_warning_v2(
@@ -94,7 +94,7 @@ class Delivery:
             schedule=self._schedule,
             target=targets.LambdaInvoke(
                 handler,
-                # The role's one policy is complete; CDK's own grants would add every version.
+                # The role's single policy is complete; CDK's own grants would add every version.
                 role=role.without_policy_updates(),
                 input=None if self._payload is None else self._payload.target_input(scope),
                 dead_letter_queue=wiring.dead_letter_queue,
@@ -116,7 +116,7 @@ def _delivery_policy(handler: lambda_.IFunction, wiring: Wiring) -> iam.PolicyDo
     ]
     if wiring.key is not None:
         statements.append({"Action": list(keys.SEND), "Resource": wiring.key.key_arn})
-    # One call to Node instead of one a statement.
+    # One call to Node instead of one for each statement.
     return iam.PolicyDocument.from_json(
         {"Statement": [{"Effect": "Allow", **statement} for statement in statements]}
     )
@@ -124,7 +124,7 @@ def _delivery_policy(handler: lambda_.IFunction, wiring: Wiring) -> iam.PolicyDo
 
 @functools.cache
 def _scheduler_service() -> iam.ServicePrincipal:
-    """Return EventBridge Scheduler, acting for the default schedule group of this account only.
+    """Return the principal of Scheduler, restricted to this account's default schedule group.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
     """

@@ -1,9 +1,9 @@
 """Findings of policy checkers about this library's resources that we accept, with reasons.
 
-cdk-nag reads what a construct acknowledges, checkov and cfn-lint the metadata of a resource. All
-are written here, so that nobody has to in an app; docs/policy-checkers.md lists them. For a channel
-they are written when the app is synthesised, and not when the channel is defined: they take more
-calls to Node than its queues do, and templates alone need them.
+cdk-nag reads a construct's acknowledgements; checkov and cfn-lint read a resource's metadata. The
+library writes both, so that apps need not; docs/policy-checkers.md lists them. A channel's are
+written at synthesis rather than at definition: they take more calls to Node than its queues do, and
+only templates need them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from constructs import Construct
 
 
 class Suppression(NamedTuple):
-    """One rule of a checker that does not hold for one kind of resource."""
+    """One rule of a checker that does not apply to one kind of resource."""
 
     checker: str
     rule: str
@@ -30,13 +30,13 @@ class Suppression(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The reason, and where AWS says so, as checkers report it."""
+        """The reason and its AWS documentation, as checkers report it."""
         return f"{self.reason} {self.link}"
 
 
 _RECEIVES = (
     "Events stay here until they are replayed or their retention ends. A redrive policy would move "
-    "those that an operator has looked at a few times, since each look is a receive."
+    "those that an operator has viewed a few times, since each view is a receive."
 )
 _RECEIVES_LINK = (
     "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/"
@@ -61,7 +61,7 @@ ALARM_MAIL_HAS_NO_DLQ = Suppression(
     "Serverless-SNSRedrivePolicy",
     "the mailboxes of a monitoring's alarm topic",
     "The dead-letter queue of the channel is for events that can be replayed. A mail about an "
-    "alarm is none, and the alarm's state stays in CloudWatch.",
+    "alarm cannot be replayed, and the alarm's state stays in CloudWatch.",
     "https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html",
 )
 DATA_KEYS = Suppression(
@@ -168,20 +168,20 @@ SUPPRESSIONS = (
 
 
 def acknowledge(construct: Any, *suppressions: Suppression) -> None:
-    """Tell cdk-nag why a construct, with everything in it, is right as it is."""
+    """Acknowledge cdk-nag's rules for a construct and everything in it, with the reasons."""
     Validations.of(construct).acknowledge(
         *(Acknowledgment(id=each.rule, reason=each.text) for each in suppressions)
     )
 
 
 def skip(construct: Any, *suppressions: Suppression) -> None:
-    """Tell checkov why the resource of an L2 construct is right as it is."""
+    """Skip checkov's rules for the resource of an L2 construct, with the reasons."""
     skipped = [{"id": each.rule, "comment": each.text} for each in suppressions]
     _resource(construct).add_metadata("checkov", {"skip": skipped})
 
 
 def ignore(construct: Any, *suppressions: Suppression) -> None:
-    """Tell cfn-lint, which takes no reasons, that the resource of an L2 construct is right."""
+    """Ignore cfn-lint's rules, which take no reasons, for the resource of an L2 construct."""
     rules = [each.rule for each in suppressions]
     _resource(construct).add_metadata("cfn-lint", {"config": {"ignore_checks": rules}})
 
@@ -194,7 +194,7 @@ def suppress_for_replayer(
     *,
     encrypted: bool,
 ) -> None:
-    """Write what a replayer's resources are to be excused for."""
+    """Write the suppressions for a replayer's resources."""
     acknowledge(parked_queue, QUEUE_HAS_NO_DLQ, QUEUE_HAS_NO_REDRIVE)
     acknowledge(function, REPLAYER_HAS_NO_DLQ, REPLAYER_HAS_NO_TRACES)
     acknowledge(event_source, SOURCE_HAS_NO_DESTINATION)
@@ -217,7 +217,7 @@ def suppress_for_channel(
     unencrypted_queues: Iterable[sqs.IQueue],
     unencrypted_topic: sns.ITopic | None,
 ) -> None:
-    """Write why a channel's resources are right as they are.
+    """Write the suppressions for a channel's resources.
 
     Args:
         channel: The channel; the only queues in it are its own.

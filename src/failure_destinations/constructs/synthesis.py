@@ -1,4 +1,4 @@
-"""Runs what must wait until an app is defined: once for each stack, by one aspect."""
+"""Runs actions that must wait until an app is defined, with one aspect for each stack."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def at_synthesis(construct: Construct, stack: Stack, *actions: Callable[[], None
     """Run actions once everything is defined.
 
     Args:
-        construct: What they belong to.
-        stack: The stack that it is in.
-        actions: What to run, in this order.
+        construct: The construct that they belong to.
+        stack: Its stack.
+        actions: The actions, in the order in which to run them.
     """
     pending = _PENDING.get(stack)
     if pending is None:

@@ -1,4 +1,4 @@
-"""The stages and stacks that constructs are in."""
+"""The stages and stacks of constructs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from constructs import IConstruct
 
 
 def stage_of(construct: IConstruct) -> Stage:
-    """Return the app or stage that a construct is in, or is."""
+    """Return the app or stage that contains a construct, or the construct itself."""
     return construct if isinstance(construct, Stage) else cast(Stage, Stage.of(construct))
 
 
 def ref(construct: Any) -> str:
-    """Return what Node knows a construct by: Python may have two objects for one construct."""
+    """Return the id of a construct in Node: Python may have two objects for one construct."""
     return str(construct.__jsii_ref__.ref)
 
 

@@ -1,1 +1,1 @@
-"""What is deployed in an account: stacks, channels, queues and handlers."""
+"""Deployed stacks, channels, queues and handlers."""

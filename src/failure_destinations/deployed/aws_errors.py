@@ -1,4 +1,4 @@
-"""The error codes of AWS's answers: the one place that knows how each service spells them."""
+"""AWS error codes, in the only place that knows how each service spells them."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ THROTTLED = frozenset(
     }
 )
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-# CloudFormation's answer for a stack that does not exist; its other uses are malformed requests.
+# CloudFormation's code for a missing stack; otherwise it means a malformed request.
 NO_SUCH_STACK = "ValidationError"
 
 _NOT_FOUND_SUFFIXES = ("NotFound", "NotFoundException")
 
 
 def error_code(error: ClientError) -> str:
-    """Return the code of AWS's answer, such as `AccessDenied`; empty if there is none."""
+    """Return the error code of a response, such as `AccessDenied`; empty if there is none."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
@@ -72,10 +72,10 @@ def is_not_found(error: ClientError) -> bool:
 
 
 def is_throttled(error: ClientError) -> bool:
-    """Return whether AWS asks for fewer requests."""
+    """Return whether AWS throttled the request."""
     return error_code(error) in THROTTLED
 
 
 def is_fatal(error: ClientError) -> bool:
-    """Return whether every other request would get the same answer: throttled or expired."""
+    """Return whether every other request would fail too: throttled, or credentials expired."""
     return is_throttled(error) or error_code(error) in EXPIRED

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 class Channel:
     """A deployed `FailureChannel`.
 
-    A queue is its URL where the stack defines it, its ARN where another stack does.
+    A queue is given by its URL if the stack defines it, by its ARN if another stack does.
 
     Attributes:
         path: The construct's path below its stack, such as `Failures`.
         subscription_id: The logical id of its queue's subscription.
         subscription_arn: The ARN of that subscription.
         topic_arn: The ARN of its topic.
-        queue: Its queue; None if another stack defines it and SNS does not say which it is.
-        dead_letter_queue: The queue for what SNS cannot deliver; None if there is none.
+        queue: Its queue; None if another stack defines it and SNS does not say which one it is.
+        dead_letter_queue: The queue for messages that SNS cannot deliver; None if there is none.
         copy_queue: The queue that keeps a copy of each event; None if there is none.
     """
 
@@ -47,7 +47,7 @@ class Channel:
 def declared_channels(stack: DeployedStack) -> list[Channel]:
     """Return the failure channels of a stack, as far as its template shows them.
 
-    Each has a subscription of its queue under a fixed construct id.
+    Each channel's queue subscription has a fixed construct id.
 
     Args:
         stack: The stack.
@@ -62,8 +62,8 @@ def declared_channels(stack: DeployedStack) -> list[Channel]:
 def find_channels(aws: Aws, stack: DeployedStack) -> list[Channel]:
     """Return the failure channels of a stack.
 
-    SNS is asked for the queues that another stack defines. A channel whose subscription the caller
-    may not read keeps `queue` None.
+    Queues that another stack defines are read from SNS. `queue` stays None if the caller may not
+    read the channel's subscription.
 
     Args:
         aws: The account and Region of the stack.
@@ -76,7 +76,7 @@ def find_channels(aws: Aws, stack: DeployedStack) -> list[Channel]:
 
 
 def choose_channel(channels: Sequence[Channel], stack: str, path: str | None) -> Channel:
-    """Return the channel that an operator names.
+    """Return the channel that the operator names.
 
     Args:
         channels: The channels of the stack.
@@ -84,7 +84,7 @@ def choose_channel(channels: Sequence[Channel], stack: str, path: str | None) ->
         path: The construct's path below the stack. Default: the only channel.
 
     Raises:
-        CommandError: The stack has no channel, not this one, or several to choose from.
+        CommandError: The stack has no channel, lacks this one, or has several to choose from.
     """
     if not channels:
         raise CommandError(
@@ -105,7 +105,7 @@ def choose_channel(channels: Sequence[Channel], stack: str, path: str | None) ->
 
 
 def is_path_of(channel: Channel, path: str) -> bool:
-    """Return whether an operator means a channel by a construct path.
+    """Return whether the operator's construct path names a channel.
 
     Args:
         channel: The channel.
@@ -124,7 +124,7 @@ def _declared(stack: DeployedStack, id: str) -> Channel:
         path=path,
         subscription_id=id,
         subscription_arn=subscription,
-        # A subscription's ARN begins with its topic's.
+        # A subscription's ARN begins with its topic's ARN.
         topic_arn=stack.resolve(properties.get("TopicArn")) or subscription.rpartition(":")[0],
         queue=stack.resolve(properties.get("Endpoint")),
         dead_letter_queue=stack.resolve(redrive.get("deadLetterTargetArn")),
@@ -139,7 +139,7 @@ def _lacks_endpoints(stack: DeployedStack, channel: Channel) -> bool:
 
 
 def _with_endpoints(sns: SNSClient, channel: Channel) -> Channel:
-    """Return a channel with the queues that its subscription names."""
+    """Return a channel with the queues that its subscription names filled in."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
     arn = channel.subscription_arn

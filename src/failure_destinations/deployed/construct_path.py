@@ -12,8 +12,8 @@ _HASH = re.compile(r"[0-9A-F]{8}$")
 def construct_path(logical_id: str, resource: Mapping[str, Any], stack: str) -> str:
     """Return the path of a resource's construct below its stack.
 
-    Only the CDK CLI has the CDK write paths into templates. For an app that was synthesised without
-    it, the path is the logical id before its hash, without slashes.
+    The CDK writes paths into templates only when the CDK CLI runs it. For an app that was
+    synthesised without the CLI, the path is the logical id without its hash, and has no slashes.
 
     Args:
         logical_id: Its logical id.

@@ -1,4 +1,4 @@
-"""The names and ARNs that Lambda knows a function by."""
+"""Parse the names and ARNs of Lambda functions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _ARN = re.compile(
 
 
 def bare_name(function: str) -> str | None:
-    """Return the name of a function; None if the text does not name one.
+    """Return a function's name without a qualifier; None if the text does not name one.
 
     Args:
-        function: A name, `NAME:QUALIFIER`, or an ARN, whole or from the account on.
+        function: A name, `NAME:QUALIFIER`, or a full or partial ARN.
     """
     match = _FUNCTION.fullmatch(function)
     return None if match is None else match["name"]
 
 
 def is_function_arn(text: str) -> bool:
-    """Return whether a text is the ARN of a function, with or without a qualifier."""
+    """Return whether text is the ARN of a function, with or without a qualifier."""
     return _ARN.fullmatch(text) is not None

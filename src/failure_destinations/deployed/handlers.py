@@ -1,4 +1,4 @@
-"""The handlers of a channel, in whichever stack they are defined."""
+"""The handlers of a channel, whichever stack defines them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .session import Aws
 
-# Lambda answers 15 requests a second for such questions.
+# Lambda allows 15 such requests a second.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#api-requests
 _THREADS = 8
 _LATEST = "$LATEST"
@@ -49,11 +49,11 @@ class ChannelHandler:
 
 @dataclass(frozen=True)
 class HandlerSearch:
-    """What a search for a channel's handlers found.
+    """The result of a search for a channel's handlers.
 
     Attributes:
         handlers: The handlers, in the order of their ARNs.
-        unreadable: For each function whose configurations AWS did not show, its answer.
+        unreadable: The error for each function whose configurations could not be read.
     """
 
     handlers: list[ChannelHandler] = field(default_factory=list)
@@ -65,18 +65,19 @@ def find_handlers(
 ) -> HandlerSearch:
     """Return the handlers of a channel, in all stacks of the account and Region.
 
-    These are the qualifiers of all functions whose failure destination is the channel's topic, and
-    the functions whose dead-letter queue is the channel's copy queue. One request for each
-    function of the account: `lambda:ListFunctions` and `lambda:ListFunctionEventInvokeConfigs`.
+    These are all qualifiers whose failure destination is the channel's topic, and all functions
+    whose dead-letter queue is the channel's copy queue. The search sends one request for each
+    function of the account: it needs `lambda:ListFunctions` and
+    `lambda:ListFunctionEventInvokeConfigs`.
 
     Args:
         aws: The account and Region of the channel.
         topic_arn: The channel's topic.
         copy_queue_arn: The channel's copy queue; None if it has none.
-        progress: Is notified of each function.
+        progress: Gets a report of each function.
 
     Raises:
-        ClientError: AWS does not list the functions.
+        ClientError: The functions cannot be listed.
     """
     from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
@@ -109,9 +110,9 @@ def find_handlers(
 
 
 class ChannelHandlers:
-    """Answers whether a function is a handler of a channel. May be used from several threads.
+    """Decides whether a function is a handler of a channel. May be used from several threads.
 
-    It asks about the functions that it is asked about, once each, and not about the whole account.
+    It looks up only the functions that it is asked for, once each, not the whole account.
 
     Args:
         client: A boto3 client of Lambda in the channel's account and Region.
@@ -129,14 +130,14 @@ class ChannelHandlers:
     def includes(self, function_arn: str) -> bool:
         """Return whether a function is a handler of the channel.
 
-        That is the case if any of its qualifiers sends its failures to the channel's topic, or if
-        its dead-letter queue is the channel's copy queue.
+        It is one if any of its qualifiers sends its failures to the channel's topic, or if its
+        dead-letter queue is the channel's copy queue.
 
         Args:
             function_arn: ARN of the function, without a qualifier.
 
         Raises:
-            ClientError: AWS does not show the function's configurations.
+            ClientError: The function's configurations cannot be read.
         """
         with self._lock:
             if function_arn not in self._known:
@@ -184,7 +185,7 @@ def _handlers_of(
 def _configs_with(
     client: LambdaClient, function: str, topic_arn: str
 ) -> Iterator[FunctionEventInvokeConfigTypeDef]:
-    """Yield the asynchronous configurations of a function whose failures go to a topic.
+    """Yield a function's asynchronous configurations whose failures go to a topic.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctionEventInvokeConfigs.html
     """

@@ -45,7 +45,7 @@ class Location(NamedTuple):
         return caller._replace(region=aws.session.region_name)
 
     def contains(self, arn: str) -> bool:
-        """Return whether a resource is here.
+        """Return whether a resource is in this location.
 
         Args:
             arn: Its ARN.
@@ -53,7 +53,7 @@ class Location(NamedTuple):
         return Location.of(arn) == self
 
     def queue_arn(self, url: str) -> str:
-        """Return the ARN of a queue that is here.
+        """Return the ARN of a queue in this location.
 
         Args:
             url: Its URL.

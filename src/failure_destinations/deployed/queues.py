@@ -1,4 +1,4 @@
-"""The queue that an operator names, and what must be known before receiving from it."""
+"""The queue that the operator names, and the facts needed before receiving from it."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Queue:
     Attributes:
         url: Its URL.
         arn: Its ARN.
-        visible: Roughly how many messages can be received now.
-        hidden: Roughly how many cannot: other consumers have them, or they are delayed.
-        max_receives: How often a message is received before SQS moves it to the queue's own
+        visible: The approximate number of messages that can be received now.
+        hidden: The approximate number of those that cannot: in flight, or delayed.
+        max_receives: The number of receives after which SQS moves a message to the queue's own
             dead-letter queue; None if there is none.
         consumers: The names of the functions that drain it.
     """
@@ -64,7 +64,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class QueueChoice:
-    """The options with which an operator names a queue.
+    """The options that name a queue.
 
     Attributes:
         stack: Name of the channel's stack.
@@ -86,7 +86,7 @@ class QueueChoice:
         return self.stack is not None or self.queue is not None
 
     def find_channel(self, aws: Aws) -> Channel | None:
-        """Return the channel that the options name; None if they name a queue alone.
+        """Return the channel that the options name; None if they name only a queue.
 
         Raises:
             CommandError: The options contradict each other, or the channel does not exist.
@@ -102,10 +102,10 @@ class QueueChoice:
 
         Args:
             aws: The account and Region to work in.
-            channel: What `find_channel` returned, if that was called before.
+            channel: The result of `find_channel`, if it was called before.
 
         Raises:
-            CommandError: No queue is named, or it does not exist.
+                CommandError: No queue is named, or it does not exist.
         """
         self._check()
         if self.queue is not None:
@@ -116,14 +116,14 @@ class QueueChoice:
         return describe_queue(aws, self._url_in(aws, channel))
 
     def find_to_peek(self, aws: Aws, channel: Channel | None = None) -> Queue:
-        """Return the queue, unless it counts receives and the operator did not allow to spend them.
+        """Return the queue, unless it counts receives and the operator did not allow spending them.
 
-        SQS shows how many receives a message has left only with one more, which may be one too
-        many.
+        SQS only shows how many receives a message has left on another receive, which may be one
+        too many.
 
         Args:
             aws: The account and Region to work in.
-            channel: What `find_channel` returned, if that was called before.
+            channel: The result of `find_channel`, if it was called before.
 
         Raises:
             CommandError: No queue is named, it does not exist, or it counts receives.
@@ -179,7 +179,7 @@ def queue_url(sqs: SQSClient, queue: str) -> str:
 
 
 def describe_queue(aws: Aws, url: str) -> Queue:
-    """Return what must be known of a queue before receiving from it.
+    """Return the facts about a queue that are needed before receiving from it.
 
     Args:
         aws: The account and Region of the queue.
@@ -211,7 +211,7 @@ def describe_queue(aws: Aws, url: str) -> Queue:
 
 
 def _url_of(sqs: SQSClient, queue: str) -> str:
-    """Return the URL of a queue that an operator named by its name, URL or ARN."""
+    """Return the URL of a queue that the operator named by its name, URL or ARN."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
     if queue.startswith(("https://", "http://")):
@@ -261,7 +261,7 @@ def _consumers(aws: Aws, arn: str) -> tuple[str, ...]:
         pages = client.get_paginator("list_event_source_mappings").paginate(EventSourceArn=arn)
         mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
     except ClientError:
-        # The names are only for a warning, and an operator may lack this permission.
+        # The names are only for a warning, and the operator may lack this permission.
         return ()
     return tuple(
         mapping.get("FunctionArn", "").partition(":function:")[2]

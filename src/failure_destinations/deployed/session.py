@@ -1,4 +1,4 @@
-"""The session and clients of an account and Region, found as every AWS tool finds them."""
+"""The boto3 session and clients of an account and Region, configured as in every AWS tool."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Aws:
     Args:
         profile: A profile of the AWS configuration. Default: `AWS_PROFILE`, else the default one.
         region: A Region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, else the profile's.
-        endpoint_url: The address of every service. Default: `AWS_ENDPOINT_URL`, else AWS.
+        endpoint_url: The URL of every service. Default: `AWS_ENDPOINT_URL`, else AWS.
 
     Raises:
-        CommandError: An endpoint is not an address, or the Region is empty.
+        CommandError: An endpoint is not a URL, or the Region is empty.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class Aws:
         """The boto3 session."""
         import boto3  # noqa: PLC0415 - start-up time
 
-        # boto3 knows AWS_DEFAULT_REGION only.
+        # boto3 only reads AWS_DEFAULT_REGION.
         region = self._region or os.environ.get("AWS_REGION") or None
         return boto3.Session(profile_name=self._profile, region_name=region)
 
     @property
     def options(self) -> str:
-        """The options that lead another command, also the AWS CLI's, to the same place."""
+        """The options that point other commands, such as the AWS CLI, to the same place."""
         endpoint = self._endpoint_url
         options = {
             "--profile": self._profile,
@@ -93,11 +93,11 @@ class Aws:
         def client(self, service: Literal["sts"], *, connections: int = ...) -> STSClient: ...
 
     def client(self, service: str, *, connections: int = 10) -> Any:
-        """Return the client of a service, always the same one. Call it in one thread only.
+        """Return the client of a service, created once. Call this from one thread only.
 
         Args:
             service: boto3's name of the service, such as `sqs`.
-            connections: How many threads use the client at once.
+            connections: The number of threads that use the client at once.
         """
         if (service, connections) not in self._clients:
             from botocore.config import Config  # noqa: PLC0415 - start-up time
@@ -106,7 +106,7 @@ class Aws:
                 retries={"mode": "standard", "total_max_attempts": 5},
                 max_pool_connections=connections,
             )
-            # boto3's stubs have an overload for each service, none for any of them.
+            # boto3's stubs have an overload for each service, but none for an arbitrary one.
             session: Any = self.session
             try:
                 client = session.client(service, config=config, endpoint_url=self._endpoint_url)
@@ -117,10 +117,10 @@ class Aws:
         return self._clients[service, connections]
 
     def lambda_client(self, *, connections: int = 10) -> LambdaClient:
-        """Return a Lambda client that starts a handler once for each call.
+        """Return a Lambda client that never retries, so that each call starts a handler once.
 
         Args:
-            connections: How many threads use it at once.
+            connections: The number of threads that use it at once.
         """
         from failure_destinations.runtime import lambda_client  # noqa: PLC0415 - start-up time
 
@@ -137,7 +137,7 @@ def _is_endpoint(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        # A port that is not a number is an error of its own.
+        # A port that is not a number raises a separate error.
         return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

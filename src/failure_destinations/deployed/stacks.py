@@ -63,7 +63,7 @@ class DeployedStack:
         yield from sorted((id for id in self.types if self.types[id] == type), key=self.path)
 
     def properties(self, id: str) -> Mapping[str, Any]:
-        """Return the properties that the template gives a resource."""
+        """Return the properties of a resource in the template."""
         properties: Mapping[str, Any] = self.template.get(id, {}).get("Properties", {})
         return properties
 
@@ -72,7 +72,7 @@ class DeployedStack:
         return construct_path(id, self.template.get(id, {}), self.name)
 
     def sibling(self, path: str, name: str, type: str) -> str | None:
-        """Return the physical id of a resource that is defined in a construct; None if none is.
+        """Return the physical id of a resource in a construct; None if there is none.
 
         Args:
             path: The construct's path below the stack.
@@ -85,10 +85,10 @@ class DeployedStack:
         return next((self.physical_ids[id] for id in found), None)
 
     def resolve(self, value: Any) -> str | None:
-        """Return what a property refers to; None if that is not a resource of this stack.
+        """Return the physical id that a property refers to; None if it is not in this stack.
 
-        A reference resolves to the resource's physical id, whatever attribute it names: to a
-        queue's URL, for example, not to its ARN.
+        A reference resolves to the resource's physical id, whatever attribute it names; for
+        example, to a queue's URL rather than its ARN.
         """
         if isinstance(value, str):
             return value
@@ -117,7 +117,7 @@ def _resources(template: Any) -> dict[str, Any]:
         try:
             template = json.loads(template)
         except ValueError:
-            # YAML, so not from the CDK: paths are then the logical ids.
+            # YAML, so not from the CDK: the logical ids serve as paths.
             return {}
     resources: dict[str, Any] = template.get("Resources", {})
     return resources

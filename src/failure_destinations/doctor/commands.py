@@ -1,4 +1,4 @@
-"""Writes the steps of a fix as commands: argument lists, and lines for a shell."""
+"""Writes the steps of a fix as commands: as argument lists, and as shell commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .fixes import AddStatements, OwnCommand, Step
 
 _WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _LAST_WORD = re.compile(r"([a-z0-9])([A-Z])")
-# The AWS CLI renames this one.
+# The AWS CLI uses another name for this service.
 _RENAMED = {("sns", "Subscribe", "Endpoint"): "notification-endpoint"}
 
 _FIRST_NOT_ASCII = 0x80
@@ -26,13 +26,13 @@ def words(step: Step, place: Sequence[str]) -> list[str]:
 
     Args:
         step: The step.
-        place: The options that name profile and Region, for the AWS CLI and this program alike.
+        place: The profile and Region options, which the AWS CLI and this program share.
     """
     return [*_words(step), *place]
 
 
 def in_shell(command: Sequence[str]) -> str:
-    """Return a command as one writes it in a shell: one printable line, whatever is in it."""
+    """Return a command quoted for a shell, always as one printable line."""
     return " ".join(map(_quoted, command))
 
 
@@ -51,7 +51,7 @@ def _words(step: Step) -> list[str]:
 
 
 def _value(value: Any) -> str | None:
-    """Return a parameter as the AWS CLI takes it; None for a flag."""
+    """Return a parameter as the AWS CLI expects it; None for a flag."""
     if value is True:
         return None
     return value if isinstance(value, str) else json.dumps(value)
@@ -60,19 +60,19 @@ def _value(value: Any) -> str | None:
 def _option(name: str, value: str | None) -> list[str]:
     if value is None:
         return [f"--{name}"]
-    # What begins with a dash would be taken for an option.
+    # A value that begins with a dash would be taken for an option.
     return [f"--{name}={value}"] if value.startswith("-") else [f"--{name}", value]
 
 
 def _kebab(name: str) -> str:
-    """Return `QueueUrl` as the AWS CLI writes it, `queue-url`."""
+    """Return a parameter's name in the AWS CLI's style: `queue-url` for `QueueUrl`."""
     return _LAST_WORD.sub(r"\1-\2", _WORD.sub(r"\1-\2", name)).lower()
 
 
 def _quoted(word: str) -> str:
     if printable(word) == word:
         return shlex.quote(word)
-    # bash, zsh and ksh read escapes in this form.
+    # bash, zsh and ksh understand escapes in this form.
     return f"$'{''.join(map(_escaped, word))}'"
 
 

@@ -1,4 +1,4 @@
-"""Examines the channels of a stack: reads, judges, and makes fixes that go together."""
+"""Examines the channels of a stack: gathers facts, judges them, and combines the fixes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ _READING = "reading from AWS"
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found of one channel.
+    """The findings about one channel.
 
     Attributes:
         channel: The channel's construct path below the stack.
-        findings: All findings, also of what is well, in the order in which a failure travels.
+        findings: All findings, including those with severity `ok`, in the order in which a failure
+            travels.
     """
 
     channel: str
@@ -38,18 +39,18 @@ def examine(
     channel: str | None = None,
     compare_at_most: int | None = None,
 ) -> list[Examination]:
-    """Examine the channels of a stack; changes nothing.
+    """Examine the channels of a stack, without changing anything.
 
     Args:
-        aws: Where the stack is.
+        aws: The account and Region of the stack.
         stack: Its name or id.
-        progress: Receives how far it is.
+        progress: Gets progress reports.
         channel: A channel's construct path below the stack. Default: all.
-        compare_at_most: Compare no more messages of each queue with copies. Default: receive
-            nothing.
+        compare_at_most: The most messages of each queue to compare with copies. Default: receive
+            no messages.
 
     Raises:
-        CommandError: The stack does not exist, or has no such channel.
+        CommandError: The stack does not exist or has no such channel.
     """
     examined = []
     progress.start(_READING)
@@ -63,7 +64,7 @@ def examine(
 
 
 def _with_fixes_that_go_together(examined: list[Examination]) -> list[Examination]:
-    # Of all channels: two may share a key or a queue.
+    # Across all channels, since two may share a key or a queue.
     fixes = iter(combine([finding.fix for each in examined for finding in each.findings]))
     return [
         Examination(

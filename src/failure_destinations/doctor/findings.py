@@ -1,4 +1,4 @@
-"""A finding: one thing that `doctor` says about a channel, as data."""
+"""A finding of `doctor` about a channel, as data."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Noun = Literal[
 
 @dataclass(frozen=True)
 class Subject:
-    """What a finding is about.
+    """The subject of a finding.
 
     Attributes:
-        noun: What it is.
+        noun: What kind of thing it is.
         name: Its name, address or construct path.
     """
 
@@ -45,11 +45,11 @@ class Finding:
 
     Attributes:
         kind: Its kind, one of `kinds.KINDS`.
-        subject: What it is about.
-        facts: What `render.py` makes the sentence of.
-        fix: What fixes it.
-        given_severity: Its severity, where it is not that of the kind.
-        unknown: What could not be read, where that is the finding.
+        subject: Its subject.
+        facts: The data for its sentence in `render.py`.
+        fix: The steps that fix it.
+        given_severity: Its severity, if it differs from the kind's.
+        unknown: The fact that could not be read, if that is the finding.
 
     Raises:
         ValueError: The kind is not registered, or never has the severity.
@@ -63,7 +63,7 @@ class Finding:
     unknown: Unknown | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what docs/doctor.md does not list."""
+        """Raise ValueError for kinds and severities that docs/doctor.md does not list."""
         if KINDS.get(self.kind.id) is not self.kind:
             raise ValueError(f"kind must be one of kinds.KINDS, got {self.kind!r}")
         if self.severity not in self.kind.severities:
@@ -74,21 +74,21 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How grave it is."""
+        """Its severity."""
         return self.given_severity or self.kind.severity
 
     @property
     def action(self) -> str | None:
-        """The IAM action without which it could not be read."""
+        """The IAM action that was missing to read it; None if it could be read."""
         return None if self.unknown is None else self.unknown.action
 
 
 def unreadable(kind: Kind, subject: Subject, unknown: Unknown) -> Finding:
-    """Return the finding that AWS did not answer.
+    """Return the finding that a fact could not be read.
 
     Args:
         kind: The kind that could not be judged.
-        subject: What it would have been about.
-        unknown: What could not be read.
+        subject: The subject that could not be judged.
+        unknown: The fact that could not be read.
     """
     return Finding(kind, subject, given_severity="unknown", unknown=unknown)

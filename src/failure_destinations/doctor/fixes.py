@@ -1,6 +1,6 @@
-"""The parts of a fix: calls of AWS, and of this program.
+"""The steps of a fix: AWS API calls, and commands of this program.
 
-Each is data. `render.py` writes them as commands with profile and Region.
+Each step is data, which `render.py` writes as a command with the profile and Region.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _NOT_IN_POLICY_NAME = re.compile(r"[^\w+=,.@-]", re.ASCII)
 
 @dataclass(frozen=True)
 class AwsCall:
-    """A call of AWS.
+    """An AWS API call.
 
     Attributes:
-        service: As boto3 and the AWS CLI call it, such as `sqs`.
-        operation: As the API reference calls it, such as `SetQueueAttributes`.
-        parameters: As boto3 takes them.
+        service: The service's name in boto3 and the AWS CLI, such as `sqs`.
+        operation: The operation's name in the API reference, such as `SetQueueAttributes`.
+        parameters: The parameters in boto3's form.
     """
 
     service: str
@@ -42,7 +42,7 @@ class OwnCommand:
 
     Attributes:
         name: Such as `replay`.
-        options: Names without dashes, with their values; None for a flag.
+        options: Names without dashes, and their values; None for a flag.
     """
 
     name: str
@@ -53,13 +53,13 @@ class OwnCommand:
 class AddStatements:
     """Statements to add to the policy of a queue, topic or key.
 
-    AWS only replaces such a policy as a whole: see `combine`.
+    AWS can only replace such a policy as a whole: see `combine`.
 
     Attributes:
-        of: What has the policy.
+        of: The kind of resource that has the policy.
         id: The queue's URL, the topic's ARN or the key's ARN.
-        policy: The policy as it is.
-        statements: What it lacks.
+        policy: The current policy.
+        statements: The missing statements.
     """
 
     of: Literal["queue", "topic", "key"]
@@ -68,13 +68,13 @@ class AddStatements:
     statements: tuple[Document, ...]
 
     def document(self) -> Document:
-        """Return the policy with the statements."""
+        """Return the policy with the statements added."""
         present = self.policy.get("Statement", [])
         before = [present] if isinstance(present, Mapping) else list(present)
         return {"Version": "2012-10-17", **self.policy, "Statement": [*before, *self.statements]}
 
     def call(self) -> AwsCall:
-        """Return the call that writes the policy with the statements."""
+        """Return the call that writes the policy with the statements added."""
         policy = json.dumps(self.document())
         if self.of == "queue":
             parameters: Document = {"QueueUrl": self.id, "Attributes": {"Policy": policy}}
@@ -88,16 +88,16 @@ class AddStatements:
 
 Step = AwsCall | OwnCommand | AddStatements
 Fix = tuple[Step, ...]
-"""What to run, in this order; empty if no command fixes it."""
+"""The steps to run, in order; empty if no command fixes the finding."""
 
 
 def combine(fixes: Sequence[Fix]) -> list[Fix]:
-    """Return the same fixes, so that none undoes what another did.
+    """Return fixes that do not undo one another.
 
-    Where several add to the same policy, each writes all that the policy lacks.
+    If several fixes add to the same policy, each one writes all missing statements.
 
     Args:
-        fixes: All those that are shown together.
+        fixes: The fixes that are shown together.
     """
     missing: dict[tuple[str, str], tuple[Document, ...]] = {}
     for step in _additions(fixes):
@@ -116,14 +116,14 @@ def combine(fixes: Sequence[Fix]) -> list[Fix]:
 
 
 def grant_to_role(role: str, actions: Sequence[str], resource: str) -> AwsCall:
-    """Return the call that lets a role do something with one resource.
+    """Return the call that grants a role some actions on one resource.
 
-    The inline policy's name is made of the resource, and its content is always all the actions:
-    another grant never replaces it with less.
+    The inline policy's name is derived from the resource, and it always has all the actions, so
+    another grant never replaces it with fewer.
 
     Args:
         role: The role's name.
-        actions: All that senders need of such a resource.
+        actions: All actions that senders need on such a resource.
         resource: Its ARN.
     """
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
@@ -140,13 +140,13 @@ def grant_to_role(role: str, actions: Sequence[str], resource: str) -> AwsCall:
 
 
 def policy_name(resource: str) -> str:
-    """Return the name of the inline policy that grants the use of a resource.
+    """Return the name of the inline policy for a resource.
 
     Args:
         resource: Its ARN, such as `arn:aws:sqs:eu-west-1:111122223333:Failures-CopyQueue`.
     """
     service, *_, name = resource.split(":", 2)[-1].split(":")
-    # Names of two Regions or accounts may be the same.
+    # Resources in two Regions or accounts may have the same name.
     digest = hashlib.sha256(resource.encode()).hexdigest()[:8]
     whole = _NOT_IN_POLICY_NAME.sub("-", f"failure-destinations-{service}-{name}")
     return f"{whole[: _MAX_POLICY_NAME - len(digest) - 1]}-{digest}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Severity = Literal["ok", "info", "warning", "error", "unknown"]
-"""From the mildest on, but for `unknown`: AWS could not be asked, or only AWS can judge."""
+"""By increasing severity. `unknown`: AWS could not be read, or only AWS can judge."""
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
@@ -17,12 +17,11 @@ class Kind:
 
     Attributes:
         id: Its name in JSON and in docs/doctor.md. It stays the same.
-        severity: `error` if failed events are lost or nobody is notified, `warning` if that is
-            near or something waits for a person, `info` if it is as somebody wanted it, `ok` if
-            all is well.
+        severity: `error` if failed events are lost or nobody is notified, `warning` if that may
+            happen soon or something needs a person, `info` if it is intended, `ok` if all is well.
         title: What it means, in a few words.
-        page: The page of AWS's documentation.
-        fix: What fixes it, in a few words; empty if there is nothing to fix.
+        page: The URL of the AWS documentation.
+        fix: The fix, in a few words; empty if there is nothing to fix.
         otherwise: Another severity that a finding of the kind may have, and when.
     """
 

@@ -22,14 +22,14 @@ def allows(
     resource: str,
     context: Mapping[str, str],
 ) -> bool | None:
-    """Return whether a policy lets a service of AWS, or a role, do something.
+    """Return whether a policy allows an AWS service or a role to do something.
 
     Args:
         policy: The policy.
         principal: Such as `sns.amazonaws.com`, or a role's ARN.
         action: Such as `sqs:SendMessage`.
-        resource: The ARN of what the policy is attached to.
-        context: What is known of the request by condition key, such as `aws:SourceArn`.
+        resource: The ARN of the resource that the policy is attached to.
+        context: The known context of the request by condition key, such as `aws:SourceArn`.
 
     Returns:
         None if it depends on a condition that is not known here.
@@ -73,7 +73,7 @@ def _names(named: Any, principal: str) -> bool:
 def _covers(statement: Mapping[str, Any], element: str, value: str) -> bool:
     if f"Not{element}" in statement:
         return not _like(value, statement[f"Not{element}"])
-    # A policy's resource is what it is attached to unless it says otherwise.
+    # Without an element, a policy applies to the resource that it is attached to.
     return element not in statement or _like(value, statement[element])
 
 
@@ -82,7 +82,7 @@ def _like(value: str, patterns: Any) -> bool:
 
 
 def _matches(value: str, pattern: str) -> bool:
-    # IAM knows * and ? alone.
+    # IAM's only wildcards are * and ?.
     return fnmatchcase(value, pattern.replace("[", "[[]"))
 
 

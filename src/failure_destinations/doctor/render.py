@@ -11,7 +11,7 @@ from .sentences import ADVICE, NOT_JUDGED, SENTENCES
 
 
 def sentence(finding: Finding) -> str:
-    """Return what was found, in one line; it may hold text from outside."""
+    """Return a finding's sentence, in one line; it may contain untrusted text."""
     if finding.unknown is not None:
         error = finding.unknown.error
         return f"could not be read: {error or f'{finding.unknown.action} is not permitted'}"
@@ -21,7 +21,7 @@ def sentence(finding: Finding) -> str:
 
 
 def advice(finding: Finding) -> str | None:
-    """Return what to do where no command does it; None if there is nothing to do."""
+    """Return what to do if no command fixes it; None if there is nothing to do."""
     if finding.fix or finding.unknown is not None or finding.severity in ("ok", "unknown"):
         return None
     say = ADVICE.get(finding.kind.id)
@@ -29,17 +29,17 @@ def advice(finding: Finding) -> str | None:
 
 
 def commands(finding: Finding, place: Sequence[str]) -> list[list[str]]:
-    """Return the commands of a finding's fix, as argument lists, in the order to run them in.
+    """Return the commands of a finding's fix, as argument lists, in the order to run them.
 
     Args:
         finding: The finding.
-        place: The options that name profile and Region, for the AWS CLI and this program alike.
+        place: The profile and Region options, which the AWS CLI and this program share.
     """
     return [words(step, place) for step in finding.fix]
 
 
 def fix(finding: Finding, place: Sequence[str]) -> str | None:
-    """Return what fixes it in one line: commands, else advice; None if there is nothing to do.
+    """Return the fix in one line: commands or else advice; None if there is nothing to do.
 
     Args:
         finding: The finding.
@@ -50,7 +50,7 @@ def fix(finding: Finding, place: Sequence[str]) -> str | None:
 
 
 def to_json(channel: str, finding: Finding, place: Sequence[str]) -> dict[str, Any]:
-    """Return a finding as JSON holds it.
+    """Return a finding as a JSON object.
 
     Args:
         channel: The channel's construct path.
@@ -65,7 +65,7 @@ def to_json(channel: str, finding: Finding, place: Sequence[str]) -> dict[str, A
         "resource": finding.subject.name,
         "text": sentence(finding),
         "fix": fixed_by,
-        # What `kind` and `fix` were called first: programs may still read them.
+        # The earlier names of `kind` and `fix`, which programs may still read.
         "check": finding.kind.id,
         "mend": fixed_by,
         "commands": commands(finding, place),

@@ -1,4 +1,4 @@
-"""What each kind of finding says, and the advice where no command fixes it."""
+"""The sentence of each kind of finding, and the advice if no command fixes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DAY = 86_400
 
 
 def span(seconds: float) -> str:
-    """Return a time for people: `14 days`, `3.5 hours` or `60 seconds`."""
+    """Return a duration for people: `14 days`, `3.5 hours` or `60 seconds`."""
     for unit, name in ((_DAY, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= 2 * unit or seconds == unit:
             count = f"{seconds / unit:.1f}".removesuffix(".0")
@@ -64,7 +64,7 @@ def _topic(finding: Finding) -> str:
 
 def _topic_missing(finding: Finding) -> str:
     if finding.subject.noun == "topic":
-        return "the topic does not exist: Lambda drops every record that it should send"
+        return "the topic does not exist: Lambda drops every record"
     return "the alarm topic does not exist: alarms go off, and nobody is notified"
 
 
@@ -151,7 +151,7 @@ def _keeps(finding: Finding) -> str:
 
 def _queue_missing(finding: Finding) -> str:
     lost = {
-        "queue": "failed events are lost, but for their copies",
+        "queue": "failed events are lost, except for their copies",
         "dead-letter queue": "what SNS or a schedule cannot deliver is lost",
         "copy queue": "no copies are kept, and a record of over 256 KB is lost",
     }.get(finding.subject.noun, "what is parked is lost")
@@ -195,7 +195,7 @@ def _waiting(text: str) -> Callable[[Finding], str]:
 def _copies(finding: Finding) -> str:
     compared = finding.facts["compared"]
     if not compared:
-        return "no copies wait"
+        return "the copy queue is empty"
     return "the copy has its record" if compared == 1 else f"all {compared:,} copies have a record"
 
 
@@ -218,8 +218,8 @@ def _copies_not_trusted(finding: Finding) -> str:
     sessions = f" (sessions: {', '.join(known)})" if known else ""
     count = f"{facts['count']:,} {'copy was' if facts['count'] == 1 else 'copies were'}"
     return (
-        f"{count} not sent by the role of a handler of this channel{sessions}: not trustworthy. "
-        "Somebody may have forged such a copy, or its handler had another role then. Find out who "
+        f"{count} not sent by the role of a handler of this channel{sessions}: do not trust such a "
+        "copy. Somebody may have forged it, or its handler had another role then. Find out who "
         "sent it before you replay it"
     )
 
@@ -350,7 +350,7 @@ NOT_JUDGED: Mapping[str, Callable[[Finding], str]] = {
     ),
 }
 
-# Without a command, because one more statement would not help.
+# Without a command, because adding a statement would not help.
 _POLICY_DENIES = _always("remove the statement of the policy that denies it")
 _ROLE_DENIES = _always(
     "find the statement that denies it: in the role's policies, its permissions boundary, or a "

@@ -1,1 +1,1 @@
-"""Received messages, and the run that replays them."""
+"""Receive failed events and replay them."""

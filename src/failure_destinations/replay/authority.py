@@ -1,7 +1,7 @@
-"""The functions that a message may have invoked: its own word is not enough.
+"""Which functions a message may have invoked: what the message says is not trusted.
 
-Whoever may send to a queue can name any function in a message, and a replay runs with the
-operator's permissions.
+Anyone with permission to send to a queue can name any function in a message, and a replay runs with
+the operator's permissions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Authority:
     """Decides which functions a message may have invoked.
 
     Attributes:
-        locate: Returns the only account, Region and partition whose functions may be invoked.
+        locate: Returns the account, Region and partition in which functions may be invoked.
         handlers: The channel's handlers; None if the operator named a queue or a backup instead of
             a stack, so that every function of the location may be invoked.
         allowed: ARNs of functions that the operator allowed by name.
@@ -49,7 +49,7 @@ class Authority:
 
     @functools.cached_property
     def location(self) -> Location:
-        """The only account, Region and partition whose functions may be invoked."""
+        """The account, Region and partition in which functions may be invoked."""
         return self.locate()
 
     def refusal(self, event: FailedEvent) -> Refusal | None:
@@ -59,7 +59,7 @@ class Authority:
             event: An event that names its function.
 
         Raises:
-            CommandError: AWS does not show whether the function is a handler of the channel.
+            CommandError: It cannot be read whether the function is a handler of the channel.
         """
         function = event.function or ""
         if not self.location.contains(function):
@@ -71,7 +71,7 @@ class Authority:
     def shown(self, event: FailedEvent) -> str | None:
         """Return the name of an event's function, or its ARN if it is elsewhere.
 
-        So two functions never look alike. None if the event does not name its function.
+        So different functions never look alike. None if the event does not name its function.
         """
         if event.function is None or self.location.contains(event.function):
             return event.called

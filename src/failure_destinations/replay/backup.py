@@ -1,4 +1,4 @@
-"""A backup file of failed events, and beside it the keys of those that succeeded."""
+"""A backup file of failed events, and a file beside it with the keys of those that succeeded."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _DONE_SUFFIX = ".done"
 
 
 class Backup:
-    """Lines of JSON, each a message as SQS returned it; and FILE.done, the keys of what succeeded.
+    """A file of JSON lines, each a message from SQS, and FILE.done with the keys of successes.
 
-    What is written is on the disk when the call returns. A run that is stopped half way leaves at
-    most a broken last line, which readers skip. Only the owner can read the files.
+    Writes are on the disk when a call returns. An interrupted run leaves at most a broken last
+    line, which readers skip. Only the owner can read the files.
 
     Args:
-        path: The file. It is created, or added to.
-        write_messages: Whether messages are added too, not only keys of what succeeded.
+        path: The file. It is created or appended to.
+        write_messages: Whether messages are added too, not only the keys of successes.
 
     Raises:
         CommandError: It cannot be written, or another run is writing it.
@@ -47,7 +47,7 @@ class Backup:
         self._messages = _File(path) if write_messages else None
 
     def add(self, messages: Sequence[ReceivedMessage]) -> None:
-        """Write messages, before they are run.
+        """Write messages before they are run.
 
         Raises:
             CommandError: They cannot be written.
@@ -56,7 +56,7 @@ class Backup:
             self._messages.write("".join(_line(message) for message in messages))
 
     def note_done(self, message: ReceivedMessage) -> None:
-        """Write that a message's event succeeded; may be called from several threads.
+        """Record that a message's event succeeded; may be called from several threads.
 
         Raises:
             CommandError: It cannot be written.
@@ -75,7 +75,7 @@ def check_backup(path: Path) -> None:
     """Raise CommandError unless a path names a new file, or a backup to add to.
 
     Args:
-        path: What the operator typed after `--backup`.
+        path: The value of `--backup`.
     """
     if not path.parent.is_dir():
         raise CommandError(f"--backup must be in a folder that exists, got {str(path)!r}")
@@ -97,12 +97,12 @@ def check_backup(path: Path) -> None:
 
 
 def done_file(path: Path) -> Path:
-    """Return the file with the keys of what succeeded, beside a backup."""
+    """Return the file beside a backup with the keys of the events that succeeded."""
     return path.with_name(path.name + _DONE_SUFFIX)
 
 
 def read_done(path: Path) -> set[bytes]:
-    """Return the keys of what succeeded, without broken lines.
+    """Return the keys of the events that succeeded, without broken lines.
 
     Args:
         path: The backup.
@@ -128,7 +128,7 @@ def read_backup(path: Path, broken: list[int]) -> Iterator[ReceivedMessage]:
 
     Args:
         path: The file.
-        broken: Gets the numbers of the lines that do not hold a message.
+        broken: Gets the numbers of lines without a message.
 
     Raises:
         CommandError: It cannot be read.
@@ -169,14 +169,14 @@ class _File:
             raise CommandError(f"cannot write {self._path}: {error.strerror}") from None
 
     def lock(self) -> bool:
-        """Lock the file for this process as long as it is open; return False if another has it."""
+        """Lock the file until it is closed; return False if another process has locked it."""
         if sys.platform != "win32":
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
             except OSError:
-                # A file system without locks.
+                # The file system does not support locks.
                 return True
         return True
 
@@ -195,7 +195,7 @@ def _begins_as_key(line: str) -> bool:
 
 def _line(message: ReceivedMessage) -> str:
     kept = {key: value for key, value in message.message.items() if key != "ReceiptHandle"}
-    # Binary attributes, which none of AWS's messages has.
+    # For binary attributes, which no message from AWS has.
     return f"{json.dumps(kept, default=lambda value: value.hex())}\n"
 
 
@@ -205,7 +205,7 @@ def _parse_line(line: str) -> ReceivedMessage | None:
         return None
     message = ReceivedMessage.of(parsed)
     try:
-        # SQS writes numbers; a person who changed the file may have written anything.
+        # SQS writes numbers, but someone may have edited the file.
         _ = message.time, message.receives
     except (TypeError, ValueError, OverflowError, OSError):
         return None

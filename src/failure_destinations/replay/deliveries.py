@@ -1,4 +1,4 @@
-"""The events of a run by key, so that what SNS or SQS delivered twice is run once."""
+"""The events of a run by key, so that an event that SNS or SQS delivered twice runs once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from .received_message import ReceivedMessage
 
 Delivery = Literal["first", "in-flight", "succeeded", "failed", "may-run", "done-before"]
-"""`first` is to be run; the others tell what became of the first delivery."""
+"""`first` is to be run; the others give the state of the first delivery."""
 
 
 class Deliveries:
@@ -28,9 +28,9 @@ class Deliveries:
         self._duplicates: dict[bytes, list[ReceivedMessage]] = {}
 
     def register(self, message: ReceivedMessage) -> Delivery:
-        """Return what a message is to the run.
+        """Return `first` for an event's first delivery, and that delivery's state for others.
 
-        An `in-flight` one is kept until `conclude` returns it.
+        An `in-flight` duplicate is kept until `conclude` returns it.
         """
         key = message.key
         with self._lock:
@@ -48,7 +48,7 @@ class Deliveries:
     def conclude(
         self, message: ReceivedMessage, outcome: Literal["succeeded", "failed", "may-run"]
     ) -> list[ReceivedMessage]:
-        """Note an event's outcome, and return its duplicates that were received meanwhile."""
+        """Record an event's outcome, and return the duplicates that were received meanwhile."""
         with self._lock:
             self._outcomes[message.key] = outcome
             return self._duplicates.pop(message.key, [])

@@ -1,4 +1,4 @@
-"""The filter with which an operator chooses failed events."""
+"""The operator's filter of failed events."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .received_message import ReceivedMessage
 
 @dataclass(frozen=True)
 class Filter:
-    """Which failed events an operator chooses.
+    """The failed events that the operator chooses.
 
     Attributes:
-        functions: Names, names with qualifier, or ARNs, with `*` for anything; empty means all.
-        error_types: Types of error, with `*` for anything; empty means all.
+        functions: Names, names with qualifier, or ARNs, with `*` as a wildcard; empty means all.
+        error_types: Error types, with `*` as a wildcard; empty means all.
         since: The earliest time of the failure.
         until: The latest time of the failure.
-        ids: Beginnings of message or request ids; empty means all.
+        ids: Prefixes of message or request ids; empty means all.
 
     Raises:
         CommandError: `since` is after `until`.
@@ -54,15 +54,14 @@ class Filter:
         location: Location | None = None,
         default_function: str | None = None,
     ) -> bool:
-        """Return whether a message is chosen.
+        """Return whether the filter matches a message.
 
-        A message that is not a failed event is chosen only by an empty filter. A function of
-        another account, Region or partition is chosen only by its ARN: `orders` is not somebody
-        else's `orders`.
+        Only an empty filter matches a message that is not a failed event. Only an ARN matches a
+        function in another account, Region or partition: `orders` is not somebody else's `orders`.
 
         Args:
             message: The message.
-            location: The queue's location. Default: functions of every location have names.
+            location: The queue's location. Default: functions match by name in every location.
             default_function: The function of an event that names neither its function nor its
                 sender.
         """

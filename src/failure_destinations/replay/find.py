@@ -24,16 +24,16 @@ def find_message(
     *,
     progress: Progress = NO_PROGRESS,
 ) -> ReceivedMessage:
-    """Return the message whose id, or whose request's id, begins with a text.
+    """Return the message whose message or request id begins with a prefix.
 
     All received messages are given back.
 
     Args:
         sqs: A boto3 client.
         queue: The queue.
-        id: The beginning of the id.
+        id: The prefix of the id.
         warnings: Gets a line if not all messages were received.
-        progress: Is notified of how many were received, and given back.
+        progress: Gets the number of messages that were received and given back.
 
     Raises:
         CommandError: The queue does not hold such a message.

@@ -1,4 +1,4 @@
-"""What an operator replays: the queue of a channel, any queue, or a backup."""
+"""The origins of replayed events: a channel's queue, any other queue, or a backup."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from .sources import FileSource, QueueSource, Source
 
 
 class Origin(Protocol):
-    """Where the events of a run come from."""
+    """The origin of a run's events."""
 
     @property
     def authority(self) -> Authority:
-        """Decides which functions its messages may have invoked."""
+        """The authority that decides which functions its messages may have invoked."""
 
     @property
     def broken_lines(self) -> list[int]:
-        """Numbers of lines that were read and do not hold a message."""
+        """The numbers of the lines read so far that do not hold a message."""
 
     def peek(
         self, warnings: list[str], progress: Progress = NO_PROGRESS
     ) -> AbstractContextManager[Iterator[ReceivedMessage]]:
-        """Yield the messages that a run would get, and leave them where they are."""
+        """Yield the messages that a run would get, and leave them in place."""
 
     def source(self, concurrency: int) -> Source:
         """Return the source for a run of so many handlers at once."""
@@ -47,9 +47,9 @@ class QueueOrigin:
     Args:
         aws: The account and Region of the queue.
         queue: The queue.
-        channel: The channel that it is part of, whose handlers alone may be invoked. None if the
+        channel: The queue's channel, of which only the handlers may be invoked. None if the
             operator named the queue itself: its messages may name every function there.
-        allowed: ARNs of functions that may be invoked though they are not handlers of the channel.
+        allowed: ARNs of functions that may be invoked in addition to the channel's handlers.
 
     Raises:
         CommandError: An allowed function is in another account or Region.
@@ -76,13 +76,13 @@ class QueueOrigin:
     def choose(
         cls, aws: Aws, choice: QueueChoice, allowed: frozenset[str], *, to_peek: bool
     ) -> QueueOrigin:
-        """Return the queue that an operator named.
+        """Return the queue that the operator named.
 
         Args:
             aws: The account and Region to work in.
             choice: The operator's options.
-            allowed: ARNs of functions that may be invoked in any case.
-            to_peek: Whether messages will be received that are not replayed.
+            allowed: ARNs of functions that may be invoked in addition to the channel's handlers.
+            to_peek: Whether messages will be received without being replayed.
 
         Raises:
             CommandError: The queue is not named, does not exist, or counts receives.
@@ -94,7 +94,7 @@ class QueueOrigin:
     def peek(
         self, warnings: list[str], progress: Progress = NO_PROGRESS
     ) -> AbstractContextManager[Iterator[ReceivedMessage]]:
-        """Yield each message once, and give all of them back at the end."""
+        """Yield each message once, and give them all back at the end."""
         return peek(self._aws.client("sqs"), self.queue, warnings, progress=progress)
 
     def source(self, concurrency: int) -> Source:
@@ -103,7 +103,7 @@ class QueueOrigin:
 
 
 class BackupOrigin:
-    """A backup, whose messages may name every function of the operator's account and Region.
+    """A backup, whose messages may name every function in the operator's account and Region.
 
     Args:
         aws: The account and Region to work in.

@@ -1,4 +1,4 @@
-"""Receives the messages of a queue and gives them back."""
+"""Receives a queue's messages and gives them back."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _MAX_HIDDEN_SECONDS = 12 * 3600 - 600
 _MIN_HIDDEN_SECONDS = 60
 _SLOWEST_PER_SECOND = 50
 _RELEASE_THREADS = 8
-# SQS hands out about 120,000 messages at once; after that it answers as if the queue were empty.
+# SQS allows about 120,000 messages in flight; beyond that, the queue looks empty.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 _MANY_IN_FLIGHT = 110_000
 
 
 class HeldMessages:
-    """Messages that are hidden from other consumers until they are given back.
+    """Received messages, hidden from other consumers until they are given back.
 
-    Their receipt handles are in a temporary file, so that memory does not grow with them; in
-    memory, once that file cannot be written.
+    Their receipt handles are kept in a temporary file, so that memory does not grow with them, or
+    in memory if that file cannot be written.
 
     Args:
         sqs: A boto3 client.
@@ -47,14 +47,15 @@ class HeldMessages:
     def __init__(self, sqs: SQSClient, url: str) -> None:
         self._sqs = sqs
         self._url = url
-        # It has no name, and is gone with the process. Unbuffered: a failed write stays failed.
+        # It has no name and disappears with the process. Unbuffered, so that a failed write is
+        # final.
         self._file = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115
         self._file_size = 0
         self._in_memory: list[str] = []
         self.count = 0
 
     def add(self, messages: Sequence[ReceivedMessage]) -> None:
-        """Remember to give messages back."""
+        """Remember messages, to give them back later."""
         receipts = [message.receipt_handle for message in messages]
         self.count += len(receipts)
         written = "".join(f"{receipt}\n" for receipt in receipts).encode()
@@ -70,12 +71,12 @@ class HeldMessages:
             self._file.seek(self._file_size)
 
     def give_back(self, progress: Progress = NO_PROGRESS) -> None:
-        """Make all of them visible again.
+        """Make all the messages visible again.
 
-        Messages that SQS does not release now become visible when their time is over.
+        Messages that SQS does not release now become visible when their timeout ends.
 
         Args:
-            progress: Is notified of how many are visible again.
+            progress: Gets the number of messages that are visible again.
         """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - start-up time
 
@@ -108,15 +109,15 @@ def _chunks(lines: Iterator[str]) -> Iterator[list[str]]:
 
 
 def change_visibility(sqs: SQSClient, url: str, receipts: Sequence[str], seconds: int) -> set[int]:
-    """Hide up to ten messages, or show them again; those that are gone are not an error.
+    """Hide up to ten messages or make them visible; messages that are gone are ignored.
 
-    Returns the positions of those whose visibility was changed.
+    Returns the positions of the messages whose visibility was changed.
 
     Args:
         sqs: A boto3 client.
         url: The queue's URL.
         receipts: The messages' receipt handles.
-        seconds: How long they are hidden from now on, 0 to 43,200.
+        seconds: How long to hide them from now on, 0 to 43,200.
     """
     answer = sqs.change_message_visibility_batch(
         QueueUrl=url,
@@ -131,13 +132,13 @@ def change_visibility(sqs: SQSClient, url: str, receipts: Sequence[str], seconds
 def receive(
     sqs: SQSClient, url: str, hidden_seconds: int, count: int = BATCH_SIZE
 ) -> list[ReceivedMessage]:
-    """Receive messages, waiting up to a second for the first.
+    """Receive messages, waiting up to a second for the first one.
 
     Args:
         sqs: A boto3 client.
         url: The queue's URL.
-        hidden_seconds: How long other consumers do not get them.
-        count: No more than so many, 1 to 10.
+        hidden_seconds: How long to hide them from other consumers.
+        count: The most messages to receive, 1 to 10.
     """
     answer = sqs.receive_message(
         QueueUrl=url,
@@ -151,10 +152,10 @@ def receive(
 
 
 def in_flight_warning(in_flight: int) -> str | None:
-    """Return why an empty answer does not mean that the queue is empty; None if it does.
+    """Return why an empty response does not mean that the queue is empty; None if it does.
 
     Args:
-        in_flight: Roughly how many messages are hidden, by any consumer.
+        in_flight: The approximate number of messages that any consumer has in flight.
     """
     if in_flight < _MANY_IN_FLIGHT:
         return None
@@ -165,10 +166,10 @@ def in_flight_warning(in_flight: int) -> str | None:
 
 
 class EmptyQueueDetector:
-    """Decides when a queue is empty: a single empty answer may come too early.
+    """Decides when a queue is empty, since a single empty response is not reliable.
 
     Args:
-        expected: Roughly how many messages there are.
+        expected: The approximate number of messages in the queue.
     """
 
     def __init__(self, expected: int) -> None:
@@ -180,7 +181,7 @@ class EmptyQueueDetector:
         """Return whether the queue is empty.
 
         Args:
-            received: How many messages the latest answer held.
+            received: The number of messages in the latest response.
         """
         self._received += received
         self._empty_answers = 0 if received else self._empty_answers + 1
@@ -196,23 +197,23 @@ def peek(
     at_most: int | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Iterator[Iterator[ReceivedMessage]]:
-    """Yield each message of a queue once, and give all of them back at the end in any case.
+    """Yield each message of a queue once, and always give them all back at the end.
 
-    Each message's receives go up by one. Where SQS moves a message away after a number of
-    receives, this stops once a message has one receive left; SQS does not show how many the others
-    have left.
+    Each message's receive count goes up by one. If SQS moves messages away after a number of
+    receives, this stops once a message has one receive left; SQS does not show how many the other
+    messages have left.
 
     Args:
         sqs: A boto3 client.
         queue: The queue.
         warnings: Gets a line if this stops before the end.
-        at_most: Receive no more than so many messages. Default: all.
-        progress: Is notified of how many were received, and given back.
+        at_most: The most messages to receive. Default: all.
+        progress: Gets the number of messages that were received and given back.
     """
     held = HeldMessages(sqs, queue.url)
     progress.start("receiving", queue.visible if at_most is None else at_most)
     try:
-        # In a thread: an interrupt must not lose messages that SQS has handed out meanwhile.
+        # In a thread, so that an interrupt does not lose messages that SQS has already delivered.
         with ThreadPoolExecutor(1) as pool:
 
             def receive_held(hidden_seconds: int, count: int) -> list[ReceivedMessage]:
@@ -252,7 +253,7 @@ def _receive_all(
     ends = False
     while not ends and (at_most is None or received < at_most):
         count = BATCH_SIZE if at_most is None else min(BATCH_SIZE, at_most - received)
-        # SQS shows how often messages were received only with one more receive: begin with one.
+        # SQS only shows receive counts on another receive, so begin with a single message.
         batch = receive_held(hidden, 1 if limit and not received else count)
         received += len(batch)
         progress.advance(len(batch))

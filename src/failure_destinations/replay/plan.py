@@ -1,4 +1,4 @@
-"""What a run would do, counted without running anything."""
+"""Plans a run: counts what it would do, without running anything."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .selection import Selection
 
 
 class Group(NamedTuple):
-    """Events that a run would replay, as a plan counts them.
+    """A group of events that a run would replay.
 
     Attributes:
         function: The name of the function that would be invoked.
-        function_arn: Its ARN, or what the operator typed.
+        function_arn: Its ARN, or the text that the operator typed.
         error_type: The error's class; `?` if the message does not say.
-        sender: The identity that sent a copy, as SQS says; empty for other events.
+        sender: The identity that sent a copy, according to SQS; empty for other events.
     """
 
     function: str
@@ -34,8 +34,8 @@ class Plan:
     """What a run would do.
 
     Attributes:
-        would_replay: How many events would be replayed, by function, error and sender.
-        would_stay: How many messages would stay, by reason.
+        would_replay: The number of events to replay, by function, error and sender.
+        would_stay: The number of messages to leave, by reason.
     """
 
     would_replay: Counter[Group] = field(default_factory=Counter)
@@ -43,19 +43,19 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """How many events would be replayed."""
+        """The number of events that would be replayed."""
         return self.would_replay.total()
 
 
 def make_plan(
     messages: Iterable[ReceivedMessage], selection: Selection, at_most: int | None = None
 ) -> Plan:
-    """Return what a run would do with messages.
+    """Return the plan of a run.
 
     Args:
         messages: The messages.
         selection: Decides which of them would be replayed.
-        at_most: Stops at so many events. Default: counts all.
+        at_most: The number of events after which to stop. Default: counts all.
     """
     plan = Plan()
     for message in messages:

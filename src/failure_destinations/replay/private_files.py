@@ -1,4 +1,4 @@
-"""Files that only their owner can read, opened without following links or waiting for a reader."""
+"""Files that only their owner can read, opened without following links or blocking on a pipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_WAITING = getattr(os, "O_NONBLOCK", 0)
 
 
 def open_to_append(path: Path) -> int:
-    """Return a descriptor to append to a file, which is created unless it is there.
+    """Return a descriptor to append to a file, which is created if it does not exist.
 
     Only the owner can read the file afterwards.
 
@@ -25,7 +25,7 @@ def open_to_append(path: Path) -> int:
         path: The file.
 
     Raises:
-        OSError: It cannot be created or opened, is a link, or is not a regular file.
+        OSError: It cannot be created or opened, or is a link or not a regular file.
     """
     flags = os.O_RDWR | os.O_APPEND | _NO_LINKS | _NO_WAITING
     try:
@@ -43,7 +43,7 @@ def open_to_append(path: Path) -> int:
 
 
 def open_to_read(path: Path, *, follow_links: bool = False) -> TextIO:
-    """Return a regular file to read as UTF-8; bytes that are not UTF-8 are replaced.
+    """Open a regular file to read as UTF-8; bytes that are not UTF-8 are replaced.
 
     Args:
         path: The file.

@@ -20,7 +20,7 @@ class ReceivedMessage:
 
     Attributes:
         message: The message as SQS returned it.
-        event: The failed event in it; None if it does not hold one.
+        event: The failed event in it; None if it is not one.
         reason: What it is instead of a failed event, in a few words; None if it is one.
     """
 
@@ -43,7 +43,7 @@ class ReceivedMessage:
 
     @property
     def receipt_handle(self) -> str:
-        """What SQS needs to delete or hide the message; empty for a message of a backup."""
+        """The handle for deleting or hiding the message; empty for a message from a backup."""
         return str(self.message.get("ReceiptHandle", ""))
 
     @property
@@ -53,12 +53,12 @@ class ReceivedMessage:
 
     @property
     def receives(self) -> int:
-        """How often the message was received, this time included."""
+        """How often the message was received, including this time."""
         return int((self.message.get("Attributes") or {}).get("ApproximateReceiveCount", 1))
 
     @property
     def size(self) -> int:
-        """Bytes of the payload; of the body if the message is not a failed event."""
+        """The payload's size in bytes; the body's size if the message is not a failed event."""
         text = self.body if self.event is None else self.event.payload
         return len(text.encode(errors="replace"))
 
@@ -70,14 +70,14 @@ class ReceivedMessage:
 
     @property
     def time(self) -> datetime | None:
-        """When the event failed; if that is not known, when the message was sent."""
+        """When the event failed, or when the message was sent if that is not known."""
         if self.event is not None and self.event.timestamp is not None:
             return self.event.timestamp
         return self.sent
 
     @property
     def key(self) -> bytes:
-        """A digest that is the same for each delivery of one event.
+        """A digest that is the same for all deliveries of one event.
 
         SNS and SQS may deliver an event more than once.
         """
@@ -92,12 +92,12 @@ class ReceivedMessage:
         return digest.digest()
 
     def matches_id(self, start: str) -> bool:
-        """Return whether the message's id or the request's id begins with a text."""
+        """Return whether the message or request id begins with a prefix."""
         request = "" if self.event is None else self.event.request_id or ""
         return self.id.startswith(start) or request.startswith(start)
 
     def to_json(self) -> str:
-        """Return all that is known as one line of JSON, with the payload as it is written."""
+        """Return all fields as one line of JSON, with the payload exactly as written."""
         known: dict[str, Any] = {"id": self.id, "receives": self.receives, "size": self.size}
         known["time"] = None if self.time is None else self.time.isoformat()
         event = self.event
@@ -115,7 +115,7 @@ class ReceivedMessage:
             obstacle=event.obstacle,
             sender=event.sender,
         )
-        # A line end in JSON is never in a string, so a space means the same.
+        # A JSON string never contains a raw line break, so a space means the same.
         payload = re.sub(r"[\r\n]", " ", event.payload)
         written = payload if is_json(payload) else json.dumps(payload)
         return f'{json.dumps(known)[:-1]}, "payload": {written}}}'

@@ -32,21 +32,21 @@ class ReplayRun:
 
     Args:
         source: The source of the messages.
-        invoke: Invokes the handler of one event. Called from several threads.
+        invoke: Invokes the handler of one event; called from several threads.
         selection: Decides which messages are replayed.
-        concurrency: How many handlers run at once.
-        rate: How many are started a second at most. Default: as many as possible.
-        at_most: How many are started in all. Default: all.
-        backup: Gets each event before it is run, and a note of each that succeeded.
-        done_before: Keys of events that are not to be run.
-        progress: Is notified of each event that is settled.
-        tally: Is filled while the run goes on. Default: a new one.
+        concurrency: The number of handlers to run at once.
+        rate: The most handlers to start a second. Default: no limit.
+        at_most: The most handlers to start in total. Default: no limit.
+        backup: Gets each event before it is run, and the key of each that succeeded.
+        done_before: The keys of events to skip.
+        progress: Gets a report of each event that is settled.
+        tally: The tally to fill during the run. Default: a new one.
         first_wait_seconds: How long a throttled event waits before its second try; each further
             wait is twice as long.
-        max_errors: How many kinds of errors the tally distinguishes.
+        max_errors: The number of different errors that the tally distinguishes.
 
     Attributes:
-        tally: What became of the messages.
+        tally: The outcomes of the messages.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ReplayRun:
         self._defect: BaseException | None = None
 
     def run(self) -> Tally:
-        """Replay until nothing is left or somebody stops the run; then give back the rest."""
+        """Replay until nothing is left or the run is stopped, then give back the rest."""
         total = self._source.total
         if total is not None and self._left is not None:
             total = min(total, self._left)
@@ -133,10 +133,11 @@ class ReplayRun:
                         self._left -= 1
                 if self._stop.is_set() or self._left == 0:
                     return
-            # What was received is run all the same.
+            # Messages that were already received are run anyway.
             self.tally.stopped = self.tally.stopped or self._source.ended_early
         except Exception as error:
-            # Once a run has begun, its tally must be shown, with this error as the cause.
+            # Once a run has started handlers, its tally must be shown, with this error as the
+            # cause.
             if not self._received_any or not (
                 isinstance(error, CommandError) or is_aws_error(error)
             ):
@@ -144,7 +145,7 @@ class ReplayRun:
             self._halt(aws_message(error))
 
     def _choose(self, batch: list[ReceivedMessage]) -> list[ReceivedMessage]:
-        """Return the messages that are to be run, and settle the others."""
+        """Return the messages to run, and settle the others."""
         chosen, stay = [], []
         for message in batch:
             match self._selection.verdict(message):
@@ -172,7 +173,7 @@ class ReplayRun:
         return chosen
 
     def _is_first(self, message: ReceivedMessage) -> bool:
-        """Return whether a message is to be run; if not, settle it as its first delivery was."""
+        """Return whether to run a message; if not, settle it like its first delivery."""
         delivery = self._deliveries.register(message)
         if delivery == "first":
             return True
@@ -187,7 +188,7 @@ class ReplayRun:
         return False
 
     def _spare(self, message: ReceivedMessage) -> None:
-        """Stop before SQS moves a message away that the operator did not choose."""
+        """Stop the run before SQS moves away a message that the operator did not choose."""
         limit = self._source.max_receives
         if limit is not None and message.receives >= limit - 1:
             self._halt(
@@ -196,7 +197,7 @@ class ReplayRun:
             )
 
     def _wait_for_slot(self) -> bool:
-        """Wait until one more event may be started; return False if the run stops meanwhile."""
+        """Wait until another event may be started; return False if the run stops meanwhile."""
         while not self._slots.acquire(timeout=0.1):
             if self._stop.is_set():
                 return False
@@ -211,7 +212,7 @@ class ReplayRun:
     def _replay(self, message: ReceivedMessage) -> None:
         try:
             event = message.event
-            # What is not started when the run stops is given back at the end.
+            # Messages that are not started when the run stops are given back at the end.
             if event is not None and not self._stop.is_set() and self._holds(message):
                 with self._lock:
                     self._active += 1
@@ -219,14 +220,14 @@ class ReplayRun:
                 with self._lock:
                     self._active -= 1
         except BaseException as defect:
-            # The main thread raises it again.
+            # The main thread raises it.
             self._defect = defect
             self._stop.set()
         finally:
             self._slots.release()
 
     def _holds(self, message: ReceivedMessage) -> bool:
-        """Return whether no other consumer can have a message; stop the run if one can."""
+        """Return whether the run still holds a message exclusively; stop the run if it may not."""
         if self._source.holds(message):
             return True
         self._halt(
@@ -240,7 +241,7 @@ class ReplayRun:
         wait = self._first_wait_seconds
         for _ in range(_TRIES - 1):
             outcome = self._invoke(event)
-            # Jitter, because several threads are throttled at once.
+            # Jitter, because several threads may be throttled at once.
             if not outcome.may_try_again or self._stop.wait(wait * random.uniform(0.5, 1)):  # noqa: S311
                 return outcome
             wait *= 2
@@ -275,7 +276,7 @@ class ReplayRun:
             try:
                 self._backup.note_done(message)
             except CommandError as error:
-                # It succeeded all the same, and is deleted.
+                # The event succeeded nevertheless, and its message is deleted.
                 self._halt(str(error))
 
     def _count_error(self, event: FailedEvent, outcome: Outcome) -> None:
@@ -302,7 +303,7 @@ class ReplayRun:
                 raise
             with self._lock:
                 self.tally.not_deleted.append(f"{message.id}: {aws_message(error)}")
-            # What runs and cannot be deleted would run again the next time.
+            # An event that ran but cannot be deleted would run again the next time.
             self._halt("messages cannot be deleted")
 
     def _keep(self, messages: list[ReceivedMessage], *, may_run: bool = False) -> None:
@@ -313,6 +314,6 @@ class ReplayRun:
         try:
             self._source.keep(messages, may_run=may_run)
         except Exception as error:
-            # Hidden for two minutes, they are recognised when they are received again.
+            # They are hidden for only two minutes, but are recognised when they are received again.
             if not is_aws_error(error):
                 raise

@@ -1,4 +1,4 @@
-"""The decision which messages are replayed; the run and its plan share it."""
+"""Selects the messages to replay, for a run and for its plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Verdict = Literal[
     "foreign",
     "not-a-handler",
 ]
-"""`replay`, or why a message stays where it is."""
+"""`replay`, or why a message stays in the queue."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Selection:
 
     Attributes:
         authority: Decides which functions a message may have invoked.
-        filter: What the operator chose.
+        filter: The operator's filter.
         default_function: The function of events that do not name theirs; None if not given.
-        any_sender: Whether that function also gets events that another identity sent.
+        any_sender: Whether that function also gets events from other senders.
     """
 
     authority: Authority
@@ -41,11 +41,11 @@ class Selection:
     any_sender: bool = False
 
     def verdict(self, message: ReceivedMessage) -> Verdict:
-        """Return `replay` if a message is to be replayed, else why not."""
+        """Return `replay` if a message is to be replayed, or else why it is not."""
         event = message.event
         if event is None:
             return "not-an-event"
-        # A filter that excludes nothing need not know where the functions are.
+        # A filter that excludes nothing does not need the functions' location.
         location = self.authority.location if self.filter.functions else None
         if not self.filter.matches(
             message, location=location, default_function=self.default_function
@@ -66,11 +66,11 @@ class Selection:
         return event.function_arn or self.default_function or "?"
 
     def _is_from_another(self, event: FailedEvent) -> bool:
-        # The copies of all functions of a channel are in one queue. Lambda sends them in a session
-        # of the function's role; an IAM user that sends one is not the function.
+        # One queue has the copies of all functions of a channel. Lambda sends them in a session of
+        # the function's role, so an IAM user that sends one is not the function.
         if self.any_sender or event.sender_id is None:
             return False
         if event.sender is not None:
             return bare_name(self.default_function or "") != event.sender
-        # The root user of the account, as emulators send everything, could do anything anyway.
+        # The account's root user, which emulators use for everything, may do anything anyway.
         return event.sender_id != self.authority.location.account

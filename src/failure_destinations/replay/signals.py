@@ -1,4 +1,4 @@
-"""The signals that stop a run: the first ends it in order, a second one gives up."""
+"""Stop a run on signals: the first one ends it in an orderly way, the second one at once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def stopping_on_signals(stop: Callable[[], None], last_words: Callable[[], str])
     """Call `stop` on the first SIGINT, SIGTERM or SIGHUP; end the process on a second one.
 
     Args:
-        stop: Takes no new work. It runs in a signal handler.
-        last_words: Returns the line that a process which gives up writes to standard error.
+        stop: Makes the run accept no new work. It runs in a signal handler.
+        last_words: Returns the line to write to standard error when the process ends at once.
     """
     # Windows has no SIGHUP.
     hangup = getattr(signal, "SIGHUP", None)
@@ -26,9 +26,9 @@ def stopping_on_signals(stop: Callable[[], None], last_words: Callable[[], str])
 
     def handle(number: int, _frame: Any) -> None:
         nonlocal stopped
-        # A terminal that is closed may send two SIGHUPs at once, which is not a second thought.
+        # A closed terminal may send two SIGHUPs at once, which do not count as a second request.
         if stopped and number != hangup:
-            # Threads that wait for a handler would keep the process for up to 15 minutes.
+            # Threads that wait for a handler would keep the process alive for up to 15 minutes.
             with suppress(OSError, ValueError):
                 os.write(sys.stderr.fileno(), f"\n{last_words()}\n".encode())
             os._exit(_INTERRUPTED_STATUS)
@@ -36,7 +36,7 @@ def stopping_on_signals(stop: Callable[[], None], last_words: Callable[[], str])
         stop()
 
     numbers = [signal.SIGINT, signal.SIGTERM]
-    # nohup has SIGHUP ignored.
+    # nohup makes processes ignore SIGHUP.
     if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
         numbers.append(hangup)
     before = {number: signal.signal(number, handle) for number in numbers}

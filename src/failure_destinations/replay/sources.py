@@ -1,4 +1,4 @@
-"""The sources that failed events are replayed from: a queue, or a backup."""
+"""The sources of failed events for a run: a queue or a backup."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 _HIDDEN_SECONDS = 120
 _HEARTBEAT_SECONDS = 30
 _MISSED_HEARTBEATS = 3
-# Lambda runs a handler for 15 minutes at most.
+# Lambda runs a handler for at most 15 minutes.
 _MAY_RUN_SECONDS = 910
 _MIN_HELD_SECONDS = 300
-# SQS hides a message for 12 hours at most.
+# SQS hides a message for at most 12 hours.
 _MAX_HELD_SECONDS = 11 * 3600
 
 
@@ -40,40 +40,41 @@ class Source(Protocol):
     """Hands out messages in batches; each message is then deleted, kept or given back."""
 
     total: int | None
-    """Roughly how many messages there are; None if nobody knows."""
+    """The approximate number of messages; None if it is not known."""
 
     max_receives: int | None
-    """How often SQS hands a message out before it moves it away; None if it never does."""
+    """The number of receives after which SQS moves a message away; None if it never does."""
 
     ended_early: str | None
-    """Why there may be more messages than were handed out; None if that was all."""
+    """Why the source may have more messages than it yielded; None if it has no more."""
 
     def batches(self) -> Iterator[list[ReceivedMessage]]:
-        """Yield batches of up to ten messages, as long as there are any."""
+        """Yield batches of up to ten messages until none are left."""
 
     def delete(self, message: ReceivedMessage) -> None:
         """Remove a message whose handler succeeded; may be called from several threads."""
 
     def holds(self, message: ReceivedMessage) -> bool:
-        """Return whether no other consumer can have a message; thread-safe."""
+        """Return whether the source still holds a message exclusively; thread-safe."""
 
     def keep(self, messages: Sequence[ReceivedMessage], *, may_run: bool = False) -> None:
-        """Leave up to ten messages in the source, and do not hand them out again in this run.
+        """Leave up to ten messages in the source, and do not yield them again in this run.
 
         Args:
             messages: The messages.
-            may_run: Whether their handler may still run: then they stay hidden at the end, too.
+            may_run: Whether their handlers may still be running, so that they stay hidden even
+                after the run.
         """
 
     def close(self, progress: Progress = NO_PROGRESS) -> None:
-        """Give back all that was kept, and all that was neither kept nor deleted."""
+        """Give back all messages that were not deleted."""
 
 
 class QueueSource:
     """The messages of a queue.
 
-    Those in flight are hidden from other consumers for two minutes, which a heartbeat extends.
-    Kept ones stay hidden until the end, so that the run does not receive them again.
+    Messages in flight are hidden from other consumers for two minutes, which a heartbeat extends.
+    Kept messages stay hidden until the end, so that the run does not receive them again.
 
     Args:
         sqs: A boto3 client.
@@ -100,7 +101,7 @@ class QueueSource:
         self._heart.start()
 
     def batches(self) -> Iterator[list[ReceivedMessage]]:
-        """Yield what can be received, until the queue is empty."""
+        """Yield received messages until the queue is empty."""
         while True:
             until = _hidden_until()
             batch = receive(self._sqs, self._url, _HIDDEN_SECONDS)
@@ -122,7 +123,7 @@ class QueueSource:
 
     def delete(self, message: ReceivedMessage) -> None:
         """Delete a message from the queue."""
-        # Settled first, so that it is not given back if it cannot be deleted.
+        # Settled first, so that a message that cannot be deleted is not given back.
         self._settle([message])
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt_handle)
 
@@ -137,7 +138,7 @@ class QueueSource:
         change_visibility(self._sqs, self._url, receipts, seconds)
 
     def close(self, progress: Progress = NO_PROGRESS) -> None:
-        """Make all visible again that was not deleted, unless other consumers may have it."""
+        """Make all messages visible that were not deleted, unless other consumers may have them."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -150,7 +151,7 @@ class QueueSource:
         self._held.give_back(progress)
 
     def extend_hiding(self) -> None:
-        """Hide all messages in flight for two minutes from now; the heartbeat does this."""
+        """Hide all messages in flight for two minutes from now; the heartbeat calls this."""
         with self._lock:
             in_flight = iter(list(self._in_flight.items()))
         missed = False
@@ -160,7 +161,7 @@ class QueueSource:
             try:
                 hidden = change_visibility(self._sqs, self._url, receipts, _HIDDEN_SECONDS)
             except Exception:
-                # The next heartbeat comes in time; after three missed ones the run ends.
+                # The next heartbeat is still in time. The run ends after three missed ones.
                 missed = True
                 continue
             with self._lock:
@@ -189,16 +190,16 @@ class QueueSource:
 
 
 def _hidden_until() -> float:
-    # The monotonic clock would stand still while the machine is asleep.
+    # The monotonic clock may stop while the machine is asleep.
     return time.time() + _HIDDEN_SECONDS
 
 
 class FileSource:
-    """The messages of a backup; nothing happens to the queue that they came from.
+    """The messages of a backup; their original queue is not touched.
 
     Args:
         path: The file.
-        broken: Gets the numbers of the lines that do not hold a message.
+        broken: Gets the numbers of lines without a message.
     """
 
     def __init__(self, path: Path, broken: list[int]) -> None:
@@ -215,7 +216,7 @@ class FileSource:
             yield batch
 
     def delete(self, message: ReceivedMessage) -> None:
-        """Do nothing: the file stays as it is, and the backup's `.done` notes what succeeded."""
+        """Do nothing: the file stays as it is, and the `.done` file records successes."""
 
     def holds(self, message: ReceivedMessage) -> bool:  # noqa: ARG002
         """Return True: a file has no other consumers."""

@@ -1,4 +1,4 @@
-"""What became of the messages of a run."""
+"""The tally of a run."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Tally:
-    """What became of the messages of a run.
+    """The outcomes of a run's messages.
 
     Attributes:
         succeeded: Events whose handler succeeded.
-        failed: Events whose handler failed, was not started or gave no answer; they stay.
-        errors: The failed ones by function and error.
-        duplicates: Second deliveries of an event, which were not run.
-        not_deleted: Ids of messages that succeeded and are still in the queue, with the reason.
+        failed: Events whose handler failed, was not started or did not respond; they stay.
+        errors: The failed events by function and error.
+        duplicates: Further deliveries of an event, which were not run.
+        not_deleted: Ids of messages that succeeded but are still in the queue, with the reason.
         no_events: Messages that are not failed events; they stay.
         without_function: Events that do not name their function; they stay.
         not_meant: Events that the filters exclude; they stay.
-        of_others: Events that another function sent than the one they would go to; they stay.
+        of_others: Events sent by a function other than the one they would go to; they stay.
         foreign: Events whose function is not in the queue's account and Region; they stay.
         not_handlers: Events whose function is not a handler of the channel; they stay.
-        done_before: Events that succeeded in an earlier run, as noted beside its backup.
-        at_limit: Messages that stay and that SQS moves away with the next receive.
-        interrupted: Whether somebody stopped the run.
+        done_before: Events that succeeded in an earlier run, according to the backup's `.done`
+            file.
+        at_limit: Messages that stay but that SQS moves away on the next receive.
+        interrupted: Whether the user stopped the run.
         stopped: Why the run stopped by itself before the end; None if it did not.
     """
 
@@ -46,7 +47,7 @@ class Tally:
 
     @property
     def all_succeeded(self) -> bool:
-        """Whether every event that was to be replayed succeeded and is out of the queue."""
+        """Whether every event to replay succeeded and was deleted from the queue."""
         refused = self.without_function or self.foreign or self.not_handlers
         stays = self.failed or refused or self.not_deleted
         return not (stays or self.interrupted or self.stopped)
@@ -58,6 +59,6 @@ class Tally:
 
     @property
     def did_nothing(self) -> bool:
-        """Whether there were messages, and none of them was to be replayed."""
+        """Whether there were messages, but none to replay."""
         handled = self.succeeded + self.failed + self.duplicates + self.done_before
         return bool(self.no_events + self.not_meant + self.of_others) and not handled

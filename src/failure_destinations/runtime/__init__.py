@@ -1,7 +1,7 @@
-"""Failed events as their queues hold them, and how to run them again.
+"""Parse failed events from queue messages, and replay them.
 
-Standard library and boto3 only: this package runs in Lambda by itself, under the name `runtime`,
-and never imports `aws_cdk`.
+It needs only the standard library and boto3: Lambda runs this package alone, under the name
+`runtime`. It never imports `aws_cdk`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A failed event, read from whatever message an operator's queue holds it in."""
+"""A failed event, parsed from any kind of message that holds one."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ rule or schedule."""
 _FUNCTION_ARN = re.compile(
     r"(?P<function>arn:[\w-]+:lambda:[\w-]+:\d{12}:function:(?P<name>[\w-]+))"
     r"(?::(?P<qualifier>[$\w.-]+))?",
-    # Letters of other scripts look like these, and are not in any function's name.
+    # ASCII only: look-alike letters of other scripts are not valid in function names.
     re.ASCII,
 )
 _FUNCTION_DLQ = ("RequestID", "ErrorCode", "ErrorMessage")
-# Envelopes in envelopes: a notification in an SNS dead letter, with an EventBridge event in it.
+# Nested envelopes, such as an SNS dead letter with a notification with an EventBridge event.
 _MAX_DEPTH = 4
 
 
 class NotAFailedEvent(ValueError):  # noqa: N818 - the name says what the message is
-    """The message is something else; the text says what, in a few words."""
+    """The message is not a failed event; the error says what it is, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -35,29 +35,29 @@ class FailedEvent:
     """An event whose handling failed.
 
     Attributes:
-        payload: What the handler was invoked with, or would have been: JSON text, character for
-            character. Empty if the message does not hold it.
+        payload: The handler's input: JSON text, exactly as Lambda passed it or would have. Empty if
+            the message does not contain it.
         function: ARN of the function, without a qualifier. None if the message does not say: a
             message of a function's dead-letter queue does not name the function.
         qualifier: The alias or version that was invoked. None for `$LATEST` or no qualifier.
-        source: What put it into the queue.
+        source: The kind of resource that sent it to the queue.
         request_id: Lambda's id of the invocation, the same on each delivery of the message. None
             if the handler was never started, or the message does not say.
-        condition: Why Lambda gave up, such as `RetriesExhausted` or `EventAgeExceeded`; of a rule
-            or schedule, why the delivery did. None if the message does not say.
-        error_type: The error's class, such as `RuntimeError`; where there is none, Lambda's or
-            EventBridge's own code. None if the message does not say.
+        condition: Why Lambda gave up, such as `RetriesExhausted` or `EventAgeExceeded`; for a rule
+            or schedule, why its delivery failed. None if the message does not say.
+        error_type: The error's class, such as `RuntimeError`; otherwise an error code of Lambda or
+            EventBridge. None if the message does not say.
         error_message: The error's text. None if the message does not say.
-        attempts: How often the handler ran, as Lambda counted; 0 if it was never started. None
+        attempts: How often the handler ran, according to Lambda; 0 if it was never started. None
             if the message does not say.
-        timestamp: When the record was written, else when a schedule was to fire, else when the
+        timestamp: When the record was written; otherwise the schedule's planned time, or when the
             message was sent. None if the message does not say.
-        payload_truncated: Whether EventBridge Scheduler cut the payload, so that it is lost.
-        sender: For a message of a function's dead-letter queue, the role session that SQS names
-            as its sender: the function's name. Others can choose the name of a session, so it is
-            a hint, not a proof. None if another kind of identity sent the message.
+        payload_truncated: Whether EventBridge Scheduler truncated the payload, which is then lost.
+        sender: For a message of a function's dead-letter queue, the sender's role session name
+            according to SQS, which is the function's name. Others can choose the same session
+            name, so it is a hint, not proof. None if the sender is not a role session.
         sender_id: For a message of a function's dead-letter queue, the id of the identity that
-            sent it, as SQS names it. None if the message does not say.
+            sent it, according to SQS. None if the message does not say.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
@@ -80,7 +80,7 @@ class FailedEvent:
 
     @property
     def function_arn(self) -> str | None:
-        """ARN of what was invoked, with its qualifier; None if the message does not say."""
+        """ARN of the invoked function, with its qualifier; None if the message does not say."""
         if self.function is None or self.qualifier is None:
             return self.function
         return f"{self.function}:{self.qualifier}"
@@ -92,18 +92,18 @@ class FailedEvent:
 
     @property
     def called(self) -> str | None:
-        """Name and qualifier of what was invoked: `orders` or `orders:live`."""
+        """Name and qualifier of the invoked function: `orders` or `orders:live`."""
         name = self.function_name
         return name if name is None or self.qualifier is None else f"{name}:{self.qualifier}"
 
     @property
     def payload_bytes(self) -> bytes:
-        """The payload in UTF-8, as Lambda takes it."""
+        """The payload in UTF-8, for Lambda."""
         return self.payload.encode()
 
     @property
     def obstacle(self) -> str | None:
-        """Why it cannot be replayed, whatever the function; None if it can."""
+        """Why it cannot be replayed with any function; None if it can."""
         if self.payload_truncated:
             return "EventBridge Scheduler cut its payload"
         if not self.payload:
@@ -114,20 +114,20 @@ class FailedEvent:
 def parse(message: Mapping[str, Any]) -> FailedEvent:
     """Read a failed event from a message.
 
-    Invocation records are read raw, in an SNS envelope, in an EventBridge event, and in one within
-    the other; dead letters of functions, rules and schedules raw or in an SNS envelope. Conditions
-    and members that this version does not know are ignored.
+    Invocation records may be raw, in an SNS envelope, in an EventBridge event, or in one inside the
+    other; dead letters of functions, rules and schedules may be raw or in an SNS envelope.
+    Conditions and members that this version does not know are ignored.
 
     Args:
         message: A message as SQS's `ReceiveMessage` returns it with all attributes: `Body`, and
-            `MessageAttributes` and `Attributes` if it has them. `sqs_message` makes one from a
-            record that Lambda gives to the handler of a queue.
+            `MessageAttributes` and `Attributes` if present. `sqs_message` converts a record that
+            Lambda passes to a queue's handler.
 
     Returns:
-        The event; its payload is cut out of the message as it is written.
+        The event; its payload is an exact slice of the message.
 
     Raises:
-        NotAFailedEvent: The message is something else. It should be left where it is.
+        NotAFailedEvent: The message is not a failed event. Leave it in the queue.
     """
     attributes = _texts(message.get("MessageAttributes"))
     noted = message.get("Attributes") or {}
@@ -140,7 +140,7 @@ def parse(message: Mapping[str, Any]) -> FailedEvent:
 
 
 def sqs_message(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of Lambda's SQS event as `ReceiveMessage` would have returned it.
+    """Convert a record of Lambda's SQS event to the form of `ReceiveMessage`.
 
     Args:
         record: One of `event["Records"]`.
@@ -167,8 +167,8 @@ def _read(
         return undelivered
     body = inner_members(text)
     dead_letter = all(name in attributes for name in _FUNCTION_DLQ)
-    # SNS puts the same three attributes on its own dead letters, and an event may itself be a
-    # record. Only Lambda sends under a function's role.
+    # SNS sets the same three attributes on its own dead letters, and an event may itself be a
+    # record. Only Lambda sends with a function's role.
     if dead_letter and (_session(noted) is not None or not _looks_known(body)):
         return FailedEvent(
             payload=text,
@@ -227,7 +227,7 @@ def _record(body: Mapping[str, str], noted: Mapping[str, Any]) -> FailedEvent:
 def _undelivered(
     text: str, attributes: Mapping[str, str], noted: Mapping[str, Any]
 ) -> FailedEvent | None:
-    """Return the event that a rule or schedule could not deliver; None if this is not one."""
+    """Return an event that a rule or schedule could not deliver; None if it is not one."""
     called = _FUNCTION_ARN.fullmatch(attributes.get("TARGET_ARN", ""))
     schedule = "SCHEDULE_ARN" in attributes
     if called is None or not (schedule or "RULE_ARN" in attributes):
@@ -258,7 +258,7 @@ def _kind(text: str, body: Mapping[str, str], attributes: Mapping[str, str]) -> 
 
 
 def _texts(attributes: Any) -> dict[str, str]:
-    """Return the texts of message attributes."""
+    """Return the values of message attributes that are strings."""
     if not isinstance(attributes, Mapping):
         return {}
     return {
@@ -269,7 +269,7 @@ def _texts(attributes: Any) -> dict[str, str]:
 
 
 def _of_envelope(body: Mapping[str, str]) -> dict[str, str]:
-    """Return the texts of the message attributes that SNS writes into its envelope."""
+    """Return the string values of the message attributes in an SNS envelope."""
     attributes = inner_members(body.get("MessageAttributes"))
     return {
         name: string(inner_members(value).get("Value")) or "" for name, value in attributes.items()
@@ -282,7 +282,7 @@ def _qualifier(called: re.Match[str]) -> str | None:
 
 
 def _session(noted: Mapping[str, Any]) -> str | None:
-    """Return the session name of the role that sent the message; None if no role did.
+    """Return the session name of the role that sent the message; None if the sender is not a role.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     """
@@ -294,7 +294,7 @@ def _count(value: str | None) -> int | None:
 
 
 def _time(value: str | None) -> datetime | None:
-    # Python 3.10 reads neither a Z nor fractions of other than 3 or 6 digits.
+    # Python 3.10 parses neither a Z nor fractions with other than 3 or 6 digits.
     text = re.sub(r"(\.\d{1,6})\d*", lambda match: match[1].ljust(7, "0"), str(value))
     try:
         time = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))

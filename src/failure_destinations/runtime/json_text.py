@@ -1,9 +1,9 @@
-"""Parts of a JSON text, cut out of it as they are written.
+"""Slice JSON text without decoding it.
 
-Decoding a payload and writing it again would change numbers, escapes, white space and keys that
-come twice: a handler must get exactly what it got before.
+Decoding and encoding a payload would change numbers, escapes, white space and duplicate keys, but a
+handler must get exactly what it got before.
 
-Every function takes time and memory in proportion to the length of its text.
+Every function takes linear time and memory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import re
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-# A match at a position, or none: a text that does not match is never searched further on.
+# Always matched at a position, so text that does not match is never searched further.
 _TOKEN = re.compile(
     r"""
     [ \t\n\r]*
@@ -27,17 +27,17 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-# Numbers stay text: Python refuses integers of more than 4,300 digits, which JSON allows.
+# Numbers stay text, because Python refuses integers of more than 4,300 digits, which JSON allows.
 _decoder = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 def members(text: str) -> dict[str, str]:
-    """Return the members of a JSON object: each value as it is written, without decoding it.
+    """Return the members of a JSON object, each value as its undecoded JSON text.
 
-    If a key comes twice, its last value counts, as in every JSON reader.
+    If a key is repeated, its last value counts, as in other JSON parsers.
 
     Args:
-        text: The text of one JSON object, with nothing before or after it.
+        text: The JSON text of one object, with nothing before or after it.
 
     Raises:
         ValueError: It is not a JSON object.
@@ -70,10 +70,10 @@ def members(text: str) -> dict[str, str]:
 
 
 def inner_members(text: str | None) -> dict[str, str]:
-    """Return what `members` does; nothing for None and for a text that is not a JSON object.
+    """Return `members` of a text; empty for None and for text that is not a JSON object.
 
     Args:
-        text: What `members` returned for a key, or None.
+        text: A value from `members`, or None.
     """
     try:
         return members(text or "")
@@ -82,7 +82,7 @@ def inner_members(text: str | None) -> dict[str, str]:
 
 
 def is_json(text: str) -> bool:
-    """Return whether a text is JSON."""
+    """Return whether text is valid JSON."""
     try:
         return _after_space(text, _end_of_value(text, _after_space(text, 0))) == len(text)
     except ValueError:
@@ -90,10 +90,10 @@ def is_json(text: str) -> bool:
 
 
 def string(text: str | None) -> str | None:
-    """Return the value of a JSON string; of any other value, its text; None for null or no text.
+    """Decode a JSON string; return the text of any other value, and None for null or None.
 
     Args:
-        text: What `members` returned for a key, or None.
+        text: A value from `members`, or None.
     """
     if text is None or text == "null":
         return None
@@ -109,17 +109,17 @@ def _end_of_value(text: str, start: int) -> int:
     try:
         return _decoder.raw_decode(text, start)[1]
     except RecursionError:
-        # Handlers in other languages take JSON that nests deeper than Python's decoder goes.
+        # Handlers in other languages accept JSON that is too deep for Python's decoder.
         return _end_of_nested_value(text, start)
 
 
 def _end_of_nested_value(text: str, start: int) -> int:
-    """Return where an array or object ends, without recursion.
+    """Return the end of an array or object, without recursion.
 
     Raises:
         ValueError: It is not JSON.
     """
-    # The closing bracket of each array and object around the position.
+    # The closing brackets of the arrays and objects around the position.
     closing: list[str] = []
     expected = "value"
     at = start
@@ -134,7 +134,7 @@ def _end_of_nested_value(text: str, start: int) -> int:
 
 
 def _next_expected(match: re.Match[str], expected: str, closing: list[str]) -> str:
-    """Return what may follow a token; note the brackets that it opens or closes."""
+    """Return which tokens may follow, and track the brackets that the token opens or closes."""
     kind = match.lastgroup
     part = match[kind or 0]
     after_value = "comma or close"

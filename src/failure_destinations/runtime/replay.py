@@ -1,4 +1,4 @@
-"""Invokes one failed event again: the same function and qualifier, with the same payload."""
+"""Replays one failed event: invokes the same function and qualifier with the same payload."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import InvocationRequestTypeDef
 
 Status = Literal["succeeded", "failed", "not-started", "unknown"]
-"""`unknown`: the answer was lost, so the handler may have run, or may still run."""
+"""`unknown`: the response was lost, so the handler may have run or may still be running."""
 
 Reason = Literal["throttled", "unavailable", "gone", "denied", "refused"]
 """Why a handler was not started. Retry if it is `throttled` or `unavailable`."""
 
-# A function runs 900 seconds at most.
+# A function runs for at most 900 seconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 READ_TIMEOUT_SECONDS = 910
 _CONNECT_TIMEOUT_SECONDS = 10
 
-# Lambda's answers before it starts the function. It may answer 500 at any time.
+# Errors that Lambda returns before it starts the function. It may return 500 at any time.
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
 _REASONS: dict[int, Reason] = {
     401: "denied",
@@ -47,7 +47,7 @@ class Outcome:
 
     Attributes:
         status: `succeeded`, `failed` (the handler ran and raised, timed out or crashed),
-            `not-started` (it did not run) or `unknown` (no answer: it may have run).
+            `not-started` (it did not run) or `unknown` (no response: it may have run).
         reason: Why it was not started; None otherwise.
         error_type: The class of the handler's error, or Lambda's error code; None if it succeeded.
         error_message: The error's text; None if it succeeded.
@@ -70,7 +70,7 @@ class Outcome:
 
 
 def replay(event: FailedEvent, client: LambdaClient, function: str | None = None) -> Outcome:
-    """Invoke the handler again with the same payload, and wait until it is done.
+    """Invoke the handler again with the same payload, and wait for it to finish.
 
     The invocation is synchronous: a second failure is returned here and does not go through the
     failure destination again.
@@ -83,7 +83,7 @@ def replay(event: FailedEvent, client: LambdaClient, function: str | None = None
             qualifier that failed.
 
     Returns:
-        The outcome; errors of Lambda and of the network are outcomes, and are never raised.
+        The outcome. Lambda and network errors are returned as outcomes, never raised.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     """
@@ -125,12 +125,12 @@ def lambda_client(
 ) -> LambdaClient:
     """Return a Lambda client that never starts a handler twice for one call.
 
-    It does not retry a request by itself: after a lost answer the handler may still be running.
+    It never retries a request, because the handler may still be running after a lost response.
 
     Args:
         session: A `boto3.Session`. Default: a new one.
-        connections: How many threads use it at once. Default: 10.
-        read_timeout: How many seconds to wait for an answer. Default: 910, longer than any
+        connections: The number of threads that use it at once. Default: 10.
+        read_timeout: The number of seconds to wait for a response. Default: 910, longer than any
             synchronous invocation takes.
         **arguments: For `boto3.Session.client`, such as `endpoint_url`; not `config`.
     """
@@ -152,7 +152,7 @@ def _refusal(response: Mapping[str, Any]) -> Outcome:
     code = str(error.get("Code", "Unknown"))
     message = str(error.get("Message", "")) or None
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    # A 502 of a proxy does not have one of Lambda's codes.
+    # A proxy's 502 does not have one of Lambda's error codes.
     if status in _AMBIGUOUS_STATUSES or (status == _BAD_GATEWAY and not code.endswith("Exception")):
         return Outcome("unknown", None, code, message)
     return Outcome("not-started", _REASONS.get(status, "refused"), code, message)
@@ -170,13 +170,13 @@ def _no_answer(error: Exception) -> Outcome:
         (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError),
     ):
         return Outcome("unknown", None, kind, text)
-    # Raised before anything is sent.
+    # These are raised before anything is sent.
     credentials = any(word in kind for word in ("Credential", "Token", "SSO"))
     return Outcome("not-started", "denied" if credentials else "refused", kind, text)
 
 
 def _error(response: bytes) -> tuple[str | None, str | None]:
-    """Return the type and text of the error in a runtime's answer."""
+    """Return the type and message of the error in a runtime's response."""
     try:
         error = json.loads(response)
     except (ValueError, RecursionError):

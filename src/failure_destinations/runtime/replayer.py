@@ -1,7 +1,7 @@
-"""The Lambda handler of `FailureReplayer`: runs failed events again, and parks what keeps failing.
+"""The Lambda handler of `FailureReplayer`: replays failed events and parks those that keep failing.
 
-A message leaves the queue in two ways only: its handler succeeded, or the parked queue has it.
-Whatever else happens, even if this process is killed at any moment, SQS delivers the message again.
+A message leaves the queue only if its handler succeeded or the parked queue has it. In every other
+case, even if this process is killed at any moment, SQS delivers the message again.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
-# The longest wait; SQS hides a message 12 hours at most, counted from when Lambda received it.
+# The longest wait: SQS hides a message for at most 12 hours from when Lambda received it.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 MAX_WAIT_SECONDS = 39_600
-# Throttling ends by itself: then an event should not stay hidden for hours.
+# Throttling is temporary, so an event should not stay hidden for hours after it ends.
 MAX_THROTTLED_SECONDS = 3600
-# Receives beyond `max_attempts` after which a message is parked in any case: a throttled handler,
-# an operator's `list` and a killed replayer all receive messages without an attempt.
+# The receives beyond `max_attempts` after which a message is always parked: a throttled handler, an
+# operator's `list` and a killed replayer all receive messages without an attempt.
 EXTRA_RECEIVES = 100
-# An event that SQS would delete so many seconds after its wait is parked instead.
+# An event that SQS would delete within this many seconds after its wait is parked instead.
 EXPIRY_SECONDS = 900
 # Body and attributes together; ten attributes.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -42,7 +42,7 @@ MAX_MESSAGE_BYTES = 1_048_576
 MAX_MESSAGE_ATTRIBUTES = 10
 _MAX_TEXT_BYTES = 1024
 
-# The characters that SQS does not allow in a text.
+# The characters that SQS does not allow in text.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -51,7 +51,7 @@ _log.setLevel(logging.INFO)
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Replay the records of an SQS event, and return which ones Lambda must leave in the queue.
+    """Replay the records of an SQS event, and return those that Lambda must leave in the queue.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
@@ -69,7 +69,7 @@ def _finished(replayer: Replayer, record: Mapping[str, Any]) -> bool:
     try:
         return replayer.finish(record)
     except Exception:
-        # The other records of the batch have their own outcome; this one is delivered again.
+        # The other records of the batch have their own outcomes; SQS delivers this one again.
         _log.exception("%s stays in the queue", record["messageId"])
         return False
 
@@ -83,8 +83,8 @@ class Replayer:
         queue_url: The queue that the messages come from.
         parked_queue_url: The queue for messages that fail `max_attempts` times.
         max_attempts: The number of receives after which a failing message is parked.
-        backoff_seconds: How long a message waits after its first receive.
-        handler_seconds: How long to wait for a handler's answer.
+        backoff_seconds: The number of seconds that a message waits after its first receive.
+        handler_seconds: The number of seconds to wait for a handler's response.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Replayer:
         message = sqs_message(record)
         received = int(message["Attributes"].get("ApproximateReceiveCount", 1))
         if received > self._max_attempts + EXTRA_RECEIVES:
-            # Before parsing: a message that always kills this process is parked, too.
+            # Before parsing, so that a message that always kills this process is parked too.
             outcome = Outcome("not-started", "refused", "ReceivedTooOften")
             return self._park(message, None, outcome, received, "ReceivedTooOften")
         try:
@@ -125,7 +125,7 @@ class Replayer:
             outcome = Outcome("not-started", "refused", "NotAFailedEvent", str(error))
             return self._park(message, None, outcome, received, "NotAFailedEvent")
         if event.obstacle is not None or event.function is None:
-            # Neither time nor a fixed handler would change this.
+            # Neither time nor a fixed handler would help.
             outcome = replay(event, self._invoker)
             return self._park(message, event, outcome, received, "NotReplayable")
         return self._replay(message, event, received)
@@ -145,7 +145,7 @@ class Replayer:
         return False
 
     def wait_seconds(self, outcome: Outcome, received: int) -> int:
-        """Return how long a message waits for its next attempt.
+        """Return how many seconds a message waits for its next attempt.
 
         Args:
             outcome: The outcome of this attempt.
@@ -154,7 +154,7 @@ class Replayer:
         longest = MAX_WAIT_SECONDS
         if outcome.may_try_again:
             longest = max(self._backoff_seconds, MAX_THROTTLED_SECONDS)
-        # Twice as long each time.
+        # The wait doubles each time.
         seconds = min(self._backoff_seconds << min(received - 1, 16), longest)
         if outcome.status == "unknown":
             # The handler may still be running.
@@ -194,7 +194,7 @@ class Replayer:
                 MessageAttributes=attributes,
             )
         except Exception:
-            # Otherwise SQS would deliver it again at the end of the queue's visibility timeout.
+            # Otherwise SQS would deliver it again when the queue's visibility timeout ends.
             self._hide(message, self.wait_seconds(outcome, received))
             raise
         _log_outcome("parked", message, event, outcome, received, reason=reason)
@@ -223,13 +223,13 @@ class Replayer:
 
 @functools.cache
 def default_replayer() -> Replayer:
-    """Return the replayer of this process, as the environment of its function describes it."""
+    """Return the replayer of this process, configured by the function's environment variables."""
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
     environment = os.environ
     handler_seconds = int(environment["HANDLER_SECONDS"])
-    # Short timeouts, so that there is time for it after the longest handler.
+    # Short timeouts, so that time is left for SQS after the longest handler.
     short = Config(
         connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}
     )
@@ -247,7 +247,7 @@ def default_replayer() -> Replayer:
 def _attributes(
     received: Mapping[str, Mapping[str, Any]], without: Container[str]
 ) -> dict[str, MessageAttributeValueTypeDef]:
-    """Return a received message's attributes in the form to send, without those of given names."""
+    """Return a received message's attributes in the form to send, without the named ones."""
     attributes: dict[str, MessageAttributeValueTypeDef] = {}
     for name, attribute in received.items():
         value = attribute.get("StringValue")
@@ -268,9 +268,9 @@ def _add(
     explanation: Mapping[str, str | None],
     body: str,
 ) -> None:
-    """Add why a message is parked, the most important first, as far as there is room.
+    """Add the reasons why a message is parked, the most important first, as far as they fit.
 
-    The attributes that it has stay: without them, the event could not be replayed any more.
+    Its existing attributes stay, because the event could not be replayed without them.
     """
     room = (
         MAX_MESSAGE_BYTES
@@ -304,7 +304,7 @@ def _log_outcome(
     received: int,
     **more: Any,
 ) -> None:
-    """Log one line: what became of a message, and nothing of its payload."""
+    """Log one line with the outcome of a message, without its payload."""
     line = {
         "outcome": what,
         "messageId": message["MessageId"],

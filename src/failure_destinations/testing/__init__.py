@@ -1,7 +1,7 @@
-"""Tools to test Lambda failure paths on this machine, with neither Docker nor an AWS account.
+"""Tools for testing Lambda failure paths on this machine, without Docker or an AWS account.
 
-Everything here is imported on first use: an engine's own environment, which has no boto3, loads
-this package, too.
+Everything here is imported on first use, because an engine's own environment, which has no boto3,
+loads this package too.
 """
 
 from __future__ import annotations

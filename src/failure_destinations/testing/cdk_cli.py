@@ -1,4 +1,4 @@
-"""The CDK CLI: how to find it, and to run it against an engine."""
+"""Find the CDK CLI and run it against an engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .node import find_node, npm_command
 from .processes import Supervised, run
 
 VERSION = "2.1148.1"
-"""The CLI that is installed if the app has none. npm's newest, 3.0.0, is another program."""
+"""The CLI to install if the app has none. npm's newest, 3.0.0, is a different program."""
 
 _PACKAGE = Path(__file__).with_name("npm")
 _QUICK_POLLS = _PACKAGE / "quick_polls.cjs"
@@ -36,12 +36,12 @@ _STACK = "AWS::CloudFormation::Stack"
 
 @dataclass(frozen=True)
 class App:
-    """A CDK app, as the CLI takes it.
+    """A CDK app in the form that the CLI needs.
 
     Attributes:
         name: Its name in messages.
         directory: The working directory of the CLI.
-        option: The value of `--app`; None if `cdk.json` has it.
+        option: The value of `--app`; None if `cdk.json` sets it.
     """
 
     name: str
@@ -50,11 +50,11 @@ class App:
 
 
 def locate_app(app: Any, scratch: Path) -> App:
-    """Return an app as the CLI takes it.
+    """Return an app in the form that the CLI needs.
 
     Args:
         app: A folder with `cdk.json`, a cloud assembly, a Python file, or an `aws_cdk.App`.
-        scratch: The working directory for an app without a folder of its own.
+        scratch: The working directory for an app without its own folder.
 
     Raises:
         LocalCloudError: It is none of these.
@@ -81,10 +81,10 @@ class CdkCli:
     """The CDK CLI for one engine.
 
     Args:
-        environment: The `AWS_*` variables with which the CLI uses the engine.
+        environment: The `AWS_*` variables that make the CLI use the engine.
         scratch: A directory for its output and its own cache.
         progress: Gets a line about each resource.
-        program: The CLI's script. Default: found, or installed in the cache.
+        program: The CLI's script. Default: one that is found, or installed in the cache.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class CdkCli:
         self._environment = environment
 
     def bootstrap(self, account: str, region: str) -> None:
-        """Deploy what CDK needs in an account and Region before the first deployment."""
+        """Bootstrap an account and Region for the CDK."""
         self._run("bootstrap", "the engine", self._scratch, [f"aws://{account}/{region}"])
 
     def deploy(
@@ -115,7 +115,7 @@ class CdkCli:
         """Deploy stacks and return their outputs, by stack and key."""
         outputs = self._scratch / "outputs.json"
         outputs.unlink(missing_ok=True)
-        # A deployment without a change set takes 3 seconds less.
+        # A deployment without a change set is 3 seconds faster.
         arguments = ["--require-approval", "never", "--progress", "events", "--method", "direct"]
         arguments += ["--outputs-file", str(outputs)]
         for name, value in parameters.items():
@@ -128,7 +128,7 @@ class CdkCli:
         return written
 
     def destroy(self, app: App, *, stacks: Sequence[str], context: Mapping[str, str]) -> None:
-        """Delete stacks; an app deployed from here before is not synthesised again."""
+        """Delete stacks, without synthesising an app again that was deployed before."""
         assembly = self._assembly(app, context)
         if (assembly / "manifest.json").exists():
             app = replace(app, option=str(assembly))
@@ -155,7 +155,7 @@ class CdkCli:
             "--no-color",
             "--ci",
         ]
-        # In a session of its own, and ended with this process, like the engine itself.
+        # In its own session, and ended together with this process, like the engine itself.
         cli = Supervised(
             command,
             environment=self._cli_environment(node, program),
@@ -179,17 +179,17 @@ class CdkCli:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         }
-        # As npx does: that is where esbuild, for one, is looked up.
+        # Like npx, so that tools such as esbuild are found there.
         tools = program.parent.parent.parent / ".bin"
         path = [str(tools), str(node.parent), environment.get("PATH", os.defpath)]
         if sys.prefix != sys.base_prefix:
-            # `python` in a cdk.json means this environment's, activated or not.
+            # `python` in a cdk.json means this environment's Python, activated or not.
             path.insert(0, str(Path(sys.executable).parent))
         environment.update(self._environment)
         environment.update(
             PATH=os.pathsep.join(path),
             JSII_NODE=str(node),
-            # The CLI keeps account ids by access key there, and all engines play the same account.
+            # The CLI caches account ids by access key there, and all engines use the same account.
             CDK_HOME=str(self._scratch / "cdk-home"),
             CDK_DISABLE_CLI_TELEMETRY="true",
             TMPDIR=str(self._scratch),
@@ -198,15 +198,15 @@ class CdkCli:
 
 
 def find_cli(directory: Path, node: Path, progress: Progress) -> Path:
-    """Return the CLI's script: the app's own, else the one on PATH, else one in the cache.
+    """Return the CLI's script: the app's own, or else the one on PATH or in the cache.
 
     Args:
-        directory: The app's directory; `node_modules` is looked for there and in its parents.
+        directory: The app's directory; `node_modules` is searched there and in its parents.
         node: The Node that runs npm.
-        progress: Gets lines about an installation.
+        progress: Gets lines about the installation.
 
     Raises:
-        LocalCloudError: There is none and it cannot be installed.
+        LocalCloudError: There is none, and it cannot be installed.
     """
     for parent in (directory, *directory.parents):
         script = parent / "node_modules" / "aws-cdk" / "bin" / "cdk"
@@ -235,7 +235,7 @@ def find_cli(directory: Path, node: Path, progress: Progress) -> Path:
 
 
 def _fits(script: Path) -> bool:
-    """Return whether a script is a CDK CLI that reads what today's aws-cdk-lib writes."""
+    """Return whether a script is a CDK CLI that can read the current aws-cdk-lib's output."""
     try:
         package = json.loads((script.parent.parent / "package.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -253,7 +253,7 @@ def _of(app: App, stacks: Sequence[str], context: Mapping[str, str]) -> list[str
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """Return the failed resources and why they failed, and the end of the CLI's output."""
+    """Return the failed resources with their reasons, and the end of the CLI's output."""
     failed = {
         f"{event['resource']} ({event['type']} in {event['stack']})": None
         for event in map(_EVENT.match, lines)

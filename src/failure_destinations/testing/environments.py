@@ -1,6 +1,6 @@
-"""The virtual environments of the engines: one each, created on first use and kept.
+"""The engines' virtual environments, one for each engine, created on first use and kept.
 
-The engines pin versions of botocore that exclude each other, and the user's program has its own.
+The engines pin incompatible versions of botocore, and the user's program has its own.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .errors import LocalCloudError, last_lines
 from .processes import run
 
 Progress = Callable[[str], None]
-"""Gets a line about everything that takes longer than two seconds, and how long it took."""
+"""Gets lines about everything that takes longer than two seconds, with the time it took."""
 
-# These would make uv work in another place, with other versions or with another interpreter.
+# These would make uv use another place, other versions or another interpreter.
 _MISLEADING = {
     "CONDA_PREFIX", "UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_PREFIX", "UV_PYTHON",
     "UV_REQUIRE_HASHES", "UV_SYSTEM_PYTHON", "UV_TARGET", "VIRTUAL_ENV",
@@ -35,13 +35,13 @@ _MISLEADING = {
 
 
 class Program(Protocol):
-    """A program that is installed into an environment of its own, such as an engine.
+    """A program with its own environment, such as an engine.
 
     Attributes:
         name: Its name.
-        version: The version that runs.
-        pythons: The versions of Python that run it, the best one first.
-        install_hint: What its installation costs, for the progress line.
+        version: The pinned version.
+        pythons: The Python versions that can run it, the best one first.
+        install_hint: The size and time of its installation, for the progress line.
     """
 
     name: str
@@ -58,13 +58,13 @@ _PYTHON = "bin/python"
 
 
 class NoPythonError(LocalCloudError):
-    """No Python on this machine runs the engine."""
+    """No Python on this machine can run the engine."""
 
 
 def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return environment variables without those that make Python or uv use other places.
+    """Return environment variables without those that redirect Python or uv.
 
-    Settings that say where packages come from stay.
+    Settings of package indexes are kept.
 
     Args:
         environment: The variables to start from.
@@ -77,18 +77,18 @@ def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
 
 
 def python_for(engine: Program, progress: Progress) -> Path:
-    """Return the interpreter of an engine's environment, which is created if there is none.
+    """Return the interpreter of an engine's environment, which is created if it does not exist.
 
     Args:
         engine: The engine.
-        progress: Gets lines about an installation.
+        progress: Gets lines about the installation.
 
     Raises:
-        NoPythonError: No Python runs the engine and none can be downloaded.
+        NoPythonError: No Python can run the engine, and none can be downloaded.
         LocalCloudError: The installation failed.
     """
     for version in _versions(engine):
-        # Quicker than to look for that Python again.
+        # Faster than searching for that Python again.
         python = _environment(engine, version) / _PYTHON
         if python.exists():
             return python
@@ -105,7 +105,7 @@ def python_for(engine: Program, progress: Progress) -> Path:
 
 
 def _versions(engine: Program) -> list[str]:
-    """Return the versions of Python that run the engine: this Python's, then the best ones."""
+    """Return the Python versions that can run the engine, this Python's first."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     return sorted(engine.pythons, key=lambda version: version != own)
 
@@ -123,15 +123,15 @@ def cached(
     build: Callable[[Path], None],
     progress: Progress,
 ) -> Path:
-    """Return a directory of the cache, which is built first if it does not exist.
+    """Return a directory of the cache, building it if it does not exist.
 
-    It is built under a temporary name and renamed at the end, so that a half-built one is never
-    used, and under a lock, so that two processes do not build it at once.
+    It is built under a temporary name and then renamed, so that a partial one is never used. A lock
+    keeps two processes from building it at once.
 
     Args:
         directory: The directory.
-        witness: A file that a finished one contains; a broken link does not count.
-        what: What is installed there, for the progress line.
+        witness: A file that a complete directory contains; a broken link does not count.
+        what: The name of what is installed there, for the progress line.
         build: Fills an empty directory.
         progress: Gets a line at the start and at the end.
 
@@ -177,7 +177,7 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
 
 
 def _find_python(engine: Program, progress: Progress) -> tuple[str, str]:
-    """Return the version and the path of a Python that runs the engine."""
+    """Return the version and path of a Python that can run the engine."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     find = ("python", "find", "--no-project", "--no-python-downloads", "--system")
     for version in _versions(engine):
@@ -201,18 +201,18 @@ def _uv(*arguments: str) -> str:
     environment = clean_environment()
     environment["PATH"] = os.pathsep.join([environment.get("PATH", os.defpath), *_pyenv_pythons()])
     command = [uv.find_uv_bin(), *arguments]
-    # In another directory uv would read the settings of the user's project.
+    # In the current directory, uv would read the settings of the user's project.
     status, output = run(command, environment=environment, directory=Path(tempfile.gettempdir()))
     if status:
         raise LocalCloudError(
             f"`uv {' '.join(arguments[:2])}` failed; check that this machine reaches its package "
             f"index{last_lines(output)}"
         )
-    # uv warns before it answers, for example about each broken shim of pyenv.
+    # uv may print warnings before its answer, for example about broken pyenv shims.
     return output.strip().rpartition("\n")[2]
 
 
 def _pyenv_pythons() -> list[str]:
-    """Return the directories of pyenv's Pythons, which are on PATH as shims at best."""
+    """Return the directories of pyenv's Pythons, of which PATH has only shims."""
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     return sorted(str(path) for path in root.glob("versions/*/bin"))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import aws_cdk
 
 
-_SECRET = "local"  # noqa: S105 - the engines take any
+_SECRET = "local"  # noqa: S105 - the engines accept any
 
 
 def _quiet(_line: str) -> None:
@@ -43,33 +43,33 @@ def _quiet(_line: str) -> None:
 
 
 class LocalCloud(Observer):
-    """An AWS emulator on this machine that CDK apps are deployed to.
+    """An AWS emulator on this machine, to which CDK apps are deployed.
 
-    It needs neither Docker nor an account. The first use on a machine installs the engine in the
-    user's cache directory. Everything it starts ends with the `with` block, and when the program
-    is interrupted or killed.
+    It does not need Docker or an account. The first use on a machine installs the engine in the
+    user's cache directory. Everything that it starts ends with the `with` block, or when the
+    program is interrupted or killed.
 
-    It listens on 127.0.0.1 only and refuses requests of web pages from elsewhere with status 403.
-    Lambda functions run as processes of the user, but see neither the environment variables of
-    the program nor the user's home directory in `HOME`.
+    It listens only on 127.0.0.1, and refuses requests from web pages of other machines with status
+    403. Lambda functions run as the user's processes, but get neither the program's environment
+    variables nor the user's home directory in `HOME`.
 
     Args:
         engine: `"best"`, `"localemu"` or `"ministack"`.
-            `best` is localemu if there is a Python that runs it, or uv can download one; else
-            ministack, with a warning. `LocalCloud.engine.differences` says what each does not do
-            as AWS does.
-        progress: Gets a line about everything that takes longer than two seconds, such as `print`.
-            Default: prints nothing.
-        region: The Region it plays; stacks must not name another one.
+            `best` is localemu if there is a Python that can run it, or uv can download one;
+            else ministack, with a warning. `LocalCloud.engine.differences` lists how an engine
+            differs from AWS.
+        progress: Gets a line about everything that takes longer than two seconds; for example
+            `print`. Default: prints nothing.
+        region: The Region that it emulates; stacks must not name another one.
         cdk: The CDK CLI's script, such as `node_modules/.bin/cdk`.
-            Default: the one in the app's `node_modules`, else the one on PATH if it is a version 2
-            that is new enough, else one installed in the cache.
+            Default: the one in the app's `node_modules`, or else a recent version 2 on PATH, or
+            else one that is installed in the cache.
 
     Attributes:
-        region: The Region it plays.
+        region: The Region that it emulates.
 
     Raises:
-        LocalCloudError: No engine has that name.
+            LocalCloudError: No engine has that name.
         ImportError: The extra `testing` is not installed.
 
     Example:
@@ -104,7 +104,7 @@ class LocalCloud(Observer):
         self._bootstrapped = False
 
     def start(self) -> LocalCloud:
-        """Start the engine unless it already runs, and return this cloud.
+        """Start the engine unless it is already running, and return this cloud.
 
         Raises:
             LocalCloudError: The engine cannot be installed or started.
@@ -119,13 +119,13 @@ class LocalCloud(Observer):
                         raise
                     warnings.warn(f"{error}; using {names[-1]} instead", stacklevel=2)
                     continue
-                # For a program without `with` that does not call stop().
+                # For a program that uses neither `with` nor stop().
                 atexit.register(self.stop)
                 break
         return self
 
     def stop(self) -> None:
-        """End the engine and all it started, and remove its data; does nothing if it is stopped."""
+        """Stop the engine and all that it started, and remove its data, unless already stopped."""
         running, self._running = self._running, None
         self._bootstrapped = False
         for client in self._clients.values():
@@ -153,17 +153,17 @@ class LocalCloud(Observer):
 
     @property
     def url(self) -> str:
-        """The address of every service."""
+        """The URL of every service."""
         return self._started().place.url
 
     @property
     def account(self) -> str:
-        """The account it plays."""
+        """The account that it emulates."""
         return ACCOUNT
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables with which SDKs, the AWS CLI and the CDK CLI use this cloud."""
+        """The environment variables that make SDKs, the AWS CLI and the CDK CLI use this cloud."""
         return {
             "AWS_ACCESS_KEY_ID": self._access_key,
             "AWS_SECRET_ACCESS_KEY": _SECRET,
@@ -181,17 +181,17 @@ class LocalCloud(Observer):
 
     @property
     def engine_output(self) -> str:
-        """Everything that the engine itself has printed, to find out what went wrong."""
+        """The output of the engine itself, for troubleshooting."""
         return self._started().output
 
     def client(self, service: str) -> Any:
-        """Return the boto3 client of a service, always the same one.
+        """Return the boto3 client of a service, created once.
 
         Args:
             service: The service's name in boto3, such as `"sqs"`.
         """
         if service not in self._clients:
-            # The user's own profile and configuration must be neither used nor parsed.
+            # The user's own profile and configuration must not be used or even parsed.
             core = botocore.session.Session(
                 session_vars={
                     "profile": (None, None, None, None),

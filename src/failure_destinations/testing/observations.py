@@ -1,4 +1,4 @@
-"""What a test sees of a running engine: messages, e-mails, runs and logs."""
+"""A test's view of a running engine: messages, e-mails, runs and logs."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Message:
     """A message in a queue.
 
     Attributes:
-        message_id: The id that the queue gave it.
+        message_id: The id that SQS assigned.
         body: Its text.
-        attributes: The attributes that the queue set, such as `SentTimestamp` and
+        attributes: The attributes that SQS set, such as `SentTimestamp` and
             `ApproximateReceiveCount`.
         message_attributes: The text of each message attribute that the sender set.
     """
@@ -42,7 +42,7 @@ class Message:
     message_attributes: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
-        """Return the JSON value that the body holds."""
+        """Return the parsed JSON of the body."""
         return json.loads(self.body)
 
 
@@ -52,7 +52,7 @@ class Mail:
 
     Attributes:
         to: The address.
-        subject: The subject; empty where the engine does not keep it.
+        subject: The subject; empty if the engine does not keep it.
         body: The text.
     """
 
@@ -62,10 +62,10 @@ class Mail:
 
 
 def text_attributes(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the texts of message attributes by their names.
+    """Return the text values of message attributes by name.
 
     Args:
-        attributes: The `MessageAttributes` of a message, as SQS returns them.
+        attributes: The `MessageAttributes` of a message from SQS.
     """
     return {name: str(value.get("StringValue", "")) for name, value in attributes.items()}
 
@@ -77,15 +77,15 @@ def fetch_json(
     headers: Mapping[str, str] | None = None,
     timeout: float = 30,
 ) -> Any:
-    """Return the JSON value that a page of an engine answers with.
+    """Return the JSON response of an engine's page.
 
     Args:
         url: The page on 127.0.0.1.
-        body: The value to post, as JSON. Default: the request is a GET.
+        body: The value to post as JSON. Default: send a GET request.
         headers: Headers to send.
-        timeout: Seconds to wait for the answer.
+        timeout: Seconds to wait for the response.
     """
-    # Requests to this machine must not go through a proxy of the environment.
+    # Requests to this machine must not go through a proxy from the environment.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, dict(headers or {}))  # noqa: S310
@@ -94,12 +94,12 @@ def fetch_json(
 
 
 def wait_for(look: Callable[[], Seen], enough: Callable[[Seen], bool], timeout: float) -> Seen:
-    """Look until there is enough to see or the time is over, and return what was seen last.
+    """Poll until there is enough or the timeout ends, and return the latest result.
 
     Args:
-        look: Returns what there is now.
-        enough: Says whether that is enough.
-        timeout: Seconds.
+        look: Returns the current result.
+        enough: Returns whether a result is enough.
+        timeout: Seconds to poll.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -108,18 +108,18 @@ def wait_for(look: Callable[[], Seen], enough: Callable[[Seen], bool], timeout: 
         now = time.monotonic()
         if enough(seen) or now >= deadline:
             return seen
-        # A look at a queue of thousands must not keep the engine from its work.
+        # Polling a queue of thousands of messages must not slow down the engine.
         time.sleep(max(_POLL_SECONDS, now - started))
 
 
 def missing(what: str, expected: int, found: Sequence[object], timeout: float) -> LocalCloudError:
-    """Return the error to raise when the time is over, with what was found.
+    """Return the error for a timeout, with the items that were found.
 
     Args:
-        what: What the test waited for, and where.
-        expected: How many of them it waited for.
-        found: Those that were there.
-        timeout: The seconds that it waited.
+        what: The items that the test waited for, and where.
+        expected: The number of items that it waited for.
+        found: The items that it found.
+        timeout: The number of seconds that it waited.
     """
     listing = "".join(f"\n  {str(item)[:300]}" for item in found)
     return LocalCloudError(
@@ -129,7 +129,7 @@ def missing(what: str, expected: int, found: Sequence[object], timeout: float) -
 
 
 def log_groups(lambda_client: LambdaClient, function_name: str) -> list[str]:
-    """Return the log groups that a function may write to: its own and the default one.
+    """Return the log groups that a function may write to: the configured one and the default one.
 
     localemu writes to the default one, whatever the function's configuration says.
 
@@ -144,7 +144,7 @@ def log_groups(lambda_client: LambdaClient, function_name: str) -> list[str]:
 
 
 def log_text(logs_client: CloudWatchLogsClient, group: str) -> str:
-    """Return the text of a log group, oldest line first, or an empty text if it does not exist.
+    """Return the text of a log group, oldest line first; empty if it does not exist.
 
     Args:
         logs_client: A boto3 client.
@@ -160,7 +160,7 @@ def log_text(logs_client: CloudWatchLogsClient, group: str) -> str:
 
 
 def count_runs(text: str) -> dict[str, int]:
-    """Return how many runs are in a function's log, by request id.
+    """Return the number of runs in a function's log, by request id.
 
     Args:
         text: The log.

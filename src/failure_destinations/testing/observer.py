@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Observer(ABC):
-    """Invokes and observes the functions of deployed stacks; `LocalCloud` provides the engine."""
+    """Invokes and observes functions of deployed stacks; `LocalCloud` provides the engine."""
 
     region: str
 
@@ -92,7 +92,7 @@ class Observer(ABC):
 
         Args:
             function_name: The function's name or ARN, with or without a qualifier.
-            payload: The event. Text and bytes are sent as they are, anything else as JSON.
+            payload: The event. Text and bytes are sent unchanged, anything else as JSON.
                 Default: `{}`.
         """
         if not isinstance(payload, (str, bytes)):
@@ -105,16 +105,16 @@ class Observer(ABC):
     def messages(self, queue_url: str, *, count: int = 1, timeout: float = 60) -> list[Message]:
         """Wait for messages in a queue and return all that a consumer could receive now.
 
-        They stay in the queue, and their receive counts stay as they are.
+        The messages stay in the queue, and their receive counts do not change.
 
         Args:
             queue_url: The queue's URL.
-            count: The least number of them to wait for; 0 looks once, without waiting.
+            count: The minimum number of messages to wait for; 0 looks once, without waiting.
             timeout: Seconds to wait.
 
         Raises:
-            LocalCloudError: There are fewer when the time is over (the message shows those there
-                are), or `queue_url` is not a URL.
+                LocalCloudError: There are fewer when the timeout ends (the error shows them), or
+                    `queue_url` is not a URL.
         """
         running = self._started()
         if not str(queue_url).startswith("http"):
@@ -135,13 +135,12 @@ class Observer(ABC):
         """Wait for e-mails and return all that were sent, oldest first.
 
         Args:
-            to: The recipient's address. Default: anybody's.
-            count: The least number of them to wait for; 0 looks once, without waiting.
+            to: The recipient's address. Default: any address.
+            count: The minimum number of e-mails to wait for; 0 looks once, without waiting.
             timeout: Seconds to wait.
 
         Raises:
-            LocalCloudError: There are fewer when the time is over; the message shows those there
-                are.
+                LocalCloudError: There are fewer when the timeout ends; the error shows them.
         """
         running = self._started()
 
@@ -159,12 +158,12 @@ class Observer(ABC):
 
         Args:
             function_name: The function's name or ARN.
-            count: The least number of runs, of all requests together, to wait for. Default: look
-                once, without waiting.
+            count: The minimum number of runs, across all requests, to wait for. Default: look once,
+                without waiting.
             timeout: Seconds to wait.
 
         Raises:
-            LocalCloudError: There are fewer runs when the time is over.
+            LocalCloudError: There are fewer runs when the timeout ends.
         """
 
         def look() -> dict[str, int]:
@@ -177,7 +176,7 @@ class Observer(ABC):
         return found
 
     def logs(self, function_name: str) -> str:
-        """Return all that a function has logged, oldest line first.
+        """Return the complete log of a function, oldest line first.
 
         Args:
             function_name: The function's name or ARN.

@@ -15,18 +15,17 @@ _SLACK_SECONDS = 15.0
 
 
 class Supervised:
-    """A program in a session of its own, supervised by `supervisor.py`.
+    """A program in its own session, supervised by `supervisor.py`.
 
-    Ctrl-C in the terminal does not reach it, so that it still runs while the code that uses it
-    cleans up. It ends, with every process that it started, on `stop` and when this process ends,
-    however that happens.
+    Ctrl-C in the terminal does not reach it, so it keeps running while its users clean up. It ends,
+    with every process that it started, on `stop` and when this process ends for any reason.
 
     Args:
         command: The program and its arguments.
         environment: All of its environment variables.
         directory: Its working directory.
         output: A file, or `subprocess.PIPE`, for its standard output and error.
-        grace: Seconds that it may take to end after SIGTERM.
+        grace: Seconds that it has to end after SIGTERM.
         remove: A directory to remove after it has ended.
     """
 
@@ -58,17 +57,17 @@ class Supervised:
 
     @property
     def running(self) -> bool:
-        """Whether the program still runs."""
+        """Whether the program is still running."""
         return self.popen.poll() is None
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines that the program prints, if its output is a pipe, until it ends."""
+        """Yield the lines that the program prints until it ends, if its output is a pipe."""
         if self.popen.stdout is not None:
             yield from self.popen.stdout
 
     def stop(self) -> None:
-        """End the program and all its descendants, and return when they have ended."""
-        # A fork of the owner has a copy of this object, but the program is not its own to end.
+        """End the program and all its descendants, and wait until they have ended."""
+        # A fork of the owner has a copy of this object, but must not end the program.
         if os.getpid() != self._owner:
             return
         if self.popen.poll() is None:
@@ -90,7 +89,7 @@ def run(
     environment: Mapping[str, str],
     directory: Path,
 ) -> tuple[int, str]:
-    """Run a program to its end and return its exit status and everything it printed.
+    """Run a program to its end, and return its exit status and output.
 
     Args:
         command: The program and its arguments.

@@ -1,4 +1,4 @@
-"""A running engine: how it starts, becomes ready and ends."""
+"""A running engine, from its start to its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .observations import fetch_json
 from .processes import Supervised
 
 _ATTEMPTS = 5
-# Where programs and libraries are found: an engine and its functions get nothing else of ours.
+# The paths of programs and libraries; an engine and its functions get no other variables of ours.
 _INHERITED = ("PATH", "LD_LIBRARY_PATH")
 _PORT_TAKEN = ("Address already in use", "address already in use", "is already in use",
                "CannotListenError", "EADDRINUSE")  # fmt: skip
@@ -31,10 +31,10 @@ class _PortTakenError(Exception):
 
 
 def reserve_port() -> tuple[int, socket.socket]:
-    """Return a free port of 127.0.0.1 and a socket that keeps other programs from choosing it."""
+    """Return a free port of 127.0.0.1, and a socket that keeps other programs from choosing it."""
     reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     reservation.bind(("127.0.0.1", 0))
-    # On Linux another socket may then be bound there and listen, as this one does not.
+    # On Linux, another socket may then be bound there and listen, since this one does not.
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if not sys.platform.startswith("linux"):
         reservation.close()
@@ -42,23 +42,22 @@ def reserve_port() -> tuple[int, socket.socket]:
 
 
 class RunningEngine:
-    """An engine that runs with a directory of its own; `stop` ends it and removes the directory.
+    """An engine running in its own directory; `stop` ends it and removes the directory.
 
-    Nothing of this process's environment reaches the engine, and so Lambda functions, but where
-    programs and libraries are found: they see neither variables nor the home directory with the
-    credentials in it.
+    Of this process's environment, the engine and so Lambda functions get only the paths of programs
+    and libraries. They see neither other variables nor the home directory with its credentials.
 
     Args:
         engine: The engine.
-        region: The Region to play when a request does not name one.
+        region: The Region to emulate if a request does not name one.
         progress: Gets lines about the start.
 
     Attributes:
         engine: The engine.
-        place: Its address and directory.
+        place: Its address and files.
 
     Raises:
-        LocalCloudError: It cannot be installed or does not become ready.
+        LocalCloudError: It cannot be installed, or does not become ready.
     """
 
     def __init__(self, engine: Engine, region: str, progress: Progress) -> None:
@@ -82,19 +81,19 @@ class RunningEngine:
 
     @property
     def output(self) -> str:
-        """Everything the engine printed."""
-        # Not by `seek`: the engine writes where the file's position is.
+        """The engine's output."""
+        # Not with `seek`, because the engine writes at the file's position.
         descriptor = self._log.fileno()
         text = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
         return text.decode("utf-8", errors="replace")
 
     @property
     def running(self) -> bool:
-        """Whether the engine still runs."""
+        """Whether the engine is still running."""
         return self._program.running
 
     def stop(self) -> None:
-        """End the engine, its Lambda functions and all else that it started."""
+        """End the engine, its Lambda functions and everything else that it started."""
         self._program.stop()
         shutil.rmtree(self.place.state, ignore_errors=True)
         self._log.close()
@@ -103,7 +102,7 @@ class RunningEngine:
         port, reservation = reserve_port()
         state = Path(tempfile.mkdtemp(prefix=f"failure-destinations-{self.engine.name}-"))
         self.place = Place(port, state, region)
-        # A file without a name, which exists as long as this process at most.
+        # A file without a name, which disappears with this process.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._program = Supervised(
@@ -132,7 +131,7 @@ class RunningEngine:
         try:
             node = node_binary(find_node())
         except LocalCloudError:
-            # Only functions in JavaScript need it; they then fail and say so.
+            # Only functions in JavaScript need Node, and their errors say so.
             pass
         else:
             environment["FAILURE_DESTINATIONS_NODE"] = str(node)

@@ -1,13 +1,13 @@
 """A program that runs one command for an owner and ends it together with the owner.
 
-Run by file path, with nothing but the standard library::
+Run by file path, with only the standard library::
 
     python -I -S supervisor.py OWNER_PID GRACE_SECONDS DIRECTORY COMMAND [ARGUMENT ...]
 
-The command is ended when standard input reaches its end, when the owner is not the parent any more
+The command is ended when standard input reaches its end, when the owner is no longer the parent
 (both happen when the owner is killed with SIGKILL), and on SIGTERM, SIGINT or SIGHUP. It gets
-SIGTERM and GRACE_SECONDS to end by itself; then it and all its descendants are killed. When none of
-them is left, DIRECTORY is removed, unless it is an empty text.
+SIGTERM and GRACE_SECONDS to end by itself; then it and all its descendants are killed. Finally
+DIRECTORY is removed, unless it is empty text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _die_with_supervisor() -> None:
 
 
 def _parents() -> dict[int, int]:
-    """Return each process's parent; zombies, which cannot be killed, are left out."""
+    """Return each process's parent, without zombies, which cannot be killed."""
     parents: dict[int, int] = {}
     if _LINUX:
         for file in Path("/proc").glob("[0-9]*/stat"):
@@ -93,7 +93,7 @@ class _Supervisor:
         if _LINUX:
             _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         try:
-            # This program has no threads, which would make preexec_fn unsafe.
+            # preexec_fn is safe here, because this program has no threads.
             child = subprocess.Popen(  # noqa: S603
                 command,
                 stdin=subprocess.PIPE,
@@ -105,7 +105,7 @@ class _Supervisor:
             return 127
         self._child = child.pid
         while self._status is None and not self._ended and os.getppid() == self._owner:
-            # The timeout is for the check on the owner: a fork of it may hold our input open.
+            # The timeout is for checking on the owner: a fork of it may keep our input open.
             ready, _, _ = select.select([0, wake], [], [], 1)
             if 0 in ready and not os.read(0, 4096):
                 break
@@ -136,7 +136,7 @@ class _Supervisor:
             time.sleep(0.02)
 
     def _reap(self) -> None:
-        # As the subreaper we inherit the command's orphans, so we wait for any child.
+        # As the subreaper, we inherit the command's orphans, so wait for any child.
         with contextlib.suppress(ChildProcessError):
             while True:
                 process, status = os.waitpid(-1, os.WNOHANG)

@@ -1,4 +1,4 @@
-"""Callers of functions: a module for each kind of caller, a reader for each type of resource."""
+"""The callers of functions: one module for each service, one reader for each resource type."""
 
 from __future__ import annotations
 

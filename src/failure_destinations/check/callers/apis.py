@@ -1,4 +1,4 @@
-"""APIs wait for functions unless they are set not to: API Gateway, AppSync, Chime."""
+"""API Gateway, AppSync and Chime: they wait for functions unless configured otherwise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CODE = ("Code", "CodeHandlers", "RequestMappingTemplate")
 
 
 def read_integration(resource: Resource) -> None:
-    """Read an integration of API Gateway, with the header that makes it asynchronous."""
+    """Read an API Gateway integration, which a header can make asynchronous."""
     _read(resource, resource.properties.get("Integration"), "Uri", "RequestParameters")
 
 
@@ -43,7 +43,7 @@ def _read(resource: Resource, integration: Any, uri: str, parameters: str) -> No
             continue
         for header, value in mapping(member(one, parameters)).items():
             if isinstance(header, str) and header.lower() == _HEADER:
-                # Where the client sends the type, it may be `Event`.
+                # If the client sends the invocation type, it may be `Event`.
                 if resource.is_always(value, "'requestresponse'", "'dryrun'"):
                     continue
                 for text in resource.known_texts(one.get(uri)):
@@ -53,7 +53,7 @@ def _read(resource: Resource, integration: Any, uri: str, parameters: str) -> No
 
 
 def read_channel_namespace(resource: Resource) -> None:
-    """Read the handlers of a channel of AppSync Events.
+    """Read the handlers of an AppSync Events channel.
 
     https://docs.aws.amazon.com/appsync/latest/eventapi/channel-namespace-handlers.html
     """
@@ -68,7 +68,7 @@ def read_channel_namespace(resource: Resource) -> None:
 
 
 def read_resolver(resource: Resource) -> None:
-    """Read a resolver or function of AppSync, whose code says whether it waits."""
+    """Read an AppSync resolver or function; its code decides whether it waits."""
     if _is_event_in_code(resource):
         _call_data_source(resource, resource.properties.get("DataSourceName"))
 
@@ -96,7 +96,7 @@ def _data_sources(resource: Resource, name: str) -> list[Mapping[str, Any]]:
 
 
 def read_channel_flow(resource: Resource) -> None:
-    """Read a channel flow of Chime, whose processors are called asynchronously."""
+    """Read a Chime channel flow, which calls its processors asynchronously."""
     for function in members(
         resource.properties, "Processors", "Configuration", "Lambda", "ResourceArn"
     ):

@@ -7,7 +7,7 @@ from ..values import items, mapping, members
 
 
 def read_rule(resource: Resource) -> None:
-    """Read a custom rule; others are AWS's own.
+    """Read a custom rule; all other rules are managed by AWS.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-config.html
     """
@@ -17,7 +17,7 @@ def read_rule(resource: Resource) -> None:
 
 
 def read_organization_rule(resource: Resource) -> None:
-    """Read a custom rule of an organization."""
+    """Read an organization's custom rule."""
     for function in members(
         resource.properties, "OrganizationCustomRuleMetadata", "LambdaFunctionArn"
     ):

@@ -1,9 +1,9 @@
-"""CloudFormation: functions behind custom resources, CDK's triggers and its SDK calls.
+"""CloudFormation: functions behind custom resources, CDK triggers and CDK SDK calls.
 
 CloudFormation calls the function asynchronously, but waits for its answer at a URL, and the
-deployment fails if none arrives: whoever deploys sees the failure. So such a function gets only a
-note, and CDK's own functions, which users cannot change, get none. Behind a topic, SNS calls it,
-with a subscription like any other.
+deployment fails without one, so the failure is visible. Such a function therefore gets only an
+`info` finding, and the CDK's own functions, which users cannot change, get none. If the custom
+resource names a topic, SNS calls the function through an ordinary subscription.
 https://docs.aws.amazon.com/lambda/latest/dg/services-cloudformation.html
 """
 
@@ -32,7 +32,7 @@ def read(resource: Resource) -> None:
 
 
 def read_trigger(resource: Resource) -> None:
-    """Read a trigger of the CDK, which may call a user's function without waiting.
+    """Read a CDK trigger, which may call a user's function without waiting.
 
     https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.triggers-readme.html
     """
@@ -45,7 +45,7 @@ def read_trigger(resource: Resource) -> None:
 
 
 def read_sdk_calls(resource: Resource) -> None:
-    """Read an `AwsCustomResource` of the CDK, whose calls of AWS are texts in JSON.
+    """Read a CDK `AwsCustomResource`, which holds its SDK calls as JSON text.
 
     https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.custom_resources.AwsCustomResource.html
     """

@@ -11,7 +11,7 @@ from ..references import DELIVERIES
 from ..resource import Resource
 from ..values import items, mapping, member, members
 
-# A target of Scheduler that calls any operation of any service.
+# A Scheduler target that can call any operation of any service.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
 _UNIVERSAL = ":aws-sdk:lambda:invoke"
 
@@ -34,7 +34,7 @@ def read_rule(resource: Resource) -> None:
 
 
 def read_schedule(resource: Resource) -> None:
-    """Read a schedule: Scheduler calls with a role, and needs no permission on the function.
+    """Read a schedule: Scheduler assumes a role, so the function needs no resource policy.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
     """
@@ -85,7 +85,7 @@ def _read_universal(
 
 
 def read_pipe(resource: Resource) -> None:
-    """Read a pipe, which waits unless it fires and forgets.
+    """Read a pipe, which waits unless its invocation type is `FIRE_AND_FORGET`.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/pipes-targets-specifics.html
     """
@@ -97,7 +97,7 @@ def read_pipe(resource: Resource) -> None:
 
 
 def read_subscriber(resource: Resource) -> None:
-    """Read a subscriber of an event bus, which says how it calls a function."""
+    """Read an event bus subscriber, which says how it calls a function."""
     on_failure = resource.properties.get("OnFailureConfiguration")
     for invoke in items(resource.properties.get("InvokeConfiguration")):
         parameters = member(invoke, "LambdaParameters")
@@ -117,7 +117,7 @@ def read_subscriber(resource: Resource) -> None:
 
 
 def _has_parameters(target: Mapping[str, Any]) -> bool:
-    """Return whether a target has parameters that only another kind of target has."""
+    """Return whether a target has parameters that only other kinds of targets take."""
     return any(
         isinstance(name, str) and name.endswith("Parameters") and name != "InputParameters"
         for name in target

@@ -20,7 +20,7 @@ def read_topic_rule(resource: Resource) -> None:
 
 
 def read_events(resource: Resource) -> None:
-    """Read a detector or alarm model of IoT Events, which has actions in many places.
+    """Read an IoT Events detector or alarm model, which has actions in many places.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-iotevents.html
     """

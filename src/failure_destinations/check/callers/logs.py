@@ -1,4 +1,4 @@
-"""CloudWatch Logs: subscriptions of one log group, and of all log groups of an account."""
+"""CloudWatch Logs: subscriptions to one log group, or to all log groups of an account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_subscription_filter(resource: Resource) -> None:
 
 
 def read_account_policy(resource: Resource) -> None:
-    """Read a subscription of all log groups of an account: its document is JSON."""
+    """Read a subscription to all log groups of an account, whose document is JSON."""
     if not resource.is_text(resource.properties.get("PolicyType"), "subscription_filter_policy"):
         return
     for document in items(resource.properties.get("PolicyDocument")):

@@ -1,4 +1,4 @@
-"""SES: rules for incoming mail."""
+"""SES: rules for incoming e-mail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_receipt_rule(resource: Resource) -> None:
 
 
 def read_mail_manager_rules(resource: Resource) -> None:
-    """Read the rules of Mail Manager, each of which says whether it waits."""
+    """Read Mail Manager rules, each of which says whether it waits."""
     for action in members(resource.properties, "Rules", "Actions", "InvokeLambda"):
         type = mapping(action).get("InvocationType")
         waits = resource.waits_only_if(type, "request_response")

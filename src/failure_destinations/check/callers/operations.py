@@ -23,7 +23,7 @@ def read_repository(resource: Resource) -> None:
 
 
 def read_pipeline(resource: Resource) -> None:
-    """Read a pipeline's Invoke actions: it waits for the job's result, but not the function.
+    """Read a pipeline's Invoke actions: the pipeline waits for the job's result, not the function.
 
     https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html
     """
@@ -34,7 +34,7 @@ def read_pipeline(resource: Resource) -> None:
 
 
 def read_extension(resource: Resource) -> None:
-    """Read an extension of AppConfig: it ignores errors at `ON_…` and `AT_…` points.
+    """Read an AppConfig extension, which ignores errors at `ON_…` and `AT_…` action points.
 
     https://docs.aws.amazon.com/appconfig/latest/userguide/working-with-appconfig-extensions-creating-custom-extensions.html
     """
@@ -48,7 +48,7 @@ def read_extension(resource: Resource) -> None:
 
 
 def read_maintenance_task(resource: Resource) -> None:
-    """Read a task of a maintenance window; AWS does not say whether it waits."""
+    """Read a maintenance window task; AWS does not document whether it waits."""
     if resource.is_text(resource.properties.get("TaskType"), "lambda"):
         parameters = resource.properties.get("TaskInvocationParameters")
         qualifier = member(parameters, "MaintenanceWindowLambdaParameters", "Qualifier")
@@ -61,7 +61,7 @@ def read_maintenance_task(resource: Resource) -> None:
 
 
 def read_document(resource: Resource) -> None:
-    """Read a runbook of Systems Manager, whose steps wait unless they say otherwise.
+    """Read a Systems Manager runbook, whose steps wait unless they say otherwise.
 
     https://docs.aws.amazon.com/systems-manager/latest/userguide/automation-action-lamb.html
     """
@@ -79,7 +79,7 @@ def read_document(resource: Resource) -> None:
 
 
 def _as_is(value: Any) -> list[str]:
-    """Return what was resolved before it was parsed."""
+    """Return a value that was resolved before it was parsed."""
     return [value] if isinstance(value, str) else []
 
 
@@ -98,7 +98,7 @@ def _read_steps(
 
 
 def read_lifecycle_hooks(resource: Resource) -> None:
-    """Read hooks of EC2 Auto Scaling, for functions among their targets."""
+    """Read EC2 Auto Scaling hooks, whose targets may be functions."""
     hooks = [resource.properties, *items(resource.properties.get("LifecycleHookSpecificationList"))]
     for hook in hooks:
         if isinstance(hook, Mapping):

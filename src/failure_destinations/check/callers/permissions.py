@@ -1,4 +1,4 @@
-"""Permissions: services that may call a function, for whatever reason."""
+"""Permissions: services that may call a function for any reason."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PRINCIPALS = {
 
 
 def read_permission(resource: Resource) -> None:
-    """Read a permission. One for an account or a role does not say how it will call.
+    """Read a permission. One for an account or role does not say how the function is called.
 
     https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
     """
@@ -61,7 +61,7 @@ def _services(resource: Resource, sources: list[str]) -> Iterator[tuple[str, Wai
 
 
 def _is_identity(resource: Resource, principal: str) -> bool:
-    """Return whether a principal is an account, user or role, and so not a service."""
+    """Return whether a principal is an account, user or role rather than a service."""
     mark = resource.marks.only(principal)
     if mark is not None and mark.kind == "attribute":
         type = mapping(mark.scope.resources.get(mark.what)).get("Type")
@@ -72,7 +72,7 @@ def _is_identity(resource: Resource, principal: str) -> bool:
 def _services_of_sources(
     resource: Resource, principal: str, sources: list[str]
 ) -> Iterator[tuple[str, Waits]]:
-    """Yield the services of the sources, for a principal that does not name a service."""
+    """Yield the services of the sources if the principal does not name one."""
     for service in [_service_of_source(resource, text) for text in sources] or [""]:
         if service:
             yield service, waits(service)
@@ -85,7 +85,7 @@ def _service_of_source(resource: Resource, text: str) -> str:
     service = parts[2] if parts[0] == "arn" and len(parts) == _ARN_FIELDS else ""
     mark = resource.marks.only(text)
     if mark is not None and mark.kind == "attribute":
-        # The ARN of a log group, say.
+        # For example the ARN of a log group.
         type = mapping(mark.scope.resources.get(mark.what)).get("Type")
         names = type.split("::") if isinstance(type, str) else []
         service = names[1].lower() if len(names) == _TYPE_NAMES and names[0] == "AWS" else ""

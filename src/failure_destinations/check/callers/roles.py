@@ -1,4 +1,4 @@
-"""Roles with which EventBridge Scheduler may call a function, for schedules made at run time."""
+"""Roles that let EventBridge Scheduler call a function, for schedules created at run time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..services import service_of, waits
 from ..values import items, mapping, member, members
 
 _INVOKE = ("lambda:invokefunction", "lambda:invoke*", "lambda:*", "*")
-# Each with the property that names its roles.
+# Each type with the property that names its roles.
 _POLICIES = (
     ("AWS::IAM::Policy", "Roles"),
     ("AWS::IAM::ManagedPolicy", "Roles"),
@@ -21,9 +21,9 @@ _POLICIES = (
 
 
 def read_role(resource: Resource) -> None:
-    """Read a role that Scheduler assumes: it calls what the role's policies allow.
+    """Read a role that Scheduler assumes: Scheduler may call what the role's policies allow.
 
-    If functions assume the role too, it may be they who call.
+    If functions assume the role too, they may be the callers.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html
     """
     services = list(_services(resource))

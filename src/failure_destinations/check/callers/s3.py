@@ -1,4 +1,4 @@
-"""S3: notifications of buckets, as a property and as the CDK's custom resource."""
+"""S3: bucket notifications, as a property and as the CDK's custom resource."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Serverless Framework: its own custom resources, which connect functions at deployment.
+"""Serverless Framework: its custom resources, which connect functions at deployment.
 
-They are for what CloudFormation cannot change, such as a bucket that exists already: the template
-has neither a notification nor a permission.
+They configure what CloudFormation cannot change, such as an existing bucket, so the template has
+neither a notification nor a permission.
 https://www.serverless.com/framework/docs/providers/aws/events/s3#using-existing-buckets
 """
 
@@ -13,7 +13,7 @@ from . import custom_resources
 
 
 def read_bucket(resource: Resource) -> None:
-    """Read the notifications of a bucket that exists already."""
+    """Read the notifications of an existing bucket."""
     custom_resources.read(resource)
     if "BucketConfigs" in resource.properties:
         resource.calls(resource.properties.get("FunctionName"), "s3")

@@ -20,7 +20,7 @@ def read_subscription(resource: Resource) -> None:
 
 
 def read_topic(resource: Resource) -> None:
-    """Read the subscriptions in a topic, which cannot have a dead-letter queue."""
+    """Read the subscriptions inside a topic, which cannot have a dead-letter queue."""
     for subscription in items(resource.properties.get("Subscription")):
         _read(resource, mapping(subscription), NOWHERE)
 
@@ -32,7 +32,7 @@ def _read(resource: Resource, subscription: Mapping[str, Any], dead_letter: Dest
         resource.calls(
             subscription.get("Endpoint"),
             "sns",
-            # Whatever the protocol, an endpoint that is a function is called.
+            # An endpoint that is a function is called, whatever the protocol says.
             only_arns=not is_sure,
             is_sure=False,
             dead_letter=dead_letter,
@@ -45,7 +45,7 @@ def _dead_letter(resource: Resource) -> Destination:
 
 def _targets(resource: Resource) -> Iterator[Any]:
     for policy in items(resource.properties.get("RedrivePolicy")):
-        # CloudFormation takes JSON too.
+        # CloudFormation accepts JSON text too.
         parsed = resource.parse_json(policy) if isinstance(policy, str) else policy
         yield from members(parsed, "deadLetterTargetArn")
 

@@ -25,7 +25,7 @@ _JSONATA_TEXT = re.compile(r"""\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*""")
 
 
 def read_state_machine(resource: Resource) -> None:
-    """Read a state machine's tasks: they wait, unless the invocation type is `Event`."""
+    """Read a state machine's tasks, which wait unless the invocation type is `Event`."""
     properties = resource.properties
     for definition in items(properties.get("DefinitionString")):
         if isinstance(definition, Mapping) and _TO_JSON in definition:
@@ -59,7 +59,7 @@ def _read_text(resource: Resource, text: str) -> None:
 
 
 def _resolved(resource: Resource) -> Callable[[Any], list[str]]:
-    """Return how to read a value of a definition that is not a text."""
+    """Return a function that reads the non-text values of a definition."""
 
     def texts(value: Any) -> list[str]:
         return [
@@ -72,7 +72,7 @@ def _resolved(resource: Resource) -> Callable[[Any], list[str]]:
 
 
 def _substituted(resource: Resource, text: str, *, in_json: bool = True) -> Iterator[str]:
-    """Yield a definition with its substitutions filled in, until each text was in it once."""
+    """Yield a definition with its substitutions filled in, until each text has been used once."""
     if "${" not in text:
         yield text
         return
@@ -85,14 +85,14 @@ def _substituted(resource: Resource, text: str, *, in_json: bool = True) -> Iter
             if not found:
                 return placeholder.group()
             one = found[i % len(found)]
-            # Marks stay what they are.
+            # A mark must not be escaped.
             return json.dumps(one, ensure_ascii=False)[1:-1] if in_json else one
 
         yield _PLACEHOLDER.sub(substitute, text) if texts else text
 
 
 def _as_is(value: Any) -> list[str]:
-    """Return what was resolved before it was parsed."""
+    """Return a value that was resolved before it was parsed."""
     return [value] if isinstance(value, str) else []
 
 
@@ -107,7 +107,7 @@ def _read_task(
     resource: Resource, state: Mapping[str, Any], task: str, texts: Callable[[Any], list[str]]
 ) -> None:
     found = [one for name in ("Parameters", "Arguments") for one in members(state, name)]
-    # Without any, the state's input is what Lambda gets.
+    # Without arguments, Lambda gets the state's input.
     for arguments in found or [None]:
         type = _argument(resource, arguments, "InvocationType", texts)
         is_async = task.lower().endswith("async")
@@ -124,7 +124,7 @@ def _read_task(
 def _argument(
     resource: Resource, arguments: Any, name: str, texts: Callable[[Any], list[str]]
 ) -> list[str]:
-    """Return what an argument may be, with a mark for what is only known in an execution."""
+    """Return the possible values of an argument; a mark stands for one only an execution knows."""
     at_run_time = resource.marks.text(Mark("unknown", resource.scope, f"the {name} of a task"))
     if not isinstance(arguments, Mapping) or f"{name}.$" in arguments:
         return [at_run_time]
@@ -140,7 +140,7 @@ def _argument(
 
 
 def read_transfer_workflow(resource: Resource) -> None:
-    """Read a workflow's custom steps: it waits for a callback, until a time-out.
+    """Read a workflow's custom steps: the workflow waits for a callback until a time-out.
 
     https://docs.aws.amazon.com/transfer/latest/userguide/API_SendWorkflowStepState.html
     """

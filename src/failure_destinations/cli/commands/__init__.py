@@ -1,1 +1,1 @@
-"""The commands: each parses, calls and prints."""
+"""The commands: each one parses arguments, calls the library and prints the result."""

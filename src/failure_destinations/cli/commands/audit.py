@@ -1,4 +1,4 @@
-"""`failure-destinations audit`: find the same functions in an account."""
+"""`failure-destinations audit`: find an account's functions whose failures would be lost."""
 
 from __future__ import annotations
 
@@ -189,6 +189,6 @@ def _without_resume(arguments: list[str]) -> list[str]:
 
 
 def _state_file(about: dict[str, Any]) -> Path:
-    """Return the file for the answers of this audit, and of no other one at the same time."""
+    """Return a file for the answers that only this audit uses."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     return cache_directory() / "audits" / f"{about['account']}-{digest}-{os.getpid()}.jsonl"

@@ -1,4 +1,4 @@
-"""`failure-destinations doctor`: is every failed event kept, and is everybody notified?"""
+"""`failure-destinations doctor`: is every failed event kept, and is everyone notified?"""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _print_lines(channel: str, findings: Sequence[Finding], place: Sequence[str]
     from rich.console import Console  # noqa: PLC0415 - start-up time
     from rich.text import Text  # noqa: PLC0415 - start-up time
 
-    # A command is only of use in one piece.
+    # A command must not be wrapped, so that it can be copied.
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(printable(channel), style="bold"))
     for finding in findings:

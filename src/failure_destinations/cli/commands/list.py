@@ -38,7 +38,7 @@ Examples:
 
 
 class _Row(NamedTuple):
-    """A line of the table; it holds no payload, so that many fit into memory."""
+    """A row of the table, without the payload, so that many fit into memory."""
 
     id: str
     time: datetime | None
@@ -91,7 +91,7 @@ def command(*, aws: Aws, choice: QueueChoice, chosen: Filter, at_most: int, as_j
 
 
 def warn_of_consumers(queue: Queue) -> None:
-    """Warn of the functions that drain a queue which the command receives from."""
+    """Warn of functions that drain the queue from which the command receives."""
     if queue.consumers:
         names = ", ".join(queue.consumers)
         note(
@@ -145,7 +145,7 @@ def _print_summary(queue: Queue, count: int, at_most: int, chosen: Filter) -> No
 
 
 def _unambiguous_length(ids: set[str]) -> int:
-    """Return how many characters distinguish the ids."""
+    """Return how many characters are needed to distinguish the ids."""
     longest = max(map(len, ids))
     lengths = (n for n in range(MIN_ID, longest) if len({id[:n] for id in ids}) == len(ids))
     return next(lengths, longest)

@@ -164,7 +164,7 @@ def command(
         raise CommandError(
             "--allow-function adds to the handlers of a channel: leave it out without --stack"
         )
-    # All that is received is replayed, so that no receive is wasted, unless a filter leaves some.
+    # Without a filter, every received message is replayed, so no receive is wasted.
     to_peek = not yes or chosen.excludes_any
     origin: Origin = (
         QueueOrigin.choose(aws, choice, frozenset(allowed), to_peek=to_peek)
@@ -201,7 +201,7 @@ def command(
                 tally=tally,
             ).run()
     except BaseException:
-        # Whatever ends a run: what it did must be known.
+        # However a run ends, its tally must be shown.
         if tally.started_any:
             print_tally(tally, origin, as_json=as_json)
         raise

@@ -1,4 +1,4 @@
-"""Attaches handlers to a channel: the EventInvokeConfig of what callers call, and what it needs."""
+"""Attaches handlers to a channel: their EventInvokeConfig and the resources that it needs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_RETRIES = 2
 MIN_EVENT_AGE_SECONDS = 60
 MAX_EVENT_AGE_SECONDS = 21_600
 
-# Marks a handler whose configuration is defined elsewhere.
+# The metadata key of a handler whose configuration is defined elsewhere.
 _ATTACHED = "failure-destinations:attached"
 _ARN_PARTS = 7
 
 
 class Place(enum.Enum):
-    """Where a handler's asynchronous configuration is, with all that belongs to it."""
+    """Where a handler's asynchronous configuration and its other resources are defined."""
 
     BY_CDK = enum.auto()
     """A child of the handler, as CDK's `configure_async_invoke` and `on_failure` define it."""
@@ -45,7 +45,7 @@ class Place(enum.Enum):
 
 
 class AsyncSettings:
-    """What Lambda does with the asynchronous events of a handler."""
+    """How Lambda handles the asynchronous events of a handler."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class AsyncSettings:
         max_event_age: Duration | None,
         on_success: lambda_.IDestination | None = None,
     ) -> None:
-        """Raise ValueError if Lambda would refuse the settings, or read them otherwise."""
+        """Raise ValueError if Lambda would reject the settings or interpret them differently."""
         self.retries = checked_settings(retries, max_event_age)
         check_success_argument(on_success)
         self.max_event_age = max_event_age
@@ -65,8 +65,8 @@ class Attachment(NamedTuple):
     """The result of attaching.
 
     Attributes:
-        config: The asynchronous configuration, for others to depend on.
-        may_publish: Whether the handler's role may publish to the topic; else there is a warning.
+        config: The asynchronous configuration, for other constructs to depend on.
+        may_publish: Whether the handler's role may publish to the topic; if not, a warning says so.
     """
 
     config: Construct
@@ -83,16 +83,16 @@ def attach_with_new_config(
     """Define the EventInvokeConfig of a handler, and attach it to a channel.
 
     Args:
-        wiring: The channel's.
+        wiring: The channel's wiring.
         called: The handler.
         settings: Its retries, maximum event age and success destination.
-        scope: Where to define it if that is in another stack than the handler. Default: beside
-            the handler.
-        scope_stack: The stack that `scope` is in.
+        scope: The construct to define it in, if that is in another stack than the handler.
+            Default: beside the handler.
+        scope_stack: The stack of `scope`.
 
     Raises:
-        ValueError: The handler is of another account or Region, or its success destination cannot
-            work.
+        ValueError: The handler is in another account or Region, or its success destination
+            cannot work.
     """
     handler = called.handler
     wiring.check_within_reach(handler, called.stack)
@@ -122,10 +122,10 @@ def attach_uncovered(
     """Attach a handler that `cover` found, and return whether its role may publish.
 
     Args:
-        wiring: The channel's.
-        settings: Retries and maximum event age for a handler that has no configuration.
+        wiring: The channel's wiring.
+        settings: Retries and maximum event age for a handler without a configuration.
         called: The handler.
-        config: The configuration that it has, without a failure destination.
+        config: Its existing configuration, which has no failure destination.
     """
     if config is not None:
         return attach_existing_config(wiring, called, config).may_publish
@@ -140,7 +140,7 @@ def attach_existing_config(
     handler = called.handler
     settings: Any = config.destination_config
     wiring.topic.grant_publish(handler)
-    # As a property, since an override of the user's, which nothing here can see, comes before it.
+    # Set as a property, so that the user's own property override, which is not visible here, wins.
     config.destination_config = lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
         on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(
             destination=wiring.topic.topic_arn
@@ -165,35 +165,35 @@ def attach(
     place: Place,
     policy: iam.Policy | None = None,
 ) -> Attachment:
-    """Bring a handler all that its channel gives it, now that its configuration names the topic.
+    """Finish the attachment of a handler whose configuration already names the topic.
 
-    That is the order of deployment, a copy of each failed event, the condition of its function,
-    and what watches and replays it.
+    This sets the deployment order, the copies of failed events and the function's condition, and
+    makes the handler known to the monitoring and the replayer.
 
     Args:
-        wiring: The channel's.
+        wiring: The channel's wiring.
         called: The handler.
-        attached: The handler, and its configuration.
-        place: Where that is.
-        policy: What lets the role publish, unless CDK has seen to that.
+        attached: The handler and its configuration.
+        place: Where the configuration is defined.
+        policy: The policy that lets the role publish; None if CDK grants that.
     """
     handler, config = called.handler, cast(Construct, attached.config)
-    # A record that SNS has nowhere to deliver to is lost.
+    # SNS loses a record that arrives before the topic has its subscription.
     config.node.add_dependency(wiring.queue_subscription, wiring.dead_letter_queue)
     role, may_publish = called.custom_role, True
     if policy is not None:
         config.node.add_dependency(policy)
     elif role is not None:
         if not isinstance(handler, lambda_.Function):
-            # Lambda refuses a destination that the role may not publish to. A function waits for
-            # the policies of its role; what is imported does not.
+            # Lambda rejects a destination that the role may not publish to. A function depends on
+            # the policies of its role; an imported one does not.
             config.node.add_dependency(role)
         may_publish = _may_publish(role, handler, wiring)
     if wiring.copy_queue is not None:
         role_policy = policy if place is Place.WITH_OWN_POLICY else None
         keep_copies(wiring, called, role, scope=attached.scope, policy=role_policy)
     if wiring.publishers_use_key or wiring.key is not None:
-        # Where CDK writes what the role is granted.
+        # The policy into which CDK writes the role's grants.
         acknowledge(policy or handler.role, DATA_KEYS)
     wiring.follow_condition(called, config)
     wiring.handlers.append(attached)
@@ -201,13 +201,13 @@ def attach(
 
 
 def checked_settings(retries: int, max_event_age: Duration | None) -> float:
-    """Return the retries, or raise ValueError if Lambda would refuse a setting."""
+    """Return the retries, or raise ValueError if Lambda would reject a setting."""
     check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
     return checked_count(
         "retries",
         retries,
         MAX_RETRIES,
-        "Lambda runs a failed asynchronous event again 2 times at most",
+        "Lambda retries a failed asynchronous event at most 2 times",
     )
 
 
@@ -221,7 +221,7 @@ def check_is_function(handler: Any) -> None:
 
 
 def check_free(called: Called) -> None:
-    """Raise ValueError if a handler cannot be attached, or has a configuration already."""
+    """Raise ValueError if a handler cannot be attached, or already has a configuration."""
     handler: Any = called.handler
     check_is_function(handler)
     node = called.node
@@ -241,7 +241,7 @@ def check_free(called: Called) -> None:
 
 
 def check_imported(called: Called) -> None:
-    """Raise ValueError if a handler is not one function, or has no role that may publish."""
+    """Raise ValueError if a handler is not a single function, or has no role that may publish."""
     check_one_resource("handler", called.handler, called.handler.function_arn)
     if called.handler.role is None:
         raise ValueError(
@@ -275,7 +275,7 @@ def place_of(called: Called, scope_stack: Stack | None) -> Place:
 
     Args:
         called: The handler.
-        scope_stack: The stack of the construct that would hold it; None for the handler itself.
+        scope_stack: The stack of the construct to define it in; None for the handler itself.
     """
     if scope_stack is not None and called.stack is not scope_stack:
         return Place.IN_OTHER_STACK
@@ -308,7 +308,7 @@ def _configure_by_cdk(wiring: Wiring, called: Called, settings: AsyncSettings) -
 def _configure_apart(
     wiring: Wiring, called: Called, settings: AsyncSettings, scope: Construct
 ) -> tuple[Construct, iam.Policy]:
-    """Define everything in a stack that is not the handler's, or not its role's."""
+    """Define everything in a stack other than the handler's or its role's."""
     handler: Any = called.handler
     role = cast(iam.IRole, handler.role)
     function, qualifier = function_and_qualifier(handler)
@@ -331,7 +331,7 @@ def _configure_apart(
     )
     check_bound_success(config, wiring)
     if handler is not scope:
-        # Nothing is defined in the handler's stack, but whoever is next must find it taken.
+        # The handler's stack gets no resource, but a second attachment must still be detected.
         called.node.add_metadata(_ATTACHED, scope.node.path)
         if isinstance(handler, Construct):
             Construct(handler, names.EVENT_INVOKE_CONFIG)
@@ -343,7 +343,7 @@ def _bind_success(
 ) -> lambda_.CfnEventInvokeConfig.OnSuccessProperty | None:
     if on_success is None:
         return None
-    # Seen from here, so that what the role is granted is defined here too.
+    # Imported into this stack, so that the grants to the role are defined here too.
     view = lambda_.Function.from_function_attributes(
         scope,
         "Handler",
@@ -364,7 +364,7 @@ def check_success_argument(on_success: Any) -> None:
             "on_success must not be an S3Destination, got one: Lambda sends only failures to S3; "
             "use a standard queue or topic, an event bus or a function"
         )
-    # A subscription of SNS's has a bind, too.
+    # An SNS subscription has a `bind` too.
     kind = type(on_success).__module__
     if not has_member(on_success, "bind") or kind == "aws_cdk.aws_sns_subscriptions":
         raise ValueError(
@@ -374,7 +374,7 @@ def check_success_argument(on_success: Any) -> None:
 
 
 def _may_publish(role: iam.IRole, handler: lambda_.IFunction, wiring: Wiring) -> bool:
-    """Return whether a role may publish, or warn: CDK drops what it is granted in silence."""
+    """Return whether a role may publish; warn if not, because CDK silently drops its grants."""
     if isinstance(role, iam.Role):
         return True
     statement = iam.PolicyStatement(actions=["sns:Publish"], resources=[wiring.topic.topic_arn])
@@ -391,17 +391,17 @@ def _may_publish(role: iam.IRole, handler: lambda_.IFunction, wiring: Wiring) ->
 
 
 def _check_qualifier(handler: Any) -> None:
-    """Raise ValueError for a function that stands for its alias or version."""
+    """Raise ValueError for a function object that represents an alias or version."""
     if has_member(handler, "alias_name"):
         return
     if has_member(handler, "version"):
         if handler.version == "$LATEST":
             raise ValueError(
                 f"handler must be the function itself, got {shown(handler.node.path)}, its "
-                "latest_version: to Lambda both are one"
+                "latest_version: to Lambda both are the same"
             )
         return
-    # arn:aws:lambda:region:account:function:name, and perhaps a qualifier; no token has a colon.
+    # arn:aws:lambda:region:account:function:name, perhaps with a qualifier. Tokens have no colons.
     parts = handler.function_arn.split(":")
     if len(parts) > _ARN_PARTS:
         raise ValueError(

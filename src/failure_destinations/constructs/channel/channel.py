@@ -41,9 +41,9 @@ class FailureChannel(Construct):
     """Keeps every failed event of its functions in a queue, and notifies people.
 
     Defines an SNS topic; an SQS queue that gets each invocation record as Lambda wrote it; a
-    subscription for each mailbox; a dead-letter queue for what a schedule could not start or SNS
-    could not deliver; and a queue with a copy of each failed event, which arrives separately, as
-    the dead-letter queue of the function. A failed event can be replayed from the queue.
+    subscription for each mailbox; a dead-letter queue for events that a schedule could not start or
+    SNS could not deliver; and a copy queue, which is the functions' own dead-letter queue and so
+    gets a copy of each failed event separately. Failed events can be replayed from the queue.
 
     One channel serves any number of functions, in any stack of the app: their stacks refer to the
     channel's stack, never the other way round.
@@ -67,35 +67,37 @@ class FailureChannel(Construct):
 
         Args:
             scope: The construct to define it in.
-            id: Its name within the scope. Changing it replaces topic and queues.
+            id: Its name within the scope. Changing it replaces the topic and queues.
             emails: Addresses to notify of each failure. Each person confirms the subscription in
                 the first mail, within 2 days. Default: nobody is notified.
                 https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
-            subscriptions: Other subscribers of the topic: functions, URLs, chats. Default: none.
-            topic: A standard topic to use; if it is imported and encrypted, the roles of the
-                handlers need its key. Default: a new one that refuses connections without TLS.
-            queue: A standard queue to keep failed events in; it keeps its own retention, which is
-                4 days unless it says otherwise. Default: a new one, encrypted, that refuses
-                connections without TLS.
+            subscriptions: Other subscribers to the topic, such as functions, URLs or chats.
+                Default: none.
+            topic: A standard topic to use. If it is imported and encrypted, the handlers' roles
+                need permission to use its key. Default: a new one that refuses connections without
+                TLS.
+            queue: A standard queue to keep failed events in. It keeps its own retention, which is 4
+                days unless you set it. Default: a new encrypted one that refuses connections
+                without TLS.
             retention: How long the queues that this channel defines keep an event. 60 seconds to
-                14 days. Default: 14 days, while SQS's own default is 4.
+                14 days. Default: 14 days, where SQS's own default is 4.
                 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
             encryption_key: KMS key for the topic and queues that this channel defines. Default:
-                the queues are encrypted with SQS-managed keys, and the topic, which stores
-                nothing once a message is delivered, is not.
-            removal_policy: What becomes of the queues that this channel defines when their stack
-                is deleted. Default: they stay, and the events in them.
+                the queues are encrypted with SQS-managed keys; the topic is not encrypted, since it
+                does not store messages once they are delivered.
+            removal_policy: What happens to the queues that this channel defines when their stack
+                is deleted. Default: they stay, with the events in them.
             keep_copies: Whether the functions get a queue of this channel as their dead-letter
-                queue, which keeps a copy of each failed event: up to 1 MiB, where SNS drops a
-                record over 256 KB, and also while the topic, its key or its policy is broken. A
-                function with a dead-letter queue of its own keeps it. A warning says where none can
-                be set: the function is imported, is in another stack than its configuration, or
-                has a role that cannot be changed. A version that is published already has no
-                copies; the next one does. Default: copies are kept.
+                queue, which keeps a copy of each failed event. It holds events of up to 1 MiB,
+                where SNS drops records over 256 KB, and works while the topic, its key or its
+                policy is broken. A function that has a dead-letter queue keeps it. A warning says
+                where none can be set: the function is imported, is in another stack than its
+                configuration, or has a role that cannot be changed. Versions that are already
+                published get no copies; the next one does. Default: copies are kept.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
         Raises:
-            ValueError: An argument is not as described; the message names it and the way out.
+            ValueError: An argument is not as described; the message names it and says what to do.
         """
         check_scope(scope)
         addresses = checked_emails(emails)
@@ -186,7 +188,7 @@ class FailureChannel(Construct):
 
     @property
     def dead_letter_queue(self) -> sqs.IQueue:
-        """The queue for events that a schedule could not start, or SNS could not deliver."""
+        """The queue for events that a schedule could not start or SNS could not deliver."""
         return self._dead_letter_queue
 
     @property
@@ -200,23 +202,23 @@ class FailureChannel(Construct):
 
     @functools.cached_property
     def destination(self) -> lambda_.IDestination:
-        """The channel as the `on_failure` of anything that takes one.
+        """The channel, for the `on_failure` argument of any construct that has one.
 
-        `lambda_.Function(…, on_failure=channel.destination)` attaches the function as
-        `notify_failures_of` does, with the retries and the maximum event age that it says. The
-        same holds for an `Alias`, a `Version`, a `NodejsFunction` or `SingletonFunction`, for
-        `configure_async_invoke`, and for constructs of others that pass an `on_failure` on. The
+        `lambda_.Function(…, on_failure=channel.destination)` attaches the function like
+        `notify_failures_of`, with the function's own retries and maximum event age. It also works
+        for an `Alias`, `Version`, `NodejsFunction` or `SingletonFunction`, for
+        `configure_async_invoke`, and for third-party constructs that pass on an `on_failure`. The
         function may be in another stack of the app.
 
-        It is not for `on_success`. A handler that cannot be attached is refused where it is
-        defined; jsii raises that as a RuntimeError.
+        Do not use it for `on_success`. A handler that cannot be attached raises an error where it
+        is defined, which jsii turns into a RuntimeError.
         https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
         """
         return cast(lambda_.IDestination, ChannelDestination(self._wiring))
 
     @property
     def queue_subscription(self) -> sns.Subscription:
-        """The subscription through which the queue gets the records, raw."""
+        """The queue's subscription to the topic, which delivers raw records."""
         return self._queue_subscription
 
     @property
@@ -235,16 +237,16 @@ class FailureChannel(Construct):
         max_event_age: Duration | None = None,
         on_success: lambda_.IDestination | None = None,
     ) -> Construct:
-        """Send the failed events of one more function, version or alias to this channel.
+        """Send the failed events of another function, version or alias to this channel.
 
         Args:
-            handler: What is called: a configuration of the function says nothing about its
-                aliases, and the other way round.
+            handler: The function, version or alias that callers invoke. A function's
+                configuration does not apply to its aliases and versions, nor theirs to it.
             retries: How often Lambda runs the handler again after an error. 0 to 2; Lambda waits
-                1 minute, then 2 minutes. Default: 2, as Lambda does.
+                1 minute, then 2 minutes. Default: 2, as in Lambda.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
             max_event_age: How long Lambda keeps an event that it cannot run, for example while
-                the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
+                the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as in Lambda.
             on_success: Where Lambda sends the record of each successful run: a standard queue or
                 topic, an event bus or a function. A replay sends no such record, because it is a
                 synchronous invocation. Default: nowhere.
@@ -255,7 +257,7 @@ class FailureChannel(Construct):
 
         Raises:
             ValueError: The handler already has an asynchronous configuration, is imported without
-                a role or is of another account or Region, or an argument is not as described.
+                a role or is in another account or Region, or an argument is not as described.
         """
         settings = AsyncSettings(
             retries=retries, max_event_age=max_event_age, on_success=on_success
@@ -267,34 +269,34 @@ class FailureChannel(Construct):
     def cover(
         self, scope: IConstruct, *, retries: int = 2, max_event_age: Duration | None = None
     ) -> None:
-        """Attach this channel to every asynchronous function below a scope that is uncovered.
+        """Attach this channel to every uncovered asynchronous function below a scope.
 
-        `FailureDestinationCheck` decides which functions are asynchronous, and which are covered. A
-        function that is called through an alias or version is attached through it. This includes
-        what is defined after this call, up to synthesis.
+        `FailureDestinationCheck` decides which functions are asynchronous and which are covered. If
+        a function is called through an alias or version, that alias or version is attached.
+        Functions that are defined after this call, up to synthesis, are included.
 
-        Left as they are: functions with a failure destination or dead-letter queue, and those whose
-        finding you acknowledged with `Validations.of(…).acknowledge(…)`. An asynchronous
-        configuration without a failure destination keeps its settings, and gets one. What
-        `add_property_override` sets is not seen, and stays: a destination or dead-letter queue set
-        that way gets the failures.
+        Functions with a failure destination or dead-letter queue stay as they are, and so do those
+        whose finding you acknowledged with `Validations.of(…).acknowledge(…)`. An asynchronous
+        configuration without a failure destination gets one and keeps its other settings. Property
+        overrides (`add_property_override`) are not seen but stay in effect: a destination or
+        dead-letter queue that you set that way gets the failures.
 
-        Left to the check, because they cannot be attached: a `CfnFunction` without a construct
-        around it; and, with a warning, a function in another account or Region, or in a stack that
-        the channel's stack refers to and that could not refer back.
+        Some functions cannot be attached, and the check still reports them: a `CfnFunction` without
+        a construct around it; and, with a warning, a function in another account or Region, or in a
+        stack that the channel's stack refers to and that could not refer back.
 
-        A channel in a stack of its own covers every stack of its app, except those of stages: each
-        stage has a channel of its own. If two channels cover a function, it gets the one that comes
-        first in the construct tree.
+        A channel in a stack of its own covers every stack of its app except those in stages, which
+        each need a channel of their own. If two channels cover a function, the one that comes first
+        in the construct tree is attached.
 
         Args:
             scope: The app, a stage, a stack or any construct of the channel's app or stage.
-            retries: As of `notify_failures_of`, for functions that have no asynchronous
-                configuration yet. 0 to 2. Default: 2, as Lambda does.
-            max_event_age: Likewise. 60 seconds to 6 hours. Default: 6 hours, as Lambda does.
+            retries: As in `notify_failures_of`, for functions without an asynchronous
+                configuration. 0 to 2. Default: 2, as in Lambda.
+            max_event_age: Likewise. 60 seconds to 6 hours. Default: 6 hours, as in Lambda.
 
         Raises:
-            ValueError: The scope is not a construct, or is covered already, or an argument is not
+            ValueError: The scope is not a construct or is already covered, or an argument is not
                 as described.
         """
         from ..cover.cover import cover  # noqa: PLC0415 - start-up time: it imports the check
@@ -303,7 +305,7 @@ class FailureChannel(Construct):
         cover(self._wiring, scope, functools.partial(attach_uncovered, self._wiring, settings))
 
     def add_email(self, address: str) -> sns.Subscription:
-        """Notify one more mailbox of each failure.
+        """Notify another mailbox of each failure.
 
         Args:
             address: The address, or a token such as a `CfnParameter`'s value. The person confirms
@@ -311,15 +313,16 @@ class FailureChannel(Construct):
                 https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
 
         Raises:
-            ValueError: The address is empty, has white space, has no `@` or was given before.
+            ValueError: The address is empty, has white space, has no `@` or is a duplicate.
         """
         check_address("address", address, {known.casefold() for known in self._wiring.mailboxes})
         return self._subscribe_mailbox(address)
 
     def add_subscription(self, subscription: sns.ITopicSubscription) -> sns.Subscription:
-        """Notify one more subscriber of each failure: a function, a URL, another queue, a chat.
+        """Notify another subscriber of each failure, such as a function, URL, queue or chat.
 
-        What SNS cannot deliver to it goes to the dead-letter queue, unless it has one of its own.
+        Messages that SNS cannot deliver to it go to the channel's dead-letter queue, unless the
+        subscription has its own.
         https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
 
         Args:
@@ -337,7 +340,7 @@ class FailureChannel(Construct):
         return added
 
     def grant_consume_failures(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let someone read and delete failed events, their copies, and dead letters.
+        """Allow a grantee to read and delete failed events, their copies and dead letters.
 
         Args:
             grantee: A role, user, group or function.
@@ -365,10 +368,10 @@ class FailureChannel(Construct):
         )
 
     def _use_key(self, key: kms.IKey) -> kms.IKey:
-        """Let SNS use the key, and return it as one whose policy nothing else here changes.
+        """Let SNS use the key, and return an imported view of it, whose policy CDK does not change.
 
-        With the key itself CDK would name this topic in the key's policy, and a key of another
-        stack would refer to this stack, and this stack to the key.
+        With the key itself, CDK would name this topic in the key's policy. A key of another stack
+        would then refer to this stack, which refers to the key.
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
         """
         if not let_service_send(key, _sns_service()):
@@ -401,9 +404,9 @@ class FailureChannel(Construct):
     def _subscribe_queue(self, *, same_stack: bool) -> sns.Subscription:
         """Let the topic send to the queue, and subscribe it.
 
-        Not with SqsSubscription, which names the stack in the subscription's logical id: when a
-        logical id changes, CloudFormation creates the same subscription, which SNS answers with
-        the one that is there, and then deletes that one.
+        SqsSubscription is not used, because the subscription's logical id would contain the
+        stack's name. When a logical id changes, CloudFormation creates the subscription again; SNS
+        returns the existing one, which CloudFormation then deletes.
         """
         if same_stack:
             condition = {"ArnEquals": {"aws:SourceArn": self._topic.topic_arn}}

@@ -15,9 +15,9 @@ from ..called import Called
 
 
 def copy_condition(called: Called, config: Construct) -> None:
-    """Copy the condition of a handler, or of its function, unless the configuration has one.
+    """Copy the condition of a handler or its function, unless the configuration has one.
 
-    A condition of another stack cannot be named in the configuration's.
+    A configuration cannot refer to a condition in another stack.
     """
     condition = _condition_of(called.handler)
     if condition is None and called.function is not called.handler:

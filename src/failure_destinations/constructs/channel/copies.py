@@ -1,7 +1,7 @@
-"""Keeps a copy of each failed event by a second way: the dead-letter queue of the function itself.
+"""Keeps a copy of each failed event by a second route: the function's own dead-letter queue.
 
-It ends in a queue that holds 1 MiB where an SNS message stops at 256 KB, and holds while the topic,
-its key or its policy is broken.
+An SQS message holds 1 MiB, where an SNS message is limited to 256 KB, and the copy also arrives
+while the topic, its key or its policy is broken.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
@@ -44,7 +44,7 @@ def keep_copies(
     queue = cast(sqs.IQueue, wiring.copy_queue)
     function, resource = called.function, called.resource
     if resource is None:
-        _warn(scope, "is not defined here, so that it cannot be given a dead-letter queue")
+        _warn(scope, "is not defined here, so it cannot be given a dead-letter queue")
         return
     if resource.dead_letter_config is not None:
         return
@@ -57,7 +57,7 @@ def keep_copies(
         _warn(scope, "has a role that cannot be changed here")
         return
     if policy is not None:
-        # Lambda refuses a queue that the role may not send to.
+        # Lambda rejects a queue that the role may not send to.
         resource.node.add_dependency(policy)
     resource.dead_letter_config = lambda_.CfnFunction.DeadLetterConfigProperty(
         target_arn=wiring.copy_queue_arn
@@ -78,7 +78,7 @@ def _refers_back(
 
 
 def _statements(wiring: Wiring) -> list[iam.PolicyStatement]:
-    """Return what a function's role needs to send to the copy queue."""
+    """Return the statements that let a function's role send to the copy queue."""
     resources = [wiring.copy_queue_arn]
     statements = [iam.PolicyStatement(actions=["sqs:SendMessage"], resources=resources)]
     if wiring.key is not None:
@@ -89,7 +89,7 @@ def _statements(wiring: Wiring) -> list[iam.PolicyStatement]:
 def _granted(
     role: iam.IRole, policy: iam.Policy | None, statements: Sequence[iam.PolicyStatement]
 ) -> bool:
-    """Add to a role's policy, and return whether that was done: CDK may drop it in silence."""
+    """Add statements to a role's policy; return False if CDK silently dropped them."""
     if policy is not None:
         policy.add_statements(*statements)
         return True

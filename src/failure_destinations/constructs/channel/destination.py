@@ -1,4 +1,4 @@
-"""`channel.destination`: a channel as the `on_failure` of any construct that takes one."""
+"""`channel.destination`: a channel for the `on_failure` of any construct that has one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .wiring import AttachedHandler, Wiring
 
 @jsii.implements(lambda_.IDestination)
 class ChannelDestination:
-    """Attaches what CDK binds to it, as `notify_failures_of` does.
+    """Attaches each handler that CDK binds to it, like `notify_failures_of`.
 
-    CDK binds a destination while it is defining the handler's asynchronous configuration. That says
-    nothing yet of its retries and maximum event age, which are read at synthesis.
+    CDK binds a destination while it defines the handler's asynchronous configuration. Its retries
+    and maximum event age are not set yet, so they are read at synthesis.
     """
 
     def __init__(self, wiring: Wiring) -> None:
@@ -42,11 +42,11 @@ class ChannelDestination:
         Args:
             scope: The construct of the asynchronous configuration (`EventInvokeConfig`).
             fn: The function that it is for.
-            type: Whether it is to get failures or successes.
+            type: Whether it will get failures or successes.
 
         Raises:
             ValueError: The destination is used for successes, or the function cannot be attached;
-                jsii hands the error on as a RuntimeError with the same message.
+                jsii turns the error into a RuntimeError with the same message.
         """
         if type is lambda_.DestinationType.SUCCESS:
             raise ValueError(
@@ -81,7 +81,7 @@ def _attach(wiring: Wiring, config: Construct, function: lambda_.IFunction) -> N
 
 
 def _own_handler(config: Construct, function: lambda_.IFunction) -> lambda_.IFunction | None:
-    """Return the function, alias or version that a configuration is the child of, if it is one."""
+    """Return the function, alias or version whose child a configuration is; None if another's."""
     parent: Any = config.node.scope
     if ref(parent) == ref(function):
         return function
@@ -90,7 +90,7 @@ def _own_handler(config: Construct, function: lambda_.IFunction) -> lambda_.IFun
 
 
 def _arn(config: Construct, function: lambda_.IFunction) -> str:
-    """Return the ARN that callers use, with the qualifier that the configuration will have."""
+    """Return the ARN that callers use, with the configuration's future qualifier."""
     return Lazy.string(cast(IStableStringProducer, _Arn(config, function.function_arn)))
 
 
@@ -107,7 +107,7 @@ class _Arn:
 
 @jsii.implements(IValidation)
 class _Validation:
-    """Reports at synthesis what only a finished configuration shows."""
+    """Reports errors at synthesis that only show in a finished configuration."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring

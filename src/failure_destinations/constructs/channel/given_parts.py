@@ -12,13 +12,13 @@ from ..refusals import check_one_resource, fifo_name, has_member, shown
 
 
 def check_subscriptions(subscriptions: Any) -> None:
-    """Raise ValueError if these are not subscriptions of SNS."""
+    """Raise ValueError if these are not SNS subscriptions."""
     if isinstance(subscriptions, (str, bytes)) or not isinstance(subscriptions, Sequence):
         raise ValueError(
             f"subscriptions must be a list, got {shown(subscriptions)}: write [subscription]"
         )
     for subscription in subscriptions:
-        # A destination of Lambda's has a bind, too.
+        # A Lambda destination has a `bind` too.
         kind = type(subscription).__module__
         if not has_member(subscription, "bind") or kind == "aws_cdk.aws_lambda_destinations":
             raise ValueError(
@@ -28,11 +28,11 @@ def check_subscriptions(subscriptions: Any) -> None:
 
 
 def check_subscribed(subscription: sns.Subscription) -> None:
-    """Raise ValueError for a FIFO queue, which a subscription shows only once it is bound."""
+    """Raise ValueError for a FIFO queue, which is only visible once the subscription is bound."""
     resource = cast(sns.CfnSubscription, subscription.node.default_child)
     if (name := fifo_name(resource.endpoint or "")) is not None:
         raise ValueError(
-            f"subscriptions must not be of FIFO queues, got {shown(name)}: "
+            f"subscriptions must not be for FIFO queues, got {shown(name)}: "
             "a standard topic cannot send to FIFO queues"
         )
 
@@ -44,7 +44,7 @@ def check_key(key: Any) -> None:
     if not has_member(key, "key_arn"):
         raise ValueError(
             f"encryption_key must be an aws_kms.IKey, got {shown(key)}: pass the construct, "
-            "or Key.from_key_arn(…) for one that is already there"
+            "or Key.from_key_arn(…) for an existing one"
         )
     check_one_resource("encryption_key", key, key.key_arn)
     if has_member(key, "alias_name"):

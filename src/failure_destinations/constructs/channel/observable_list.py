@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class ObservableList(Generic[T]):
-    """A list whose observers see every item, whichever came first."""
+    """A list whose observers see every item, earlier and later ones."""
 
     def __init__(self) -> None:
         self._items: list[T] = []
@@ -25,7 +25,7 @@ class ObservableList(Generic[T]):
             observer(item)
 
     def observe(self, observer: Callable[[T], None]) -> None:
-        """Call the observer with each item so far, and with each that is added later."""
+        """Call the observer with each existing item, and with each later one."""
         self._observers.append(observer)
         for item in self._items:
             observer(item)

@@ -1,7 +1,7 @@
 """The parts of a channel that this package's other constructs may use.
 
-A `FailureChannel` shows its users only what they need. Its companions in this library take its
-`Wiring` instead of reaching into the channel.
+A `FailureChannel` exposes only what its users need. Its companions in this library use its `Wiring`
+instead of its private members.
 """
 
 from __future__ import annotations
@@ -37,9 +37,8 @@ class AttachedHandler:
 
     Attributes:
         handler: The function, alias or version.
-        scope: The construct that what belongs to the handler is defined in: alarms, and the
-            permission to replay. What is defined there can refer to the channel without the
-            channel's stack referring back.
+        scope: The construct that holds the handler's resources, such as alarms and the permission
+            to replay. They can refer to the channel without the channel's stack referring back.
         config: Its asynchronous configuration, or the construct around it; None if it is defined
             elsewhere.
         max_event_age: How long Lambda keeps an event for it. None: 6 hours, as Lambda does.
@@ -64,7 +63,7 @@ class AttachedHandler:
 
     @property
     def sends_successes_now(self) -> bool:
-        """Whether records of successes are sent somewhere, as is known at synthesis."""
+        """Whether the handler has a success destination, as known at synthesis."""
         if self.is_final or self.config is None:
             return self.sends_successes
         resource: Any = self.config.node.default_child
@@ -76,7 +75,7 @@ class AttachedReplayer(NamedTuple):
 
     Attributes:
         replayer: The construct.
-        parked_alarm_threshold: How many events are parked when its alarm goes off.
+        parked_alarm_threshold: The number of parked events at which its alarm goes off.
     """
 
     replayer: FailureReplayer
@@ -85,21 +84,22 @@ class AttachedReplayer(NamedTuple):
 
 @dataclass(eq=False)
 class Wiring:
-    """The parts of one channel, and what is attached to it.
+    """The parts of one channel, and everything that is attached to it.
 
     Attributes:
         channel: The channel.
-        stack: The stack that it is in.
-        topic: Where Lambda sends invocation records.
-        queue: Where they are kept.
-        owns_queue: Whether the channel defines the queue; else it was given.
-        queue_subscription: The subscription of the queue.
-        dead_letter_queue: For what a schedule or the topic could not deliver.
+        stack: Its stack.
+        topic: The topic to which Lambda sends invocation records.
+        queue: The queue that keeps them.
+        owns_queue: Whether the channel defines the queue, rather than the user.
+        queue_subscription: The queue's subscription.
+        dead_letter_queue: The queue for events that a schedule or the topic could not deliver.
         copy_queue: The dead-letter queue of the handlers' functions; None without copies.
-        key: The channel's key as one whose policy nothing changes; None without one.
-        given_key: The key as it was given.
+        key: An imported view of the channel's key, whose policy CDK does not change; None without
+            one.
+        given_key: The key that the user passed.
         publishers_use_key: Whether CDK lets the roles of publishers use a key.
-        handlers: What is attached, and what will be.
+        handlers: The handlers that are attached, now or later.
         schedules: The schedules that start handlers.
         mailboxes: The addresses that get mails.
         replayers: The channel's replayer, once there is one; a channel has one at most.
@@ -146,12 +146,12 @@ class Wiring:
 
     @property
     def companions(self) -> list[Construct]:
-        """The monitoring and the replayer, as far as there are any."""
+        """The monitoring and the replayer, if they exist."""
         return list(self._claims.values())
 
     @functools.cached_property
     def topic_destination(self) -> lambda_.IDestination:
-        """The topic as CDK's own destination, which is bound without a call to Python."""
+        """The topic as CDK's own destination, which jsii binds without calling Python."""
         return destinations.SnsDestination(self.topic)
 
     @functools.cached_property
@@ -160,8 +160,9 @@ class Wiring:
         return cast(sqs.IQueue, self.copy_queue).queue_arn
 
     def check_within_reach(self, handler: lambda_.IFunction, stack: Stack) -> None:
-        """Raise ValueError if a handler is known to be of another account or Region."""
-        # A function that is defined here is where its stack is, and most stacks have many.
+        """Raise ValueError if a handler is known to be in another account or Region."""
+        # A function that is defined in the app is in its stack's account and Region: one check a
+        # stack.
         is_of_stack = isinstance(handler, lambda_.Function)
         if is_of_stack and ref(stack) in self._stacks_within_reach:
             return
@@ -189,7 +190,7 @@ _WIRINGS: weakref.WeakKeyDictionary[Construct, Wiring] = weakref.WeakKeyDictiona
 
 
 def register(wiring: Wiring) -> None:
-    """Make a channel's wiring known to its companions."""
+    """Register a channel's wiring for its companions."""
     _WIRINGS[wiring.channel] = wiring
 
 

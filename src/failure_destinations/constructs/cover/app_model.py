@@ -1,4 +1,4 @@
-"""What an app defines of functions and their callers, read before it is synthesised."""
+"""The functions of an app and their callers, read before synthesis."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _ALIAS = "AWS::Lambda::Alias"
 _VERSION = "AWS::Lambda::Version"
 _CONFIG = "AWS::Lambda::EventInvokeConfig"
 _CALLED = frozenset({_FUNCTION, _ALIAS, _VERSION, _CONFIG})
-# Roles say who may call, while what calls is defined here; most are the functions' own.
+# Roles are left out: the callers themselves are defined here, and most roles are the functions'.
 _READ = (frozenset(CALLERS) | _CALLED) - {"AWS::IAM::Role"}
 _PLUGIN = "failure-destinations"
 
 
 class Handler(NamedTuple):
-    """What a finding is about.
+    """The handler that a finding is about.
 
     Attributes:
         called: The function, alias or version.
-        outermost: The path of the stack that its own is deployed with.
-        is_accepted: Whether somebody accepts the finding, of it or of what is around it.
+        outermost: The path of the outermost stack that its stack is deployed with.
+        is_accepted: Whether the finding is acknowledged on it or on a scope above it.
     """
 
     called: Called
@@ -44,13 +44,13 @@ class Handler(NamedTuple):
 
 
 class AppModel:
-    """The stacks of an app, as far as they say who calls which function.
+    """The stacks of an app, with the functions and their callers.
 
-    What `add_property_override` and its like change is not seen.
+    Changes by `add_property_override` and similar methods are not seen.
     """
 
     def __init__(self, stage: Stage) -> None:
-        """Read an app, or a stage of one."""
+        """Read an app or stage."""
         read = AppReader.read(stage, _READ, _CALLED)
         self.has_conditions = read["hasConditions"]
         self._stacks = {stack["path"]: stack for stack in read["stacks"]}
@@ -64,11 +64,11 @@ class AppModel:
         )
 
     def find_uncovered_functions(self) -> list[Finding]:
-        """Return what the check finds; stacks are named by their paths."""
+        """Return the check's findings; stacks are named by their paths."""
         return judge(self._facts)
 
     def handler_of(self, finding: Finding) -> Handler | None:
-        """Return the function, alias or version that a finding is about, if it is a construct."""
+        """Return the function, alias or version of a finding; None if it is not a construct."""
         for stack, resource in self._resources_of(finding):
             construct, element = resource["construct"], resource["element"]
             accepted = f"{_PLUGIN}::{finding.kind}" in resource["accepted"]
@@ -82,11 +82,11 @@ class AppModel:
         return None
 
     def config_of(self, finding: Finding) -> lambda_.CfnEventInvokeConfig | None:
-        """Return the asynchronous configuration that there is for what a finding is about.
+        """Return the existing asynchronous configuration of the handler of a finding.
 
         Raises:
-            ValueError: Its destinations are chosen at deployment. They are seen here only: older
-                versions of CDK cannot hand such a value to Python, nor take it back.
+            ValueError: Its destinations are only chosen at deployment. Older versions of CDK
+                cannot pass such a value to Python and back.
         """
         for config in self._facts.configs:
             function = self._facts.functions[config.function].source
@@ -98,7 +98,7 @@ class AppModel:
                 known = resource["properties"].get("destinationConfig") or {}
                 if not {"onFailure", "onSuccess"} >= set(known):
                     raise ValueError(
-                        "handler must have destinations that are known, got "
+                        "handler must have known destinations, got "
                         f"{shown(element.node.path)} with a value chosen at deployment: set its "
                         "failure destination where it is defined"
                     )
@@ -111,7 +111,7 @@ class AppModel:
                 yield self._stacks[finding.stack], resource
             return
         function = {"Ref": finding.logical_id}
-        # Elsewhere, what refers to the function imports it.
+        # In other stacks, resources refer to the function through an import.
         exports = self._stacks[finding.stack]["exports"] if finding.stack in self._stacks else {}
         imports = [{"Fn::ImportValue": name} for name in exports if exports[name] == function]
         for path, stack in self._stacks.items():
@@ -142,7 +142,7 @@ def _template(stack: ReadStack) -> dict[str, Any]:
 
 
 def _as_written(value: Any) -> Any:
-    """Return properties as templates write them: CDK's own begin with a small letter."""
+    """Return properties with the names that templates use; CDK's begin with a lower-case letter."""
     if isinstance(value, list):
         return [_as_written(item) for item in value]
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
 """Attaches a channel to every asynchronous function that has no failure destination.
 
-Who calls a function asynchronously is known once everything is defined, so this runs as an aspect.
-CDK calls an aspect written in Python once for each construct in its scope, which would take longer
-than the rest of the synthesis. This one is applied to a construct without children: it is called
-once, and reads the app by itself.
+The callers of a function are only known once everything is defined, so this runs as an aspect. CDK
+calls a Python aspect once for each construct in its scope, which would take longer than the rest of
+the synthesis. So this one is applied to a construct without children: it is called once, and reads
+the app itself.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _FIXED_BY_COVER = (UNCOVERED.id, OTHER_QUALIFIER.id)
 
 
 Attach = Callable[[Called, "lambda_.CfnEventInvokeConfig | None"], bool]
-"""Attaches a handler, with the configuration that it has, and returns whether it may publish."""
+"""Attaches a handler with its existing configuration, and returns whether it may publish."""
 
 
 def cover(wiring: Wiring, scope: IConstruct, attach: Attach) -> None:
-    """Attach a channel to what is uncovered below a scope, once everything is defined.
+    """Attach a channel to the uncovered functions below a scope once everything is defined.
 
     Args:
-        wiring: The channel's.
+        wiring: The channel's wiring.
         scope: The construct below which functions are attached.
-        attach: Attaches one of them, or raises ValueError.
+        attach: Attaches one handler, or raises ValueError.
     """
     _check_scope(wiring.channel, scope)
     place = Construct(wiring.channel, _id_of(scope))
@@ -63,7 +63,7 @@ class _Cover:
         self._attach = attach
 
     def visit(self, node: IConstruct) -> None:  # noqa: ARG002
-        """Read the app and attach; CDK calls this for the one construct that it is applied to."""
+        """Read the app and attach its functions; CDK calls this once."""
         attached: list[str] = []
         model = AppModel(stage_of(self._wiring.channel))
         below = f"{self._scope.node.path}/".lstrip("/")
@@ -102,7 +102,7 @@ class _Cover:
         """Raise ValueError for a handler that cannot refer to the channel without a cycle."""
         if handler.outermost != self._own and handler.outermost in self._before:
             raise ValueError(
-                "handler must not be of a stack that is deployed before the channel's, got "
+                "handler must not be in a stack that is deployed before the channel's, got "
                 f"{shown(handler.called.node.path)}, whose stack the channel's, or that of its "
                 "monitoring or replayer, refers to or depends on: define them in a stack of their "
                 "own"
@@ -114,7 +114,7 @@ class _Cover:
 
     @functools.cached_property
     def _before(self) -> frozenset[str]:
-        # What belongs to a handler is defined beside it, and refers to these.
+        # A handler's resources are defined beside it, and refer to these.
         stacks = [self._wiring.stack, *map(Stack.of, self._wiring.companions)]
         return frozenset(AppReader.before(stacks))
 

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from failure_destinations import alarms
 
-# SQS sends no figures for a queue that was not used for 6 hours, and its messages are still there.
+# SQS sends no metrics for a queue that was not used for 6 hours, but its messages are still there.
 # All other metrics have data only while there is something to report.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
@@ -21,7 +21,7 @@ def define_alarm(
     metric: cloudwatch.IMetric,
     description: str,
 ) -> cloudwatch.Alarm:
-    """Define an alarm that goes off at the threshold or above it."""
+    """Define an alarm that goes off at or above its threshold."""
     return cloudwatch.Alarm(
         scope,
         kind.id,

@@ -1,4 +1,4 @@
-"""The topic that notifies people of alarms: apart from the channel's, and open to CloudWatch."""
+"""The topic that notifies people of alarms: separate from the channel's, and open to CloudWatch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..suppressions import ALARM_MAIL_HAS_NO_DLQ, TOPIC_HAS_NO_KEY, acknowledge,
 
 
 def check_alarm_topic(topic: Any, channel_topic: sns.ITopic) -> None:
-    """Raise ValueError for a topic that alarms cannot, or must not, be sent to."""
+    """Raise ValueError for a topic to which alarms cannot or must not be sent."""
     if topic is None:
         return
     if not has_member(topic, "topic_arn"):
@@ -43,7 +43,7 @@ def check_alarm_topic(topic: Any, channel_topic: sns.ITopic) -> None:
 
 
 def define_alarm_topic(scope: Construct, wiring: Wiring) -> sns.Topic:
-    """Define a topic, encrypted as the channel is, that the channel's mailboxes subscribe to."""
+    """Define a topic that is encrypted like the channel, and subscribe the channel's mailboxes."""
     if wiring.given_key is not None:
         _let_cloudwatch_use(scope, wiring.given_key, "encryption_key of the channel")
     topic = sns.Topic(scope, names.ALARM_TOPIC, enforce_ssl=True, master_key=wiring.key)
@@ -55,7 +55,7 @@ def define_alarm_topic(scope: Construct, wiring: Wiring) -> sns.Topic:
 
 
 def use_alarm_topic(scope: Construct, topic: sns.ITopic) -> None:
-    """Let CloudWatch publish to a given topic, or warn of what cannot be changed here."""
+    """Let CloudWatch publish to a given topic, or warn if its policy cannot be changed here."""
     if not _let_cloudwatch_publish(topic):
         _warn(
             scope,

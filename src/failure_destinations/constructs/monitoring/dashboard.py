@@ -1,4 +1,4 @@
-"""The way of a failure on one screen: schedule, handler, destination, queue, dead-letter queue."""
+"""The path of a failure on one screen: schedule, handler, destination, queue, dead-letter queue."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class FailureDashboard:
     def __init__(
         self, scope: Construct, wiring: Wiring, alarms: Sequence[cloudwatch.IAlarm]
     ) -> None:
-        """Define the dashboard; handlers and schedules are added as they come."""
+        """Define the dashboard; handlers and schedules are added later."""
         topic, queue, dead_letters = wiring.topic, wiring.queue, wiring.dead_letter_queue
         self._schedule = _column(
             0,
             "1 Schedule",
             *_of_schedules(metrics.DEFAULT_GROUP),
         )
-        # A graph of nothing is refused, and what handlers gave up is known without them.
+        # A graph without metrics is rejected, and the topic counts given-up events of all handlers.
         self._handler = _column(
             1,
             "2 Handler",
@@ -81,7 +81,7 @@ class FailureDashboard:
             )
 
     def add_handler(self, handler: lambda_.IFunction) -> None:
-        """Show a handler that this stack may refer to."""
+        """Show a handler, to which this stack may refer."""
         name = handler.node.path.partition("/")[2]
         for metric, label in (("Errors", "errors"), ("AsyncEventsDropped", "given up")):
             self._handler.add_left_metric(
@@ -99,7 +99,7 @@ class FailureDashboard:
         )
 
     def add_handler_of_another_stack(self) -> None:
-        """Show the account's handlers: a reference to that stack would close a circle."""
+        """Show all the account's functions, since a reference to that stack would be circular."""
         if not self._searches:
             self._searches = True
             self._destination.add_left_metric(
@@ -109,7 +109,7 @@ class FailureDashboard:
             )
 
     def add_schedules(self, group: str) -> None:
-        """Show another group of schedules, which this stack may refer to."""
+        """Show another schedule group, to which this stack may refer."""
         for metric in _of_schedules(group):
             self._schedule.add_left_metric(metric)
 

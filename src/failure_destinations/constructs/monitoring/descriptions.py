@@ -1,4 +1,4 @@
-"""What each alarm says: what happened, why it may have, and the command that shows more."""
+"""The description of each alarm: what happened, the likely cause, and a command for details."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..retention import DEFAULT_RETENTION_DAYS
 
 
 def failed_events_waiting(queue: sqs.IQueue) -> str:
-    """Return what the alarm says of failed events that wait in the channel's queue."""
+    """Describe the alarm about failed events that wait in the channel's queue."""
     return (
         "Failed events wait in the queue. See them, fix what failed, and send them back to their "
         f"functions: {_list(queue)}, then {_replay(queue)}"
@@ -20,7 +20,7 @@ def failed_events_waiting(queue: sqs.IQueue) -> str:
 
 
 def oldest_event_age(queue: sqs.IQueue, seconds: float) -> str:
-    """Return what the alarm says of the event that has waited longest."""
+    """Describe the alarm about the event that has waited longest."""
     return (
         f"A failed event has waited {seconds:,.0f} seconds, and SQS soon deletes it because its "
         "retention ends. Send it back to its function now, or save it first with "
@@ -29,7 +29,7 @@ def oldest_event_age(queue: sqs.IQueue, seconds: float) -> str:
 
 
 def dead_letter_events(queue: sqs.IQueue) -> str:
-    """Return what the alarm says of the channel's dead-letter queue."""
+    """Describe the alarm about the channel's dead-letter queue."""
     return (
         "The dead-letter queue holds events that a schedule could not start, or that the topic "
         "could not deliver to a subscriber; what a mailbox did not get is in the channel's queue "
@@ -38,7 +38,7 @@ def dead_letter_events(queue: sqs.IQueue) -> str:
 
 
 def notifications_failed(topic: sns.ITopic) -> str:
-    """Return what the alarm says of the topic's deliveries."""
+    """Describe the alarm about the topic's deliveries."""
     return (
         "The topic could not deliver failures to a subscriber: the queue, its policy or its key is "
         "broken, or a mailbox or endpoint is gone. They are in the dead-letter queue if the "
@@ -48,7 +48,7 @@ def notifications_failed(topic: sns.ITopic) -> str:
 
 
 def destination_delivery_failures(handler: lambda_.IFunction) -> str:
-    """Return what the alarm says of records that Lambda could not send."""
+    """Describe the alarm about records that Lambda could not send."""
     return (
         f"Lambda could not send records of {handler.node.path} to its destination: they are lost, "
         "unless the function has a dead-letter queue too. The role may not publish or use the key, "
@@ -58,7 +58,7 @@ def destination_delivery_failures(handler: lambda_.IFunction) -> str:
 
 
 def dead_letter_errors(handler: lambda_.IFunction) -> str:
-    """Return what the alarm says of a function's own dead-letter queue."""
+    """Describe the alarm about a function's own dead-letter queue."""
     return (
         f"Lambda could not send failed events of {handler.node.path} to the function's own "
         "dead-letter queue: the role may not send or use the key, or the queue is gone. See which "
@@ -68,11 +68,11 @@ def dead_letter_errors(handler: lambda_.IFunction) -> str:
 
 
 def async_event_age(handler: lambda_.IFunction, max_age: str) -> str:
-    """Return what the alarm says of events that wait for their handler.
+    """Describe the alarm about events that wait for their handler.
 
     Args:
         handler: The handler.
-        max_age: How many seconds Lambda keeps an event for it.
+        max_age: The number of seconds that Lambda keeps an event for it.
     """
     return (
         f"Events wait long for {handler.node.path}: after {max_age} seconds Lambda gives them up, "
@@ -83,7 +83,7 @@ def async_event_age(handler: lambda_.IFunction, max_age: str) -> str:
 
 
 def invocations_dropped(group: str, dead_letter_queue: sqs.IQueue) -> str:
-    """Return what the alarm says of runs that EventBridge Scheduler gave up."""
+    """Describe the alarm about runs that EventBridge Scheduler gave up."""
     return (
         "EventBridge Scheduler gave up starting a run, of any schedule in the group: the role may "
         "not invoke the function, or the function is gone. What it gave up is in the schedule's "
@@ -93,7 +93,7 @@ def invocations_dropped(group: str, dead_letter_queue: sqs.IQueue) -> str:
 
 
 def invocations_lost(group: str) -> str:
-    """Return what the alarm says of runs that EventBridge Scheduler lost."""
+    """Describe the alarm about runs that EventBridge Scheduler lost."""
     return (
         "EventBridge Scheduler gave up starting a run, of any schedule in the group, and could not "
         "send it to the schedule's dead-letter queue: the run is lost. The schedule's role may not "
@@ -103,7 +103,7 @@ def invocations_lost(group: str) -> str:
 
 
 def parked_events(queue: sqs.IQueue) -> str:
-    """Return what the alarm says of events that the replayer gave up."""
+    """Describe the alarm about events that the replayer gave up."""
     return (
         "The replayer gave up events: each failed again, or is not a failed event. Why is in the "
         "attributes of each that begin with Replay. See them, fix what failed, and send them back "

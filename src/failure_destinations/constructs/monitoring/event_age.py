@@ -18,14 +18,14 @@ _PERCENT = 100
 
 
 class EventAge:
-    """The maximum event age of a handler, as an alarm's threshold and in its text.
+    """The maximum event age of a handler, for an alarm's threshold and description.
 
     Args:
         attached: The handler.
-        is_watched: Whether an alarm needs the number.
+        is_watched: Whether an alarm needs the age.
 
     Raises:
-        ValueError: An alarm needs the number, and it is only known at deployment.
+        ValueError: An alarm needs the age, which is only known at deployment.
     """
 
     def __init__(self, attached: AttachedHandler, *, is_watched: bool) -> None:
@@ -35,7 +35,7 @@ class EventAge:
             self._seconds = seconds_of("max_event_age", attached.max_event_age)
 
     def milliseconds_at(self, percent: float) -> float:
-        """Return a percentage of the age in milliseconds, perhaps as a token."""
+        """Return a percentage of the age in milliseconds, or a token for it."""
         if self._config is None:
             return _milliseconds(self._seconds, percent)
         producer = _Milliseconds(self._config, percent)
@@ -43,7 +43,7 @@ class EventAge:
 
     @property
     def in_words(self) -> str:
-        """The age in seconds, such as `21,600`, perhaps as a token."""
+        """The age in seconds, such as `21,600`, or a token for it."""
         if self._config is None:
             return f"{self._seconds:,}"
         return Lazy.string(cast(IStableStringProducer, _Seconds(self._config)))

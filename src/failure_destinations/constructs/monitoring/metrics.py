@@ -1,4 +1,4 @@
-"""CloudWatch metrics along the way of a failed event, from schedule to dead-letter queue."""
+"""The CloudWatch metrics of each hop of a failed event, from schedule to dead-letter queue."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from aws_cdk import aws_sqs as sqs
 
 from ..called import function_and_qualifier
 
-# The group of every schedule that was not put into another.
+# The group of every schedule without a group of its own.
 DEFAULT_GROUP = "default"
 
 
 def events_in(queue: sqs.IQueue, **options: Any) -> cloudwatch.Metric:
-    """Return how many events wait in a queue, which SQS reports each minute."""
+    """Return the metric of the events in a queue, which SQS reports each minute."""
     return queue.metric_approximate_number_of_messages_visible(
         **{"period": _minutes(1), **options},
     )
 
 
 def oldest_age_in(queue: sqs.IQueue, **options: Any) -> cloudwatch.Metric:
-    """Return the age in seconds of the event that waits longest in a queue."""
+    """Return the metric of the oldest event's age in a queue, in seconds."""
     return queue.metric_approximate_age_of_oldest_message(**options)
 
 
 def topic_metric(name: str, topic: sns.ITopic, **options: Any) -> cloudwatch.Metric:
-    """Return how often something happened at a topic."""
+    """Return a counting metric of a topic."""
     return topic.metric(name, **{"statistic": "Sum", **options})
 
 
 def handler_metric(name: str, handler: lambda_.IFunction, **options: Any) -> cloudwatch.Metric:
     """Return a metric of a handler: of the function as a whole, or of its alias or version.
 
-    Not the handler's own `metric`, which looks for versions under a dimension that does not exist.
+    The handler's own `metric` is not used: for versions, it uses a dimension that does not exist.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
     """
     function, qualifier = function_and_qualifier(handler)
@@ -53,7 +53,7 @@ def handler_metric(name: str, handler: lambda_.IFunction, **options: Any) -> clo
 
 
 def schedule_metric(name: str, group: str, **options: Any) -> cloudwatch.Metric:
-    """Return a metric of a schedule group: EventBridge Scheduler has none of a single schedule.
+    """Return a metric of a schedule group; EventBridge Scheduler has none for a single schedule.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
     """

@@ -1,4 +1,4 @@
-"""Alarms for every hop of a failed event, the topic that notifies people of them, a dashboard."""
+"""Alarms for every hop of a failed event, a topic that notifies people of them, and a dashboard."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ __all__ = ["FailureMonitoring", "MonitoringThresholds"]
 
 
 class FailureMonitoring(Construct):
-    """Notifies people when failed events wait, and when any hop on their way breaks.
+    """Notifies people when failed events wait, and when any hop on their path breaks.
 
     Defines CloudWatch alarms, an SNS topic for their messages with a subscription for each of the
     channel's mailboxes, and a dashboard that shows the order in which a failure travels from left
     to right.
 
-    Alarms about the channel and the default schedule group are defined here. Alarms about a handler
-    are defined beside its asynchronous configuration, for every handler that the channel has or
-    gets later, so that the handler's stack refers to this one and never the other way round. They
-    are defined here if the handler is in the channel's stack and this is not. The dashboard shows
-    handlers of this stack by name. For handlers of other stacks it shows the failed deliveries of
-    all the account's functions.
+    Alarms about the channel and the default schedule group are defined in this construct. Alarms
+    about a handler, whenever it is attached to the channel, are defined beside its asynchronous
+    configuration, so that the handler's stack refers to this one and never the other way round.
+    But if the handler is in the channel's stack and this construct is not, they are defined here.
+    The dashboard shows handlers of this stack by name. For handlers of other stacks, it shows the
+    failed deliveries of all the account's functions.
 
-    An alarm notifies when it goes off, and again only after it was OK in between: a thousand
-    failures are one message. Its message goes to the alarm topic, never to the channel's topic, and
-    so never into the queue of failed events. A channel has one monitoring.
+    An alarm notifies people when it goes off, and again only after it has returned to OK: a
+    thousand failures send one message. Messages go to the alarm topic, never to the channel's
+    topic, and so never into the queue of failed events. A channel has at most one monitoring.
 
     Example:
         >>> from aws_cdk import App, Stack
@@ -97,25 +97,25 @@ class FailureMonitoring(Construct):
         """Define the monitoring.
 
         Args:
-            scope: The construct to define it in; best the channel's.
+            scope: The construct to define it in; preferably the channel's.
             id: Its name within the scope. Changing it replaces the alarm topic, and each person
-                confirms the subscription anew.
-            channel: The channel to watch, with each handler, schedule and mailbox that it has or
-                gets later.
-            alarm_topic: A standard topic for the alarms' messages, with subscribers of its own;
-                CloudWatch is let publish to it. Default: a new one that refuses connections
-                without TLS, is encrypted with the channel's key if that has one, and that the
-                channel's mailboxes subscribe to; each person confirms this subscription too,
-                within 2 days. `alarm_topic.add_subscription` adds others.
+                has to confirm the subscription again.
+            channel: The channel to watch, with all its handlers, schedules and mailboxes, including
+                later ones.
+            alarm_topic: A standard topic for the alarms' messages, with its own subscribers;
+                CloudWatch gets permission to publish to it. Default: a new one that refuses
+                connections without TLS, is encrypted with the channel's key if it has one, and
+                has the channel's mailboxes as subscribers; each person confirms this subscription
+                too, within 2 days. `alarm_topic.add_subscription` adds others.
                 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
-            thresholds: When each alarm goes off. Default: as `MonitoringThresholds()` says.
-            queue_retention: How long the channel's queue keeps an event, where that cannot be
-                known here: for an imported queue. 60 seconds to 14 days. Default: as the queue is
-                defined.
+            thresholds: When each alarm goes off. Default: `MonitoringThresholds()`.
+            queue_retention: How long the channel's queue keeps an event, if the queue is imported
+                and the retention not known here. 60 seconds to 14 days. Default: the retention
+                that the queue is defined with.
 
         Raises:
-            ValueError: An argument is not as described, the channel has a monitoring already, or
-                a handler or schedule of it cannot be watched.
+            ValueError: An argument is not as described, the channel already has a monitoring, or
+                one of its handlers or schedules cannot be watched.
         """
         check_scope(scope)
         wiring = wiring_of(channel)
@@ -133,7 +133,7 @@ class FailureMonitoring(Construct):
             self._alarm_topic: sns.ITopic = define_alarm_topic(self, wiring)
         else:
             self._alarm_topic = alarm_topic
-            # Another monitoring has let CloudWatch publish to its own topic.
+            # Another monitoring has already let CloudWatch publish to its own topic.
             if not isinstance(alarm_topic.node.scope, FailureMonitoring):
                 use_alarm_topic(self, alarm_topic)
         self._action = SnsAction(self._alarm_topic)
@@ -145,12 +145,12 @@ class FailureMonitoring(Construct):
 
     @property
     def alarms(self) -> Sequence[cloudwatch.Alarm]:
-        """The alarms defined so far, those about handlers included."""
+        """The alarms defined so far, including those about handlers."""
         return tuple(self._alarms)
 
     @property
     def alarm_topic(self) -> sns.ITopic:
-        """The topic that alarms notify people through."""
+        """The topic through which alarms notify people."""
         return self._alarm_topic
 
     @property
@@ -165,21 +165,21 @@ class FailureMonitoring(Construct):
         max_event_age: Duration | None = None,
         schedule: scheduler.ISchedule | None = None,
     ) -> None:
-        """Watch a handler that the channel does not know: its destination was defined elsewhere.
+        """Watch a handler whose failure destination was defined without this library.
 
-        What `FailureChannel.notify_failures_of` and `FailureNotifiedFunction` attach to the
-        channel is watched by itself. The alarms are defined beside the handler.
+        Handlers that `FailureChannel.notify_failures_of` or `FailureNotifiedFunction` attach to
+        the channel are watched automatically. The alarms are defined beside the handler.
 
         Args:
             handler: The function, version or alias that is called.
             max_event_age: How long Lambda keeps an event for this handler. 60 seconds to 6 hours.
-                Default: 6 hours, as Lambda does.
+                Default: 6 hours, as in Lambda.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-            schedule: What starts it, whose group is watched. Default: nothing of EventBridge
-                Scheduler's.
+            schedule: The EventBridge Scheduler schedule that starts it, whose group is watched.
+                Default: none.
 
         Raises:
-            ValueError: The handler is watched already, or an argument is not as described.
+            ValueError: The handler is already watched, or an argument is not as described.
         """
         check_is_function(handler)
         check_age("max_event_age", max_event_age, MIN_EVENT_AGE_SECONDS, MAX_EVENT_AGE_SECONDS)
@@ -202,7 +202,7 @@ class FailureMonitoring(Construct):
     def metric_oldest_event_age(self, **options: Any) -> cloudwatch.Metric:
         """Return `ApproximateAgeOfOldestMessage` of the channel's queue, in seconds.
 
-        SQS leaves out events that were received three times or more and not deleted.
+        SQS leaves out events that were received three times or more but not deleted.
 
         Args:
             options: As of `aws_cloudwatch.MetricOptions`. Default: the maximum of 5 minutes.
@@ -266,7 +266,7 @@ class FailureMonitoring(Construct):
     def metric_async_events_dropped(
         self, handler: lambda_.IFunction, **options: Any
     ) -> cloudwatch.Metric:
-        """Return `AsyncEventsDropped` of a handler: given up, whether kept afterwards or not.
+        """Return `AsyncEventsDropped` of a handler: all events that Lambda gave up, kept or not.
 
         Args:
             handler: The function, version or alias that is called.
@@ -359,7 +359,7 @@ class FailureMonitoring(Construct):
         if key in self._watched or scope.node.try_find_child(names.FAILURE_ALARMS) is not None:
             raise ValueError(
                 f"handler must be watched once, got {shown(path)} again: "
-                "what is attached to the channel is watched by itself; remove the call of watch"
+                "handlers of the channel are watched automatically; remove the call of watch"
             )
         self._watched.add(key)
         thresholds = self._thresholds
@@ -396,7 +396,7 @@ class FailureMonitoring(Construct):
         group = schedule.schedule_group
         name = metrics.DEFAULT_GROUP if group is None else group.schedule_group_name
         if group is None or name == metrics.DEFAULT_GROUP:
-            # The group's name is the same everywhere, and so is the figure: one alarm is enough.
+            # The group and its metric are the same everywhere, so one alarm is enough.
             scope: Construct = self
         else:
             scope = cast(Construct, group)
@@ -464,7 +464,7 @@ class FailureMonitoring(Construct):
 
 
 def _known_retention(queue: sqs.IQueue) -> float | None:
-    """Return how many seconds a queue of this app keeps an event."""
+    """Return the retention of a queue of this app in seconds; None if it is not known."""
     if not isinstance(queue, sqs.Queue):
         return None
     seconds = cast(sqs.CfnQueue, queue.node.default_child).message_retention_period

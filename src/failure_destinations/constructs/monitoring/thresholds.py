@@ -15,29 +15,29 @@ _COUNTS = "the alarm goes off at this count; None switches it off"
 
 @dataclasses.dataclass(frozen=True)
 class MonitoringThresholds:
-    """When each alarm goes off: at the threshold or above it. None switches an alarm off.
+    """The thresholds at or above which alarms go off. None switches an alarm off.
 
-    Counts are whole numbers from 1, percentages numbers over 0 up to 100. An alarm that is
-    switched off is not defined, and costs nothing. The alarm about parked events is the
-    replayer's: see `parked_alarm_threshold` of `FailureReplayer`.
+    Counts are whole numbers from 1; percentages are numbers over 0, up to 100. An alarm that is
+    switched off is not defined and costs nothing. The alarm about parked events belongs to the
+    replayer: see `parked_alarm_threshold` of `FailureReplayer`.
 
     Attributes:
         failed_events_waiting: Events in the channel's queue. Default: 1.
-        oldest_event_age_percent: Age of the event that waits longest in the channel's queue, in
-            percent of the queue's retention, after which SQS deletes it. Default: 80, which is
-            11 days and 4 hours of 14 days.
+        oldest_event_age_percent: Age of the oldest event in the channel's queue, in percent of the
+            queue's retention, after which SQS deletes it. Default: 80, which is 11 days and 4 hours
+            of 14 days.
         dead_letter_events: Events in the channel's dead-letter queue. Default: 1.
         notifications_failed: Messages within 5 minutes that the topic could not deliver to the
             queue, a mailbox or another subscriber. Default: 1.
         destination_delivery_failures: Records within 5 minutes that Lambda could not send to the
-            topic, or to where it sends successes. Default: 1.
+            topic or to the success destination. Default: 1.
         dead_letter_errors: Events within 5 minutes that Lambda could not send to the function's
             own dead-letter queue. Default: 1.
-        async_event_age_percent: How long an event waited for its handler, in percent of the
+        async_event_age_percent: How long an event has waited for its handler, in percent of the
             handler's `max_event_age`, after which Lambda gives it up. Default: 80, which is
             4 hours and 48 minutes of 6 hours.
-        invocations_dropped: Scheduled runs within 5 minutes that EventBridge Scheduler gave up,
-            having tried as often and as long as it may. Default: 1.
+        invocations_dropped: Scheduled runs within 5 minutes that EventBridge Scheduler gave up
+            after its last retry. Default: 1.
         invocations_lost: Scheduled runs within 5 minutes that EventBridge Scheduler gave up and
             could not send to the dead-letter queue either. Default: 1.
     """

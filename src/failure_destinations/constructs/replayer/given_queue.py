@@ -1,4 +1,4 @@
-"""What a queue that was given to the channel needs, so that a replayer can drain it."""
+"""Checks whether a replayer can drain a queue that the user passed to the channel."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..refusals import is_token
 
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_FACTOR = 6
-# What SQS gives a queue that says nothing.
+# SQS's default.
 _DEFAULT_VISIBILITY_SECONDS = 30
 
 
 @jsii.implements(IAspect)
 class GivenQueueCheck:
-    """Warns of a given queue once all handlers, and the queue's own settings, are known."""
+    """Warns of a given queue's settings once these and all handlers are known."""
 
     def __init__(
         self,
@@ -31,12 +31,12 @@ class GivenQueueCheck:
         max_attempts: int,
         timeout: Callable[[], int],
     ) -> None:
-        """Hold what to look at.
+        """Store what to check.
 
         Args:
-            replayer: What is warned of.
+            replayer: The construct that gets the warnings.
             queue: The queue.
-            max_attempts: After how many attempts an event is parked.
+            max_attempts: The number of attempts after which an event is parked.
             timeout: Returns the timeout of the replayer's function in seconds.
         """
         self._replayer = replayer
@@ -85,9 +85,9 @@ class GivenQueueCheck:
 
 
 def _redrive_limit(queue: sqs.Queue) -> int | None:
-    """Return how often SQS hands out a message of a queue, or None without a limit known here."""
+    """Return how often SQS delivers a queue's message; None if no limit is known here."""
     policy = Stack.of(queue).resolve(cast(sqs.CfnQueue, queue.node.default_child).redrive_policy)
-    # CloudFormation takes it as a text, too.
+    # CloudFormation accepts text too.
     limit = str(policy.get("maxReceiveCount")) if isinstance(policy, Mapping) else ""
     return int(limit) if limit.isdecimal() else None
 

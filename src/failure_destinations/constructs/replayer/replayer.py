@@ -1,4 +1,4 @@
-"""Sends failed events back to the handlers that failed, and parks what fails again and again."""
+"""Sends failed events back to their handlers, and parks those that keep failing."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ _DEFAULT_TIMEOUT_SECONDS = 3
 # A handler's timeout does not count its cold start, of up to 10 seconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 _MARGIN_SECONDS = 30
-# What is left of the function's own time when it gives up waiting, to park the event or hide it.
+# The time that the function keeps for itself after it stops waiting, to park or hide the event.
 _RESERVE_SECONDS = 10
-# The function only waits; with less memory its start takes longer.
+# The function mostly waits; less memory would make its start slower.
 _MEMORY_MB = 256
 
 PACKAGE = Path(__file__).parents[2]
@@ -72,27 +72,29 @@ _PERMISSION_ID = "ReplayPermission"
 class FailureReplayer(Construct):
     """Sends each failed event of a channel back to the function and qualifier that failed.
 
-    Defines a Lambda function that takes the events from the channel's queue, invokes what failed
-    with the same payload, and waits for it: the invocation is synchronous, so that a second
-    failure is answered here and does not go through the failure destination again. What succeeds
-    is deleted. What fails is hidden for `backoff`, then for twice as long, and so on; what fails
-    when it was received `max_attempts` times is parked: sent to `parked_queue` with the reason in
-    its attributes, and only then deleted. An alarm goes off when something is parked.
+    Defines a Lambda function that receives events from the channel's queue, invokes the failed
+    handler with the same payload, and waits for it. The invocation is synchronous, so a second
+    failure is returned to this function and does not go through the failure destination again. An
+    event that succeeds is deleted. An event that fails is hidden for `backoff`, then for twice as
+    long, and so on. An event that fails after it was received `max_attempts` times is parked: it is
+    sent to `parked_queue` with the reason in its attributes, and only then deleted. An alarm goes
+    off when something is parked.
 
-    A message that is not a failed event, or does not hold its payload, is parked at once. An event
-    that Lambda could not take, because the function was throttled or not available, is hidden for
-    an hour at most, or for `backoff` if that is longer. It is parked for that reason alone only
-    when it was received 100 times more than `max_attempts`. It counts as received all the same, so
+    A message that is not a failed event, or lacks its payload, is parked at once. An event that
+    Lambda could not accept, because the function was throttled or not available, is hidden for an
+    hour at most, or for `backoff` if that is longer. Throttling alone parks an event only when it
+    was received 100 times more than `max_attempts`. But throttled attempts count as receives, so
     the first failure after `max_attempts` throttles parks the event. An event that SQS would delete
-    while it is hidden is parked before.
+    while it is hidden is parked first.
 
-    Every handler that the channel has or gets later is replayed. A handler of another stack lets
-    the replayer invoke it there, so that its stack refers to the replayer's and never the other way
-    round; the replayer's own policy names it if it is in the channel's stack and the replayer is
-    not. The function may invoke these handlers and nothing else. A channel has one replayer.
+    Every handler of the channel is replayed, including later ones. A handler in another stack gets
+    a permission there that lets the replayer invoke it, so that its stack refers to the replayer's
+    and never the other way round; if it is in the channel's stack and the replayer is not, the
+    replayer's own policy names it. The function may invoke these handlers and nothing else. A
+    channel has at most one replayer.
 
-    Handlers must be idempotent, as for every asynchronous invocation: an event is delivered again
-    when its replay was cut off, whatever the handler had done by then.
+    Handlers must be idempotent, as for every asynchronous invocation: if a replay is cut off, the
+    event is delivered again, whatever the handler had already done.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 
     Example:
@@ -121,34 +123,33 @@ class FailureReplayer(Construct):
         """Define the replayer.
 
         Args:
-            scope: The construct to define it in; best the channel's.
+            scope: The construct to define it in; preferably the channel's.
             id: Its name within the scope. Changing it replaces the parked queue.
-            channel: The channel whose queue is drained, with each handler that it has or gets
-                later. The visibility timeout of its queue becomes six times the function's
-                timeout, which is that of the slowest handler and 30 seconds more, at most 900
-                seconds. A queue that was given to the channel must have that itself; a warning
-                names the number.
+            channel: The channel whose queue is drained. The visibility timeout of its queue becomes
+                six times the function's timeout, which is the slowest handler's timeout plus 30
+                seconds, at most 900 seconds. On a queue that you passed to the channel, you have
+                to set it yourself; a warning says to what.
                 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-            max_attempts: After how many attempts an event that still fails is parked. 1 to 100.
-                SQS counts how often a message was received and nothing else, so that throttles and
-                looking at it in the queue count too; but no event is parked as failed before its
-                handler failed here once. Default: 3.
-            backoff: How long an event waits after the first attempt; each further wait is twice as
-                long, and at most 11 hours, after a throttle at most one. 1 second to 11 hours.
+            max_attempts: The number of attempts after which an event that still fails is parked.
+                1 to 100. SQS only counts how often a message was received, so throttled attempts
+                and viewing it in the queue count too; but an event is never parked as failed before
+                its handler failed here once. Default: 3.
+            backoff: How long an event waits after the first attempt. Each further wait is twice as
+                long, up to 11 hours; after a throttle, up to one hour. 1 second to 11 hours.
                 Default: 15 minutes.
                 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
             max_concurrency: How many events are replayed at once, by all handlers together.
                 2 to 1,000. Default: 2.
                 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-            enabled: Whether events are replayed. Default: they are. With False the events wait in
-                the channel's queue, until a deployment with True once a bug is fixed.
-            removal_policy: What becomes of the parked queue when its stack is deleted. Default: it
-                stays, and the events in it.
-            parked_alarm_threshold: How many events are parked when `parked_alarm` goes off: so many
-                or more. 1 to 1,000,000. Default: 1.
+            enabled: Whether events are replayed. With False, events wait in the channel's queue
+                until you deploy with True, for example once a bug is fixed. Default: True.
+            removal_policy: What happens to the parked queue when its stack is deleted. Default: it
+                stays, with the events in it.
+            parked_alarm_threshold: The number of parked events at or above which `parked_alarm`
+                goes off. 1 to 1,000,000. Default: 1.
 
         Raises:
-            ValueError: An argument is not as described, or the channel has a replayer already.
+            ValueError: An argument is not as described, or the channel already has a replayer.
         """
         check_scope(scope)
         wiring = wiring_of(channel)
@@ -157,7 +158,7 @@ class FailureReplayer(Construct):
             "channel", channel.queue, Stack.of(scope), "the replayer", "define the replayer there"
         )
         attempts = checked_count(
-            "max_attempts", max_attempts, MAX_ATTEMPTS, "an event that fails is tried again", 1
+            "max_attempts", max_attempts, MAX_ATTEMPTS, "an event that fails is retried", 1
         )
         check_age("backoff", backoff, 1, MAX_BACKOFF_SECONDS)
         concurrency = checked_count(
@@ -171,7 +172,7 @@ class FailureReplayer(Construct):
             "parked_alarm_threshold",
             parked_alarm_threshold,
             MAX_PARKED_THRESHOLD,
-            "the alarm goes off when so many events are parked",
+            "the alarm goes off when this many events are parked",
             1,
         )
         _check_enabled(enabled)
@@ -215,9 +216,9 @@ class FailureReplayer(Construct):
                 "BACKOFF_SECONDS": _text(900 if backoff is None else backoff.to_seconds()),
             },
         )
-        # One event in a run: none waits for another's handler, none is received again because
-        # another's run was cut off, and the function's timeout is one handler's. Failed events are
-        # too few for more to pay.
+        # A batch size of one: no event waits for another's handler or is received again because
+        # another's run was cut off, and the function's timeout covers one handler. Failed events
+        # are too few for larger batches to pay off.
         self._event_source = lambda_.EventSourceMapping(
             self,
             names.EVENT_SOURCE,
@@ -253,22 +254,22 @@ class FailureReplayer(Construct):
 
     @property
     def function(self) -> lambda_.Function:
-        """The function that replays."""
+        """The function that replays events."""
         return self._function
 
     @property
     def parked_queue(self) -> sqs.Queue:
         """The queue for events that failed `max_attempts` times, and for other messages.
 
-        Each message has the body and attributes that it had, and attributes that say why it is
-        here: `ReplayReason`, `ReplayErrorType`, `ReplayErrorMessage`, `ReplayFunction`,
+        Each message keeps its body and attributes, and gets attributes that say why it is here:
+        `ReplayReason`, `ReplayErrorType`, `ReplayErrorMessage`, `ReplayFunction`,
         `ReplayAttempts`, `ReplayMessageId` and `ReplayParkedAt`. SQS deletes it after 14 days.
         """
         return self._parked_queue
 
     @property
     def parked_alarm(self) -> cloudwatch.Alarm:
-        """The alarm that goes off while the parked queue holds something.
+        """The alarm that goes off while the parked queue holds events.
 
         The channel's `FailureMonitoring` notifies people of it; `add_alarm_action` adds others.
         """
@@ -276,16 +277,16 @@ class FailureReplayer(Construct):
 
     @property
     def event_source(self) -> lambda_.EventSourceMapping:
-        """What hands the queue's events to the function (`AWS::Lambda::EventSourceMapping`)."""
+        """The mapping that passes the queue's events to the function."""
         return self._event_source
 
     @property
     def log_group(self) -> logs.LogGroup:
-        """Where the function writes one line for each event: what became of it."""
+        """The log group, to which the function writes one line for each event and its outcome."""
         return self._log_group
 
     def grant_consume_parked(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let someone read and delete parked events.
+        """Allow a grantee to read and delete parked events.
 
         Args:
             grantee: A role, user, group or function.
@@ -332,7 +333,7 @@ class FailureReplayer(Construct):
         else:
             self._wiring.deferred.append(lambda: self._warn_of_success(attached))
         stack = Stack.of(scope)
-        # A channel's stack cannot refer to this one, which refers to the queue.
+        # The channel's stack cannot refer to this one, which refers to the queue.
         if stack is Stack.of(self) or stack is Stack.of(self._channel):
             if self._role.let_invoke(attached.called_arn):
                 self._event_source.node.add_dependency(self._role.invoke_policy)
@@ -366,7 +367,7 @@ class FailureReplayer(Construct):
 
 
 def _timeout_of(handler: lambda_.IFunction) -> int:
-    """Return how many seconds a handler may take; the most that Lambda allows if unknown."""
+    """Return a handler's timeout in seconds; Lambda's maximum if it is not known."""
     resource = Called(handler).resource
     if resource is None:
         return _MAX_TIMEOUT_SECONDS

@@ -1,4 +1,4 @@
-"""The role of the replayer's function: its queues, its log, and the handlers that it may invoke."""
+"""The role of the replayer's function: access to its queues, its log group and the handlers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MAX_INVOCABLE = 80
 
 
 class ReplayerRole:
-    """Defines the role, and lets it invoke one handler after the other.
+    """Defines the role, and lets it invoke handlers as they are attached.
 
     Args:
         scope: The replayer.
-        wiring: Its channel's.
-        parked_queue: Where it sends what it gives up.
-        log_group: Where it writes.
+        wiring: The wiring of its channel.
+        parked_queue: The queue to which it sends the events that it gives up.
+        log_group: The log group to which it writes.
 
     Attributes:
         role: The role.
@@ -64,10 +64,10 @@ class ReplayerRole:
             self.role.add_to_policy(keys.statement(keys.RECEIVE, queue_key))
 
     def let_invoke(self, arn: str) -> bool:
-        """Let the role invoke one more handler; return whether that defined `invoke_policy`.
+        """Let the role invoke another handler; return whether that defined `invoke_policy`.
 
         Args:
-            arn: What is called: a permission for a function does not cover its aliases.
+            arn: The ARN that callers use: a permission for a function does not cover its aliases.
                 https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
         """
         self._invocable += 1
@@ -75,7 +75,7 @@ class ReplayerRole:
             Annotations.of(self._scope).add_warning_v2(
                 "failure-destinations:many-handlers",
                 f"more than {MAX_INVOCABLE} handlers are in the replayer's policy, and IAM "
-                "refuses what is over 10,240 characters: that is about 87 handlers with names of "
+                "allows at most 10,240 characters: that is about 87 handlers with names of "
                 "64 characters. Define further ones in a stack of their own, which lets the "
                 "replayer in by a permission there, or give them another channel and replayer.",
             )
@@ -83,8 +83,8 @@ class ReplayerRole:
             self._may_invoke.add_resources(arn)
             return False
         self._may_invoke = iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn])
-        # Not the role's own policy, which the function waits for: it would wait for every handler,
-        # and no handler could refer to it.
+        # A separate policy, because the function depends on the role's own one: it would depend on
+        # every handler, and no handler could refer to it.
         self.invoke_policy = iam.Policy(
             self._scope, "InvokePolicy", roles=[self.role], statements=[self._may_invoke]
         )

@@ -1,7 +1,6 @@
-"""What is known of a deployed channel: AWS's own answers, and what the template says.
+"""The facts about a deployed channel, from AWS and from its template.
 
-Wherever a fact may be `Unknown`, it could not be read; where it may be None, the thing itself does
-not exist.
+`Unknown` stands for a fact that could not be read, None for something that does not exist.
 """
 
 from .alarm import Alarm, Monitoring

@@ -17,10 +17,10 @@ class Alarm:
         path: Its construct path below the stack.
         name: Its name.
         live: As `DescribeAlarms` returns it.
-        declared: As the template defines it, for `PutMetricAlarm`; None where that refers to what
-            only CloudFormation knows.
-        actions: The ARNs of what the template has it notify, as far as they are known.
-        declared_enabled: Whether the template switches its actions on.
+        declared: As the template defines it, for `PutMetricAlarm`; None if the template refers to
+            values that only CloudFormation knows.
+        actions: The ARNs that the template has it notify, as far as they are known.
+        declared_enabled: Whether the template enables its actions.
     """
 
     path: str
@@ -37,9 +37,9 @@ class Monitoring:
 
     Attributes:
         path: Its construct path below the stack.
-        topic: The topic that its alarms notify; None if nothing says.
-        alarms: Those of the stack.
-        own_topic: Whether the monitoring defines the topic, and was not given it.
+        topic: The topic that its alarms notify; None if it is not known.
+        alarms: Its alarms in the stack.
+        own_topic: Whether the monitoring defines the topic itself.
     """
 
     path: str

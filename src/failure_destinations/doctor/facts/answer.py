@@ -1,4 +1,4 @@
-"""What AWS answered, or why it did not."""
+"""Answers from AWS, and why one is missing."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 Attributes = Mapping[str, Any]
-"""An answer of AWS, or a part of one, as boto3 returns it."""
+"""An AWS response, or a part of one, as boto3 returns it."""
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """What could not be read.
+    """A fact that could not be read.
 
     Attributes:
-        action: The IAM action that reading it takes, such as `sns:GetTopicAttributes`.
-        error: What AWS said, in one line; None if the action is not permitted.
+        action: The IAM action that reading it requires, such as `sns:GetTopicAttributes`.
+        error: The error from AWS, in one line; None if the action is not permitted.
     """
 
     action: str
@@ -25,16 +25,16 @@ class Unknown:
 
 
 class Readable:
-    """Something whose attributes AWS was asked for."""
+    """A resource whose attributes were requested from AWS."""
 
     attributes: Attributes | Unknown | None
 
     @property
     def known(self) -> Attributes:
-        """Its attributes; empty if they could not be read, or it does not exist."""
+        """Its attributes; empty if they could not be read or it does not exist."""
         return self.attributes if isinstance(self.attributes, Mapping) else {}
 
 
 def name_of(id: str) -> str:
-    """Return the name in a queue's URL, or in the ARN of a queue, topic or function."""
+    """Return the name in a queue's URL or in the ARN of a queue, topic or function."""
     return re.split("[:/]", id)[-1]

@@ -1,4 +1,4 @@
-"""A deployed channel: all that is known of it."""
+"""A deployed channel and all known facts about it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .topic import Topic
 
 @dataclass(frozen=True)
 class Replayer:
-    """A deployed `FailureReplayer`: it drains a channel's queue into the handlers that failed.
+    """A deployed `FailureReplayer`, which sends a channel's failed events back to their handlers.
 
     Attributes:
         path: Its construct path below the stack.
         mapping: Its event source mapping as `GetEventSourceMapping` returns it.
-        declared_enabled: Whether the template switches it on.
-        parked: Its queue for what fails again and again.
+        declared_enabled: Whether the template enables it.
+        parked: Its queue for events that keep failing.
     """
 
     path: str
@@ -39,13 +39,14 @@ class Channel:
         path: Its construct path below the stack.
         topic: Its topic.
         queue: Its queue; None if another stack defines it and its subscription does not exist.
-        dead_letter_queue: Where SNS puts what it cannot deliver; None if the template names none.
+        dead_letter_queue: The queue for messages that SNS cannot deliver; None if the template
+            names none.
         copy_queue: The queue that keeps copies; None if the template defines none.
-        handlers: Those of all stacks of the account and Region.
-        unlisted: Why it may have other handlers; None if it has none.
-        replayers: Those of the stack that drain its queue.
-        monitoring: What watches it; None if nothing of the stack does.
-        copies: How copies and records compare; None if they were not compared.
+        handlers: Its handlers in all stacks of the account and Region.
+        unlisted: Why it may have other handlers; None if it has no others.
+        replayers: The replayers in the stack that drain its queue.
+        monitoring: The stack's monitoring of it; None if there is none.
+        copies: The comparison of copies and records; None if they were not compared.
     """
 
     stack: str

@@ -1,4 +1,4 @@
-"""Copies of failed events, and how they compare with records."""
+"""Copies of failed events, and their comparison with records."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of a failed event, of a function's own dead-letter queue.
+    """A copy of a failed event, sent to the function's own dead-letter queue.
 
-    All but `sender_role` and `session` is what the sender says: SQS vouches for those two alone.
+    SQS vouches for `sender_role` and `session` only; the sender chooses everything else.
 
     Attributes:
         request_id: Lambda's id of the invocation.
-        size: Bytes of the event.
+        size: The event's size in bytes.
         time: When it was sent.
         sender_role: The unique id of the role that sent it, such as `AROAEXAMPLEID`; None if the
             sender is not a role.
@@ -32,13 +32,13 @@ class Copy:
 
 @dataclass(frozen=True)
 class Copies:
-    """How copies and records compare.
+    """The comparison of copies and records.
 
     Attributes:
-        copies: Those whose record is in none of the channel's other queues.
-        compared: How many were compared.
+        copies: The copies whose record is in none of the channel's other queues.
+        compared: How many copies were compared.
         gap: Why not all messages of the queues were seen; None if all were.
-        drained_by: The function that drains the queue, which was therefore not received from.
+        drained_by: The function that drains the queue, in which case nothing is received from it.
     """
 
     copies: Sequence[Copy]
@@ -48,5 +48,5 @@ class Copies:
 
     @property
     def complete(self) -> bool:
-        """Whether a record that was not seen is in none of the queues."""
+        """Whether all messages were seen: a record that was not seen is in none of the queues."""
         return self.gap is None and self.drained_by is None

@@ -1,4 +1,4 @@
-"""A handler: what Lambda invokes, and whose failed events go to the channel."""
+"""A handler: a function, version or alias whose failed events go to the channel."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .answer import Attributes, Unknown, name_of
 
 @dataclass(frozen=True)
 class Permission:
-    """What a role may do, or lacks.
+    """A permission that a role needs or lacks.
 
     Attributes:
         action: Such as `sns:Publish`.
         resource: The ARN of the topic, queue or key.
-        serves: What it is for: sending to the topic, or to the copy queue.
-        explicit: Of what a role lacks: whether a policy denies it, whatever another one allows.
+        serves: Its purpose: sending to the topic or to the copy queue.
+        explicit: For a missing permission, whether a policy explicitly denies it.
     """
 
     action: str
@@ -33,16 +33,16 @@ class Handler:
 
     Attributes:
         function: Its function's name or ARN.
-        qualifier: The alias or version; None for none.
+        qualifier: The alias or version; None without one.
         config: As `GetFunctionEventInvokeConfig` returns it; None if there is none.
         settings: As `GetFunctionConfiguration` returns them; None if the function does not exist.
         destination_exists: Whether its failure destination exists; None if that is not the
             channel's topic.
-        needed: What its role needs.
-        denied: Those of them that its role lacks.
-        declares_copies: Whether the template gives the function the channel's copy queue.
-        delivery_failures: When Lambda could not send to the destination, in periods of 5 minutes.
-        role_id: The unique id of its role, such as `AROAEXAMPLEID`, with which SQS names the
+        needed: The permissions that its role needs.
+        denied: The permissions of these that its role lacks.
+        declares_copies: Whether the template sets the channel's copy queue on the function.
+        delivery_failures: The 5-minute periods in which Lambda could not send to the destination.
+        role_id: The unique id of its role, such as `AROAEXAMPLEID`, by which SQS identifies the
             role's sessions as senders; None if the role does not exist.
     """
 
@@ -64,7 +64,7 @@ class Handler:
 
     @property
     def name(self) -> str:
-        """Name and qualifier of what is invoked."""
+        """The function's name, and the qualifier if there is one."""
         return f"{self.function_name}:{self.qualifier}" if self.qualifier else self.function_name
 
     @property
@@ -75,7 +75,7 @@ class Handler:
 
     @property
     def destination(self) -> str | None:
-        """Where its failed events go."""
+        """Its failure destination."""
         return failure_destination(self.config)
 
     @property
@@ -87,7 +87,7 @@ class Handler:
 
 
 def failure_destination(config: Attributes | Unknown | None) -> str | None:
-    """Return where the failed events of an asynchronous configuration go; None if nowhere."""
+    """Return the failure destination of an asynchronous configuration; None without one."""
     known = config if isinstance(config, Mapping) else {}
     on_failure = (known.get("DestinationConfig") or {}).get("OnFailure") or {}
     return on_failure.get("Destination") or None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from .answer import Attributes, Unknown
 
-# Whoever sends to an encrypted topic or queue uses its key with both: a function the topic's key,
-# SNS the queue's.
+# A sender to an encrypted topic or queue needs both for its key: a function for the topic's key,
+# SNS for the queue's.
 # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
@@ -17,9 +17,9 @@ class Key:
     """A KMS key.
 
     Attributes:
-        id: Its ARN; of a key of AWS perhaps the alias by which the queue or topic names it.
+        id: Its ARN; for an AWS managed key, possibly the alias that the queue or topic names.
         metadata: As `DescribeKey` returns it.
-        policy: Its policy; None for a key of AWS, whose policy nobody can change.
+        policy: Its policy; None for an AWS managed key, whose policy nobody can change.
     """
 
     id: str

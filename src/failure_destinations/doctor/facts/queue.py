@@ -18,15 +18,15 @@ class Queue(Readable):
     """A queue of a channel.
 
     Attributes:
-        noun: What it is for.
+        noun: Its role in the channel.
         url: Its URL.
         attributes: As `GetQueueAttributes` returns them.
-        key: The KMS key that encrypts it; None if there is none.
-        oldest_seconds: The newest `ApproximateAgeOfOldestMessage` of CloudWatch, in seconds; None
-            if it has none of the last hour.
+        key: The KMS key that encrypts it; None without one.
+        oldest_seconds: The newest `ApproximateAgeOfOldestMessage` in CloudWatch, in seconds; None
+            if there was none in the last hour.
         seen_seconds: The age in seconds of the oldest message that was received from it.
-        declared: The attributes that the template gives it, as far as they are known: as
-            `CreateQueue` takes them.
+        declared: The attributes that the template sets, as far as they are known, in the form of
+            `CreateQueue`.
     """
 
     noun: QueueNoun
@@ -55,17 +55,17 @@ class Queue(Readable):
 
     @property
     def waiting(self) -> int:
-        """About how many messages are in it, also those that are hidden now."""
+        """The approximate number of messages in it, including hidden ones."""
         names = ("", "NotVisible", "Delayed")
         return sum(int(self.known.get(f"ApproximateNumberOfMessages{name}", 0)) for name in names)
 
     @property
     def retention(self) -> int:
-        """How long it keeps a message, in seconds."""
+        """Its retention in seconds."""
         return int(self.known.get("MessageRetentionPeriod", 345_600))
 
     @property
     def declared_retention(self) -> int | None:
-        """How long the template has it keep a message, in seconds; None if that is not known."""
+        """The retention that the template sets, in seconds; None if it is not known."""
         seconds = self.declared.get("MessageRetentionPeriod")
         return None if seconds is None else int(seconds)

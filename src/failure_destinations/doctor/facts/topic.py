@@ -18,11 +18,11 @@ class Subscription(Readable):
 
     Attributes:
         protocol: Such as `sqs` or `email`.
-        endpoint: Who is notified: an address, URL or ARN. None if only a parameter says.
-        arn: Its ARN; None while SNS shows none.
+        endpoint: The subscriber's address, URL or ARN; None if only a parameter has it.
+        arn: Its ARN; None if SNS does not show one yet.
         attributes: As `GetSubscriptionAttributes` returns them; None if it does not exist.
         declared: Whether the template defines it.
-        of_queue: Whether it is that of the channel's queue.
+        of_queue: Whether it is the subscription of the channel's queue.
     """
 
     protocol: str
@@ -34,7 +34,7 @@ class Subscription(Readable):
 
     @property
     def name(self) -> str:
-        """Who is notified, for people."""
+        """The displayed name of the subscriber."""
         if self.protocol in ("sqs", "lambda", "firehose") and self.endpoint:
             return name_of(self.endpoint)
         return self.endpoint or self.arn or self.protocol
@@ -46,7 +46,7 @@ class Subscription(Readable):
 
     @property
     def pending(self) -> bool:
-        """Whether it is not confirmed."""
+        """Whether it waits for confirmation."""
         return str(self.known.get("PendingConfirmation", "false")).lower() == "true"
 
 
@@ -55,13 +55,13 @@ class Topic(Readable):
     """A topic and its subscriptions.
 
     Attributes:
-        noun: `topic`, which is the channel's, or `alarm topic`.
+        noun: `topic` for the channel's own, or `alarm topic`.
         arn: Its ARN.
         attributes: As `GetTopicAttributes` returns them.
-        subscriptions: Those of the template, and others that it has.
-        key: The KMS key that encrypts it; None if there is none.
-        peak: The most messages published within one minute of the last three days.
-        unlisted: Why its other subscriptions are not known; None if they are.
+        subscriptions: Its subscriptions: those in the template, and any others.
+        key: The KMS key that encrypts it; None without one.
+        peak: The most messages published within one minute in the last three days.
+        unlisted: Why its other subscriptions are not known; None if they are known.
     """
 
     noun: TopicNoun

@@ -1,1 +1,1 @@
-"""Reads from AWS what `doctor` judges; changes nothing."""
+"""Reads the facts that `doctor` judges from AWS, without changing anything."""

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import DescribeAlarmsPaginator
 
 _ALARM = "AWS::CloudWatch::Alarm"
-# Those about the channel are defined in the monitoring, the others beside what they are about.
+# Alarms about the channel are defined in the monitoring, the others beside their resource.
 _OF_CHANNEL = tuple(alarm.id for alarm in ALARMS if alarm.per == "channel")
 _OF_OTHERS = tuple(alarm.id for alarm in ALARMS if alarm.per != "channel")
-# DescribeAlarms takes no more names.
+# The most names that DescribeAlarms accepts.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 _MAX_NAMES = 100
 
 
 def gather_monitoring(sources: Sources, topic: Topic, declared_topic: Any) -> Monitoring | None:
-    """Return what watches a channel; None if nothing of the stack does.
+    """Return the monitoring of a channel; None if the stack has none.
 
-    Its dashboard, which every monitoring has, shows the channel's topic.
+    It is found by its dashboard, which shows the channel's topic.
 
     Args:
-        sources: Where to look.
+        sources: The sources of facts.
         topic: The channel's topic.
-        declared_topic: How the template refers to that.
+        declared_topic: The template's reference to that topic.
     """
     stack = sources.stack
     for id in stack.of_type("AWS::CloudWatch::Dashboard"):
@@ -61,7 +61,7 @@ def _shows(body: Any, topic_name: str, declared_topic: Any) -> bool:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """Yield every text and mapping within a value of a template."""
+    """Yield every text and mapping inside a template's value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -100,7 +100,7 @@ class _Monitoring:
         )
 
     def _declared_action(self) -> Any:
-        """Return how the template refers to what the alarms notify; None if nothing says."""
+        """Return the template's reference to the alarms' topic; None if it has none."""
         if self._topic_id is not None:
             return {"Ref": self._topic_id}
         own = (id for id in self._stack.of_type(_ALARM) if self._is_inside(id))
@@ -127,7 +127,7 @@ class _Monitoring:
         return list(self._stack.properties(id).get("AlarmActions") or [])
 
     def _live(self, names: Sequence[str]) -> Mapping[str, Attributes] | Unknown:
-        """Return what CloudWatch knows of alarms, by name."""
+        """Return alarms as CloudWatch describes them, by name."""
         pages = self._cloudwatch.get_paginator("describe_alarms")
         found: dict[str, Attributes] = {}
         for first in range(0, len(names), _MAX_NAMES):
@@ -144,7 +144,7 @@ class _Monitoring:
     def _topic_arn(
         self, ids: Sequence[str], live: Mapping[str, Attributes] | Unknown
     ) -> str | None:
-        """Return what the alarms notify: as the template says, else as CloudWatch does."""
+        """Return the topic that the alarms notify, from the template or else from CloudWatch."""
         declared = self._stack.resolve(self._action)
         if declared is not None or isinstance(live, Unknown):
             return declared

@@ -1,4 +1,4 @@
-"""Reads one thing at a time: what is not permitted stays unknown, and the rest goes on."""
+"""Reads one fact at a time: one that is not permitted is unknown, and reading continues."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ T = TypeVar("T")
 
 
 def unknown(action: str, error: ClientError) -> Unknown:
-    """Return what could not be read, because of AWS's answer.
+    """Return the unknown fact for an AWS error.
 
     Args:
-        action: The IAM action that it takes.
-        error: The answer.
+        action: The IAM action that reading it requires.
+        error: The error.
     """
     return Unknown(action, None if is_access_denied(error) else aws_message(error))
 
 
 class AwsReader:
-    """Reads from AWS, and reports how many reads there were; may be used from several threads.
+    """Reads from AWS and reports each read; may be used from several threads.
 
     Args:
-        progress: Receives each read.
+        progress: Gets a report of each read.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
     def read(self, action: str, call: Callable[[], T]) -> T | Unknown | None:
-        """Return what a call returns; None if what it asks for does not exist.
+        """Return the result of a call; None if the resource does not exist.
 
         Args:
-            action: The IAM action that it takes, such as `sns:GetTopicAttributes`.
+            action: The IAM action that it requires, such as `sns:GetTopicAttributes`.
             call: Calls boto3.
         """
         from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time

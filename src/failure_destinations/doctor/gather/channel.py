@@ -26,12 +26,12 @@ from .topics import gather_topic
 
 
 class ChannelReader:
-    """Reads all that is judged of the channels of a stack.
+    """Reads all facts about the channels of a stack.
 
     Args:
-        aws: Where the stack is.
+        aws: The account and Region of the stack.
         stack: Its name or id.
-        progress: Receives each read.
+        progress: Gets a report of each read.
 
     Raises:
         CommandError: The stack does not exist.
@@ -45,10 +45,10 @@ class ChannelReader:
         self._sources = Sources(aws, self._stack, reader, Metrics(aws, reader))
 
     def channels(self, path: str | None) -> Iterator[Channel]:
-        """Yield the channels, or the one with a path.
+        """Yield all channels, or the one with a path.
 
         Raises:
-            CommandError: The stack has none, or none with the path.
+            CommandError: The stack has no channel, or none with this path.
         """
         stack = self._stack
         found = declared_channels(stack)
@@ -112,7 +112,7 @@ class ChannelReader:
 
 
 def _with_queue(topic: Topic, queue: Queue | None) -> Topic:
-    """Return a topic whose subscription of the queue names that by its ARN, as SNS does."""
+    """Return a topic whose queue subscription has the queue's ARN as its endpoint, as in SNS."""
     if queue is None or queue.arn is None:
         return topic
     subscriptions = [

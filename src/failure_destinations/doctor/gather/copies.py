@@ -1,4 +1,4 @@
-"""Compares a channel's copies with its records; every message is given back."""
+"""Compares a channel's copies with its records, and gives every message back."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .aws_reader import AwsReader
 
 
 def compare_copies(aws: Aws, channel: Channel, progress: Progress, at_most: int) -> Channel:
-    """Return a channel with how its copies compare, and how old its oldest messages are.
+    """Return a channel with the comparison of its copies and the age of its oldest messages.
 
-    Receives nothing if the copy queue is empty. Receives nothing either from a queue that a
-    function drains, because that would count as one of its attempts, or from one that moves
+    If the copy queue is empty, nothing is received. Nothing is received from a queue that a
+    function drains, because that would count as one of its attempts, nor from a queue that moves
     messages away after a number of receives.
 
     Args:
-        aws: Where it is.
+        aws: The account and Region of the channel.
         channel: The channel.
-        progress: Receives how many messages were received and given back.
-        at_most: Receive no more messages of each queue.
+        progress: Gets the number of messages that were received and given back.
+        at_most: The most messages to receive from each queue.
     """
     if channel.copy_queue is None or channel.queue is None or not channel.copy_queue.known:
         return channel
@@ -60,8 +60,8 @@ class _Comparison:
         self._drained_by: str | None = None
 
     def of(self, channel: Channel) -> Copies:
-        # Copies first: the record of what fails meanwhile is then received after its copy.
-        # The id is what the sender says: a forged copy must not take the place of another.
+        # Copies first, so that the record of an event that fails meanwhile is received after its
+        # copy. The sender chooses the id, so a forged copy must not replace a real one.
         copies: dict[str, set[Copy]] = {}
         for message in self._messages(channel.copy_queue):
             id = _request_id(message)
@@ -123,7 +123,7 @@ def _request_id(message: ReceivedMessage) -> str | None:
 
 
 def _copy(id: str, message: ReceivedMessage) -> Copy:
-    # A role's session is `AROAEXAMPLEID:session`; a user, or an account, has no colon.
+    # A role's session is `AROAEXAMPLEID:session`; a user or an account has no colon.
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     sender = str((message.message.get("Attributes") or {}).get("SenderId", ""))
     role, _, session = sender.partition(":")

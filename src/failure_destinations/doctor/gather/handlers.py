@@ -1,4 +1,4 @@
-"""Reads a channel's handlers: their asynchronous configuration, their role and what it may do."""
+"""Reads a channel's handlers: their asynchronous configuration, their role and its permissions."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Handlers:
     """The handlers of a channel.
 
     Attributes:
-        handlers: Those of all stacks of the account and Region.
-        unlisted: Why there may be others; None if there are none.
+        handlers: The handlers in all stacks of the account and Region.
+        unlisted: Why there may be others; None if there are no others.
     """
 
     handlers: Sequence[Handler]
@@ -52,15 +52,15 @@ class Handlers:
 def gather_handlers(
     sources: Sources, topic: Topic, copies: Queue | None, progress: Progress
 ) -> Handlers:
-    """Return the handlers that send to a topic, or should.
+    """Return the handlers that send or should send to a topic.
 
-    The channel's stack defines some; AWS lists those of all stacks.
+    The template has those of the channel's stack; AWS lists those of all stacks.
 
     Args:
-        sources: Where to look.
+        sources: The sources of facts.
         topic: The channel's topic.
         copies: The channel's copy queue.
-        progress: Receives each function of the account.
+        progress: Gets a report of each function in the account.
     """
     reading = _Handlers(sources, topic, copies)
     configs = sources.stack.of_type("AWS::Lambda::EventInvokeConfig")
@@ -97,7 +97,7 @@ class _Handlers:
         self._read = reader.read
         self._topic = topic
         self._copies = copies
-        # boto3 makes clients in one thread only.
+        # boto3 can create clients in one thread only.
         self._lambda = aws.client("lambda", connections=_THREADS)
         self._iam = aws.client("iam", connections=_THREADS)
         self._metrics = Metrics(aws, reader, connections=_THREADS)
@@ -110,7 +110,7 @@ class _Handlers:
         return self._handler(name_of(found.function_arn), qualifier, config, settings)
 
     def declared(self, id: str) -> Handler | None:
-        """Return the handler of an asynchronous configuration; None if it is not the channel's."""
+        """Return an asynchronous configuration's handler; None if it is not this channel's."""
         properties = self._stack.properties(id)
         declared = self._stack.resolve(failure_destination(properties))
         function = self._stack.resolve(properties.get("FunctionName"))
@@ -156,7 +156,7 @@ class _Handlers:
             declares_copies=self._declares_copies(function),
         )
         if not isinstance(settings, Mapping):
-            # Its role is not known then, and so not whether it sent a copy.
+            # Without the role, it is not known whether the handler sent a copy.
             return dataclasses.replace(handler, role_id=settings)
         needed = list(self._needed(handler.dead_letter_target))
         return dataclasses.replace(
@@ -168,7 +168,7 @@ class _Handlers:
         )
 
     def _declares_copies(self, function: str) -> bool:
-        """Return whether the template gives a function the copy queue, or one it does not name."""
+        """Return whether the template sets the copy queue on a function, or an unknown queue."""
         stack, copies = self._stack, self._copies
         targets = [
             stack.resolve((stack.properties(id).get("DeadLetterConfig") or {}).get("TargetArn"))
@@ -197,7 +197,7 @@ class _Handlers:
             yield from (Permission(action, str(copy_key), "copy queue") for action in KEY_ACTIONS)
 
     def _denied(self, role: str, needed: Sequence[Permission]) -> Sequence[Permission] | Unknown:
-        """Return what a role needs and lacks."""
+        """Return the needed permissions that a role lacks."""
         denied = []
         for permission in needed:
             decision = self._simulated(role, permission)
@@ -226,7 +226,7 @@ class _Handlers:
         )
 
     def _simulated(self, role: str, permission: Permission) -> str | Unknown:
-        """Return IAM's decision.
+        """Return the decision of IAM's policy simulator.
 
         https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
         """
@@ -240,10 +240,10 @@ class _Handlers:
                 )["EvaluationResults"][0]["EvalDecision"]
             ),
         )
-        # A role that does not exist lets nobody do anything.
+        # A role that does not exist has no permissions.
         return "implicitDeny" if decision is None else decision
 
 
 def _key_id(key: Key | Unknown | None) -> str | None:
-    """Return the ARN of a key whose use is granted; None if nobody grants it."""
+    """Return the ARN of a key whose use must be granted; None if it need not be."""
     return key.id if isinstance(key, Key) and not key.of_aws else None

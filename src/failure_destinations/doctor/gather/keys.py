@@ -9,10 +9,10 @@ from .sources import Sources
 
 
 def gather_key(sources: Sources, id: str | None) -> Key | Unknown | None:
-    """Return what is known of a KMS key; None without an id.
+    """Return the facts about a KMS key; None without an id.
 
     Args:
-        sources: Where to look.
+        sources: The sources of facts.
         id: Its ARN, id or alias.
     """
     if not id:

@@ -1,4 +1,4 @@
-"""Reads what CloudWatch counted of topics, queues and functions."""
+"""Reads CloudWatch metrics of topics, queues and functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef, MetricTypeDef
 
-# CloudWatch keeps minutes for 15 days.
+# CloudWatch keeps one-minute data points for 15 days.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html
 _PEAK = timedelta(days=3)
 _AGE = timedelta(hours=1)
@@ -35,9 +35,9 @@ class Metrics:
     """Reads metrics; may be used from several threads.
 
     Args:
-        aws: Where it is.
-        reader: Reads from AWS.
-        connections: How many threads use it at once.
+        aws: The account and Region.
+        reader: The reader of AWS.
+        connections: The number of threads that use it at once.
     """
 
     def __init__(self, aws: Aws, reader: AwsReader, *, connections: int = 10) -> None:
@@ -45,7 +45,7 @@ class Metrics:
         self._reader = reader
 
     def peak(self, topic: str) -> float | Unknown | None:
-        """Return the most messages published within a minute of the last 3 days.
+        """Return the most messages published within one minute in the last 3 days.
 
         https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html
         """
@@ -56,7 +56,7 @@ class Metrics:
         return max((value for _, value in points), default=None)
 
     def oldest(self, queue: str) -> float | Unknown | None:
-        """Return the newest age of the oldest message, in seconds.
+        """Return the latest value of the oldest message's age, in seconds.
 
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
         """
@@ -67,7 +67,7 @@ class Metrics:
         return max(points)[1] if points else None
 
     def delivery_failures(self, function: str) -> Sequence[datetime] | Unknown:
-        """Return when Lambda could not send to a destination, in the last 14 days.
+        """Return when Lambda failed to send to a destination in the last 14 days.
 
         https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
         """

@@ -1,4 +1,4 @@
-"""Reads a queue: its attributes, its key, how old its oldest message is."""
+"""Reads a queue: its attributes, its key and the age of its oldest message."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .sources import Sources
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# What `CreateQueue` takes as the template gives it.
+# The attributes that `CreateQueue` accepts in the template's form.
 _DECLARED = ("MessageRetentionPeriod", "KmsMasterKeyId", "SqsManagedSseEnabled")
 
 
 def gather_queue(sources: Sources, noun: QueueNoun, id: str) -> Queue:
-    """Return what is known of a queue.
+    """Return the facts about a queue.
 
     Args:
-        sources: Where to look.
-        noun: What it is for.
+        sources: The sources of facts.
+        noun: Its role in the channel.
         id: Its URL or ARN.
     """
     sqs = sources.aws.client("sqs")

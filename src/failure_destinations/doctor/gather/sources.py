@@ -1,4 +1,4 @@
-"""Where facts come from."""
+"""The sources of facts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .metrics import Metrics
 
 
 class Sources(NamedTuple):
-    """Where facts come from.
+    """The sources of facts.
 
     Attributes:
         aws: The account and Region.
         stack: The stack.
-        reader: Reads from AWS.
-        metrics: What CloudWatch counted.
+        reader: The reader of AWS.
+        metrics: The reader of CloudWatch metrics.
     """
 
     aws: Aws

@@ -1,4 +1,4 @@
-"""What the values of a template are, as CloudFormation fills them in."""
+"""Resolves the values of a template as CloudFormation does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..facts import name_of
 
 
 class TemplateValues:
-    """Fills in the values of a stack's template, as far as they are known.
+    """Resolves the values of a stack's template, as far as they are known.
 
     Args:
         stack: The stack.
@@ -24,21 +24,21 @@ class TemplateValues:
         self._known: list[tuple[Any, str]] = []
 
     def know(self, value: Any, text: str) -> None:
-        """Remember what a value is.
+        """Remember the resolved text of a value.
 
         Args:
-            value: As the template writes it, such as `{"Ref": "Topic"}`.
-            text: What CloudFormation fills in.
+            value: The value in the template, such as `{"Ref": "Topic"}`.
+            text: The text that CloudFormation resolves it to.
         """
         self._known.append((value, text))
 
     def all(self, value: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return properties with each value filled in; None if one is not known."""
+        """Return properties with all values resolved; None if one is not known."""
         filled = {name: self._filled(part) for name, part in value.items()}
         return None if any(part is None for part in filled.values()) else filled
 
     def text(self, value: Any) -> str | None:
-        """Return a text or what refers to one; None if it is not known."""
+        """Return the text of a value, resolving references; None if it is not known."""
         known = next((text for each, text in self._known if each == value), None)
         if known is not None or not isinstance(value, Mapping):
             return known or (value if isinstance(value, str) else None)

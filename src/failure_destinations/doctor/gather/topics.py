@@ -14,13 +14,13 @@ Listed = Sequence[Mapping[str, str]]
 def gather_topic(
     sources: Sources, noun: TopicNoun, arn: str, *, of_queue: str | None = None
 ) -> Topic:
-    """Return what is known of a topic.
+    """Return the facts about a topic.
 
     Args:
-        sources: Where to look.
-        noun: What it is for.
+        sources: The sources of facts.
+        noun: Its role in the channel.
         arn: Its ARN.
-        of_queue: The logical id of the subscription of the channel's queue.
+        of_queue: The logical id of the channel's queue subscription.
     """
     sns = sources.aws.client("sns")
     attributes = sources.reader.read(
@@ -65,7 +65,7 @@ class _Subscriptions:
         self._topic_arn = topic_arn
 
     def all(self, listed: Listed, of_queue: str | None) -> list[Subscription]:
-        """Return those of the template, and then what else SNS lists."""
+        """Return the template's subscriptions, followed by any others that SNS lists."""
         left = list(listed)
         found = []
         stack = self._sources.stack
@@ -105,7 +105,7 @@ class _Subscriptions:
 
     def _attributes(self, arn: str) -> Attributes | Unknown | None:
         if not arn.startswith("arn:"):
-            # SNS lists what is not confirmed under this word.
+            # SNS lists unconfirmed subscriptions with this text instead of an ARN.
             return {"PendingConfirmation": "true"} if arn == "PendingConfirmation" else None
         sns = self._sources.aws.client("sns")
         return self._sources.reader.read(
@@ -117,7 +117,7 @@ class _Subscriptions:
 def _same(
     listed: Listed, arn: str, protocol: str, endpoint: str | None
 ) -> Mapping[str, str] | None:
-    """Return the listed subscription with the ARN, else one that was made anew for the same."""
+    """Return the listed subscription with the ARN, or else a new one of the same endpoint."""
     by_arn = (live for live in listed if live["SubscriptionArn"] == arn)
     anew = (
         live

@@ -1,1 +1,1 @@
-"""Judges what was read: facts in, findings out. Knows nothing of AWS's clients."""
+"""Judges the facts: takes facts, yields findings, and never calls AWS."""

@@ -1,4 +1,4 @@
-"""Is everybody notified of trouble: can each alarm notify the topic, and who is subscribed?"""
+"""Are people notified of alarms: can each alarm notify the topic, and who is subscribed?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .keys import judge_key
 from .services import CLOUDWATCH, Service
 from .subscriptions import judge_audience, judge_subscribers
 
-# What PutMetricAlarm takes of what DescribeAlarms returns.
+# The members of a DescribeAlarms response that PutMetricAlarm accepts.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 _SETTINGS = (
     "AlarmName",
@@ -42,7 +42,7 @@ _SETTINGS = (
 
 
 def judge_monitoring(channel: Channel) -> Iterator[Finding]:
-    """Judge the alarms about the channel, their topic, and its subscriptions."""
+    """Judge the alarms about the channel, their topic and its subscriptions."""
     monitoring = channel.monitoring
     if monitoring is None:
         return
@@ -59,7 +59,7 @@ def judge_monitoring(channel: Channel) -> Iterator[Finding]:
 def _judge_alarms(monitoring: Monitoring) -> Iterator[Finding]:
     for alarm in monitoring.alarms:
         if isinstance(alarm.live, Unknown):
-            # One call reads them all.
+            # One call reads all alarms.
             subject = Subject("monitoring", monitoring.path)
             yield unreadable(kinds.ALARMS, subject, alarm.live)
             return
@@ -76,7 +76,7 @@ def _judge_alarm(alarm: Alarm, live: Attributes) -> Iterator[Finding]:
     missing = [action for action in alarm.actions if action not in present]
     silenced = live.get("ActionsEnabled") is False
     if missing:
-        # It writes the whole alarm, and must not undo the fix of a silenced one.
+        # The fix writes the whole alarm, and must not undo the fix that enables its actions.
         enabled = {"ActionsEnabled": True} if silenced and alarm.declared_enabled else {}
         fix = (_put({**live, **enabled, "AlarmActions": [*present, *missing]}),)
         yield Finding(kinds.ALARM_WITHOUT_ACTION, subject, {"missing": missing}, fix)
@@ -131,7 +131,7 @@ def _arns(monitoring: Monitoring, topic: Topic) -> list[str]:
         str(alarm.live["AlarmArn"]) if isinstance(alarm.live, Mapping) else f"{prefix}{alarm.name}"
         for alarm in monitoring.alarms
     ]
-    # All of them may be in other stacks.
+    # All alarms may be in other stacks.
     return known or [f"{prefix}*"]
 
 

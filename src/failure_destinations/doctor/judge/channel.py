@@ -1,4 +1,4 @@
-"""All judgements about a channel, in the order in which a failure travels."""
+"""Judges a channel in the order in which a failure travels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def judge(channel: Channel) -> Iterator[Finding]:
     """Judge a channel.
 
     Args:
-        channel: What is known of it.
+        channel: The channel and its facts.
     """
     for judgement in (
         judge_handlers,

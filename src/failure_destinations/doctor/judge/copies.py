@@ -1,7 +1,7 @@
-"""Does the copy queue hold what the queue lacks, and did handlers send it?
+"""Does the copy queue have events that the queue lacks, and did handlers send them?
 
-A record that is in none of the channel's queues was replayed or removed, or never arrived: only
-the copy itself, and what Lambda counted at that time, show which.
+A record that is in none of the channel's queues was replayed or removed, or never arrived. The copy
+itself and Lambda's metrics for that time show which.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..findings import Finding, Subject, unreadable
 from ..fixes import OwnCommand
 from .messages import list_command, options_of
 
-# An SNS message holds 256 KiB, and a record writes at least its names, ids and times around the
+# An SNS message holds at most 256 KiB, and a record adds at least its names, ids and times to the
 # payload.
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 RECORD_FRAME_BYTES = 512
 MAX_EVENT_BYTES = 256 * 1024 - RECORD_FRAME_BYTES
-# Around CloudWatch's times, which are the beginnings of 5 minutes.
+# The margin around CloudWatch's times, each the beginning of a 5-minute period.
 _BEFORE = timedelta(minutes=5)
 _AFTER = timedelta(minutes=10)
 _MAX_IDS = 50
@@ -30,7 +30,7 @@ _MAX_SENDERS = 3
 
 
 class _OfFunction(NamedTuple):
-    """The copies that the role of one function sent, and what of it the channel has."""
+    """The copies that one function's role sent, and its handlers in the channel."""
 
     handlers: Sequence[Handler]
     copies: list[Copy]
@@ -83,7 +83,7 @@ def _judge_compared(channel: Channel, subject: Subject, copies: Copies) -> Itera
 
 
 def _by_sender(channel: Channel, copies: Sequence[Copy]) -> dict[str, _OfFunction]:
-    """Return copies by the function that sent them; under no handlers what none sent."""
+    """Return copies by the function that sent them; those of unknown senders have no handlers."""
     found: dict[str, _OfFunction] = {}
     for copy in copies:
         handlers = [
@@ -97,7 +97,7 @@ def _by_sender(channel: Channel, copies: Sequence[Copy]) -> dict[str, _OfFunctio
 
 
 def _never_arrived(copy: Copy, handlers: Sequence[Handler], copies: Copies) -> bool:
-    """Return whether the record of a copy certainly never reached the queue."""
+    """Return whether a copy's record certainly never reached the queue."""
     if copy.size > MAX_EVENT_BYTES:
         return True
     time = copy.time
@@ -107,14 +107,14 @@ def _never_arrived(copy: Copy, handlers: Sequence[Handler], copies: Copies) -> b
 
 
 def _failures(handlers: Sequence[Handler]) -> Iterator[datetime]:
-    """Yield when Lambda could not send to the destination."""
+    """Yield the times when Lambda could not send to the destination."""
     for handler in handlers:
         if not isinstance(handler.delivery_failures, Unknown):
             yield from handler.delivery_failures
 
 
 def _lost(channel: Channel, subject: Subject, name: str, lost: _OfFunction) -> Finding:
-    # A copy does not name the alias that was invoked: only where there is one handler is it known.
+    # A copy does not name the invoked alias, which is only known if there is a single handler.
     invoked = lost.handlers[0].name if len(lost.handlers) == 1 else name
     ids: list[tuple[str, str | None]] = [("id", copy.request_id) for copy in lost.copies]
     options: list[tuple[str, str | None]] = [
@@ -136,7 +136,7 @@ def _lost(channel: Channel, subject: Subject, name: str, lost: _OfFunction) -> F
 def _not_sent_by_a_handler(
     channel: Channel, subject: Subject, copies: Sequence[Copy]
 ) -> Iterator[Finding]:
-    """Yield what is to be said of copies that no known role of a handler sent."""
+    """Yield the findings about copies that no known role of a handler sent."""
     unread = {handler.function_name: handler.role_id for handler in channel.handlers}
     strangers = []
     unknown = channel.unlisted if copies else None

@@ -1,4 +1,4 @@
-"""Does Lambda send to the channel: each handler's destination, role and dead-letter queue."""
+"""Does Lambda send to the channel: judges each handler's destination, role and own queue."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _set_copies(handler: Handler, arn: str) -> Fix:
 def _set_destination(
     channel: Channel, handler: Handler, config: Mapping[str, object] | None
 ) -> Fix:
-    # An update leaves retries and age as they are, but replaces both destinations.
+    # An update keeps the retries and maximum age, but replaces both destinations.
     known = (config or {}).get("DestinationConfig") or {}
     others = {k: v for k, v in known.items() if v} if isinstance(known, Mapping) else {}
     parameters = {
@@ -100,9 +100,9 @@ def _set_destination(
 
 
 def _grant(handler: Handler, denied: list[Permission]) -> Fix:
-    """Return what grants the role each resource of which it lacks something.
+    """Return the steps that grant the role its missing permissions, one for each resource.
 
-    Nothing if a policy denies any of it: a grant changes nothing then.
+    Empty if a policy explicitly denies one of them, because a grant would not help.
     """
     if handler.role is None or any(permission.explicit for permission in denied):
         return ()

@@ -1,4 +1,4 @@
-"""Can the sender use the key: is it enabled, and does its policy let the service?"""
+"""Can the sender use the key: is it enabled, and does its policy allow the service?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..findings import Finding, Subject, unreadable
 from ..fixes import AddStatements, AwsCall, Fix
 from .services import Service
 
-# As the constructs grant them.
+# The same actions that the constructs grant.
 # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 _GRANTED = ("kms:Decrypt", "kms:GenerateDataKey*")
 
@@ -23,7 +23,7 @@ def judge_key(
     Args:
         key: The key; None if there is none.
         subject: The queue or topic.
-        service: What sends to it, and uses the key for that; None if no service of AWS does.
+        service: The AWS service that sends to it and so uses the key; None without one.
     """
     if key is None:
         return
@@ -51,7 +51,7 @@ def _judge_policy(key: Key, subject: Subject, service: Service) -> Iterator[Find
     facts = {"key": key.id, "service": service.name}
     answers = [service.may(policy, action, key.id) for action in KEY_ACTIONS]
     if False in answers:
-        # In a key's own policy `*` is the key.
+        # In a key policy, `*` means the key itself.
         # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
         statement = service.statement(list(_GRANTED), "*", service.same_account)
         addition = AddStatements("key", key.id, policy, (statement,))
@@ -61,7 +61,7 @@ def _judge_policy(key: Key, subject: Subject, service: Service) -> Iterator[Find
 
 
 def _enable(key: Key) -> Fix:
-    """Return what enables a key; nothing brings a deleted one back."""
+    """Return the steps that enable a key; a deleted key cannot be restored."""
     enable = AwsCall("kms", "EnableKey", {"KeyId": key.id})
     if key.state == "PendingDeletion":
         return (AwsCall("kms", "CancelKeyDeletion", {"KeyId": key.id}), enable)

@@ -1,4 +1,4 @@
-"""What waits in the queues: near expiry, undelivered, parked."""
+"""Judges the messages in the queues: near expiry, undelivered or parked."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..facts import Channel, Queue, Replayer, Unknown
 from ..findings import Finding, Subject, unreadable
 from ..fixes import AwsCall, OwnCommand
 
-# Of a queue's retention, like FailureMonitoring's alarm.
+# The share of a queue's retention, as in FailureMonitoring's alarm.
 NEAR_EXPIRY = 0.8
 _PARTS = {"queue": "main", "dead-letter queue": "dead-letter", "copy queue": "copies"}
 _OFF = ("Disabled", "Disabling", "Deleting")
 
 
 def judge_messages(channel: Channel) -> Iterator[Finding]:
-    """Judge what waits, and what drains it."""
+    """Judge the waiting messages and the replayers."""
     for queue in channel.queues:
         if queue.known:
             subject = Subject(queue.noun, queue.name)
@@ -43,7 +43,7 @@ def _judge_expiry(channel: Channel, queue: Queue, subject: Subject) -> Iterator[
             if queue.noun == "queue"
             else list_command(channel, queue),
         ),
-        # A copy is only the second of two.
+        # A copy is only a duplicate of a record.
         given_severity="info" if queue.noun == "copy queue" else None,
     )
 
@@ -85,7 +85,7 @@ def _replay(channel: Channel, *options: tuple[str, str | None]) -> OwnCommand:
 
 
 def list_command(channel: Channel, queue: Queue) -> OwnCommand:
-    """Return the command that lists what is in a queue."""
+    """Return the command that lists the messages in a queue."""
     part = _PARTS.get(queue.noun)
     if part is None:
         return OwnCommand("list", [("queue", queue.name)])
@@ -93,5 +93,5 @@ def list_command(channel: Channel, queue: Queue) -> OwnCommand:
 
 
 def options_of(channel: Channel) -> list[tuple[str, str | None]]:
-    """Return the options that name a channel to this program."""
+    """Return this program's options that name a channel."""
     return [("stack", channel.stack), ("channel", channel.path)]

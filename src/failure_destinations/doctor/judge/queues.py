@@ -1,4 +1,4 @@
-"""Can SNS deliver: does each queue exist, and do its policy and key let SNS send?"""
+"""Can SNS deliver: does each queue exist, and do its policy and key allow SNS to send?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..fixes import AddStatements, AwsCall, Fix
 from .keys import judge_key
 from .services import SNS, Service
 
-# What SQS gives a queue that says nothing: 4 days.
+# SQS's default: 4 days.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 DEFAULT_RETENTION = 345_600
 _CHANNELS_RETENTION = 14 * 86_400
@@ -27,7 +27,7 @@ def judge_queues(channel: Channel) -> Iterator[Finding]:
         if queue.attributes is None:
             yield Finding(kinds.QUEUE_MISSING, subject, fix=(_create(queue),))
             continue
-        # The function itself sends copies, and the replayer what it parks.
+        # The function itself sends copies, and the replayer sends parked events.
         by_sns = queue is channel.queue or queue is channel.dead_letter_queue
         sns = Service("SNS", SNS, [channel.topic.arn])
         found = [

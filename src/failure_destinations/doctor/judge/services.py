@@ -1,4 +1,4 @@
-"""A service of AWS that sends on behalf of a resource: does a policy let it, and what would?"""
+"""An AWS service that sends on behalf of a resource: does a policy allow it, and what would?"""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Service(NamedTuple):
     """A service that sends.
 
     Attributes:
-        name: As people call it.
-        principal: As policies call it.
-        sources: The ARNs of what it sends on behalf of.
+        name: Its name for people.
+        principal: Its principal in policies.
+        sources: The ARNs of the resources on whose behalf it sends.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Service(NamedTuple):
     sources: Sequence[str]
 
     def may(self, policy: Mapping[str, Any], action: str, resource: str) -> bool | None:
-        """Return whether a policy lets it do something on behalf of every source.
+        """Return whether a policy allows an action on behalf of every source.
 
         Returns:
             None if it depends on a condition that is not known here.
@@ -48,7 +48,7 @@ class Service(NamedTuple):
     def statement(
         self, action: str | Sequence[str], resource: str, condition: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the statement that lets it do something on a condition."""
+        """Return the statement that allows actions under a condition."""
         return {
             "Effect": "Allow",
             "Principal": {"Service": self.principal},
@@ -58,12 +58,12 @@ class Service(NamedTuple):
         }
 
     def fix(self, addition: AddStatements, actions: Sequence[str], resource: str) -> Fix:
-        """Return what adds statements to a policy; nothing if the policy denies it all the same.
+        """Return the step that adds statements to a policy; empty if the policy still denies it.
 
         Args:
-            addition: The statements, and the policy.
-            actions: What they let the service do.
-            resource: The ARN of what has the policy.
+            addition: The statements and the policy.
+            actions: The actions that they allow.
+            resource: The ARN of the resource that has the policy.
         """
         policy = addition.document()
         denied = any(self.may(policy, action, resource) is False for action in actions)
@@ -71,12 +71,12 @@ class Service(NamedTuple):
 
     @property
     def same_account(self) -> dict[str, Any]:
-        """The condition that it sends on behalf of something of the account."""
+        """Return the condition that it sends on behalf of a resource in the account."""
         return {"StringEquals": {"aws:SourceAccount": self.sources[0].split(":")[4]}}
 
 
 def _request(source: str, action: str) -> dict[str, str]:
-    """Return the context of a service's request, which a policy's conditions are about."""
+    """Return the context of a service's request, for evaluating a policy's conditions."""
     account = source.split(":")[4]
     context = {
         "aws:SourceArn": source,
@@ -84,6 +84,6 @@ def _request(source: str, action: str) -> dict[str, str]:
         "aws:SecureTransport": "true",
         "aws:PrincipalIsAWSService": "true",
     }
-    # SNS adds the publisher's account; the policy that it gives every topic asks for it.
+    # SNS adds the publisher's account, which the default topic policy requires.
     # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
     return {**context, "aws:SourceOwner": account} if action == "sns:Publish" else context

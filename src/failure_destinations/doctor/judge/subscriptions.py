@@ -1,4 +1,4 @@
-"""Is everybody notified: does each subscription exist, confirmed, and safe from suspension?"""
+"""Is everyone notified: does each subscription exist, confirmed and safe from suspension?"""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..findings import Finding, Subject, unreadable
 from ..fixes import AwsCall, Fix
 from ..kinds import Severity
 
-# SNS suspends a mailbox that gets more than 10 messages within a second.
+# SNS suspends a mailbox that gets more than 10 messages in one second.
 # https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
 MAILS_PER_SECOND = 10
 _SECONDS = 60
-# What the operator writes in a command in place of what nobody knows here.
+# The placeholder in a command for a value that the operator has to fill in.
 ADDRESS = "ADDRESS"
 ENDPOINT = "ENDPOINT"
 
 
 def judge_topic(channel: Channel) -> Iterator[Finding]:
-    """Judge whether there is a topic to send to, and who is subscribed."""
+    """Judge whether the topic exists and who is subscribed to it."""
     topic = channel.topic
     subject = Subject(topic.noun, topic.name)
     if topic.attributes is None:
@@ -37,11 +37,11 @@ def judge_topic(channel: Channel) -> Iterator[Finding]:
 
 
 def judge_audience(topic: Topic, severity: Severity) -> Iterator[Finding]:
-    """Judge whether anybody but the channel's queue is subscribed to a topic.
+    """Judge whether anyone except the channel's queue is subscribed to a topic.
 
     Args:
         topic: The topic.
-        severity: How grave it is if nobody is.
+        severity: The severity of the finding that nobody is.
     """
     if any(not subscription.of_queue for subscription in topic.subscriptions):
         return
@@ -63,8 +63,8 @@ def judge_subscribers(topic: Topic, dead_letters: Queue | None = None) -> Iterat
     """Judge each subscription of a topic, and whether mailboxes are safe from suspension.
 
     Args:
-        topic: The topic, the channel's or that of its alarms.
-        dead_letters: Where it should put what it cannot deliver.
+        topic: The channel's topic or the alarm topic.
+        dead_letters: The queue that should get messages it cannot deliver.
     """
     if topic.attributes is None:
         return
@@ -95,7 +95,7 @@ def _judge(
         yield Finding(kinds.SUBSCRIPTION_PENDING, subject, facts, fix)
     else:
         yield from _judge_delivery(subscription, attributes)
-        # What an alarm says is in CloudWatch too: nothing is lost with its message.
+        # An alarm's state is in CloudWatch too, so nothing is lost with its message.
         if topic.noun == "topic":
             yield from _judge_dead_letters(subscription, attributes, dead_letters)
 
@@ -152,7 +152,7 @@ def _facts(topic: Topic, subscription: Subscription) -> dict[str, object]:
 
 
 def _subscribe(topic: Topic, subscription: Subscription, dead_letters: Queue | None) -> Fix:
-    """Return what subscribes anew, which also sends a mail to confirm."""
+    """Return the step that subscribes again, which sends a new confirmation e-mail."""
     attributes = {}
     if dead_letters is not None and dead_letters.arn is not None:
         attributes["RedrivePolicy"] = _redrive(dead_letters.arn)

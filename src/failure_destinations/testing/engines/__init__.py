@@ -1,4 +1,4 @@
-"""The AWS emulators that a local cloud can run on, each in a folder of its own."""
+"""The AWS emulators that a local cloud can use, each in its own folder."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from .ministack.adapter import MiniStack
 __all__ = ["ENGINES", "Engine", "LocalEmu", "MiniStack"]
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (LocalEmu(), MiniStack())}
-"""Every engine by its name, the most faithful one first."""
+"""Every engine by name, the most faithful one first."""

@@ -10,19 +10,19 @@ from pathlib import Path
 from ..observations import Mail, Message
 
 ACCOUNT = "000000000000"
-"""The account that both engines play by default."""
+"""The account that both engines emulate by default."""
 
 _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an engine runs.
+    """The address and files of a running engine.
 
     Attributes:
         port: The port of 127.0.0.1 that it listens on.
-        state: A directory for its files alone.
-        region: The Region it plays.
+        state: A directory for its files only.
+        region: The Region that it emulates.
     """
 
     port: int
@@ -31,24 +31,24 @@ class Place:
 
     @property
     def url(self) -> str:
-        """The address of every service."""
+        """The URL of every service."""
         return f"http://127.0.0.1:{self.port}"
 
 
 class Engine(ABC):
-    """An AWS emulator: what it needs, how it starts, and how to look into it.
+    """An AWS emulator: its requirements, how to start it, and how to inspect it.
 
-    Each has a folder named after it, with the pinned packages of its environment and the module
-    `main`, which starts it there.
+    Each engine has a folder of its name with the pinned packages of its environment and the module
+    `main`, which starts it.
 
     Attributes:
         name: Its name for `LocalCloud(engine=...)`.
-        version: The version that runs.
-        pythons: The versions of Python that run it, the best one first.
-        install_hint: What its installation costs, for the progress line.
-        health: The path of the page that answers once it is ready.
-        start_seconds: How many seconds it may take to be ready on a busy machine.
-        differences: Where it does not do what AWS does, one sentence each.
+        version: The pinned version.
+        pythons: The Python versions that can run it, the best one first.
+        install_hint: The size and time of its installation, for the progress line.
+        health: The path of the page that responds once it is ready.
+        start_seconds: The number of seconds after which it must be ready, even on a busy machine.
+        differences: The differences from AWS, one sentence each.
     """
 
     name: str
@@ -73,15 +73,15 @@ class Engine(ABC):
         Args:
             python: The interpreter of its environment.
         """
-        # Isolated, because this folder holds another `ministack`.
+        # Isolated, because this folder contains another `ministack`.
         return [python, "-I", _FOLDER / "launch.py", self.name]
 
     @abstractmethod
     def environment(self, place: Place) -> Mapping[str, str]:
-        """Return the environment variables that it needs in addition to the usual ones.
+        """Return the environment variables that it needs in addition to the common ones.
 
         Args:
-            place: Where it will run.
+            place: Its address and files.
         """
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Engine(ABC):
         """Return the messages that a consumer could receive now, without receiving them.
 
         Args:
-            place: Where it runs.
+            place: Its address and files.
             queue_url: The queue's URL.
         """
 
@@ -98,5 +98,5 @@ class Engine(ABC):
         """Return every e-mail sent since the start, oldest first.
 
         Args:
-            place: Where it runs.
+            place: Its address and files.
         """

@@ -4,9 +4,9 @@
 
     ENGINE/bin/python -I .../engines/launch.py NAME
 
-That environment holds nothing of this project, and must not find what is installed beside it. So
-the package `failure_destinations` is loaded from its own directory, which is not put on the path;
-what an engine imports of it needs the standard library and the engine only.
+That environment does not contain this project, and must not see the packages installed beside it.
+So the package `failure_destinations` is loaded from its directory without adding that to the path.
+The modules that an engine imports need only the standard library and the engine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PACKAGE = "failure_destinations"
 
 
 def main() -> None:
-    """Run the `main` of the engine that the first argument names."""
+    """Run `main` of the engine that the first argument names."""
     (name,) = sys.argv[1:]
     directory = Path(__file__).resolve().parents[2]
     spec = importlib.util.spec_from_file_location(

@@ -1,9 +1,8 @@
-"""The rule that an engine answers only programs on its own machine.
+"""The rule that an engine serves only programs on its own machine.
 
-An engine accepts any credentials, and runs any code that it is given as a Lambda function. A web
-page in the user's browser could post to 127.0.0.1, or resolve a name of its own to that address
-(DNS rebinding), and so run programs on the machine. But browsers say where a request comes from, in
-headers that a page cannot change.
+An engine accepts any credentials and runs any code as a Lambda function. A web page in the user's
+browser could post to 127.0.0.1, or resolve its own name to that address (DNS rebinding), and so run
+programs on the machine. But browsers send a request's origin in headers that a page cannot change.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.IGNORE
 
 
 def refusal(headers: Iterable[tuple[str, str]]) -> str | None:
-    """Return why a request is refused, in one sentence, or None if it may pass.
+    """Return why a request is refused, in one sentence; None if it is allowed.
 
-    A request may pass if its `Host` names this machine (a loopback address, `localhost` or a name
-    below it) and, if a web page sends it, the page comes from this machine, too.
+    A request is allowed if its `Host` names this machine (a loopback address, `localhost` or a
+    name below it) and, if a web page sends it, the page is from this machine too.
 
     Args:
         headers: The request's headers, in any order and with names in any case.
@@ -40,7 +39,7 @@ def refusal(headers: Iterable[tuple[str, str]]) -> str | None:
 
 
 def _host_of(page: str) -> str:
-    """Return host and port of a page; an empty text if it has none, as the origin "null"."""
+    """Return the host and port of a page; empty if it has none, like the origin "null"."""
     try:
         address = urlsplit(page)
     except ValueError:

@@ -1,8 +1,8 @@
 """Lambda functions as child processes, so that an AWS emulator does not need Docker.
 
-Read in this order: ``runtime_api`` is what a function's runtime talks to, ``handler_process``
-is the child process that runs it, and ``execution_environment`` starts such processes and turns
-how they end into invocation results. ``engines/localemu/plugin.py`` offers that to localemu.
+A function's runtime talks to ``runtime_api``. ``handler_process`` is the child process that runs
+the runtime, and ``execution_environment`` starts such processes and turns their outcomes into
+invocation results. ``engines/localemu/plugin.py`` connects it to localemu.
 
-Everything here needs the standard library only.
+Everything here needs only the standard library.
 """

@@ -1,4 +1,4 @@
-"""A program that becomes a command, which Linux kills when the thread that started it ends.
+"""A program that executes a command, which Linux kills when the thread that started it ends.
 
 Linux only; run as ``python -I -S exec_with_parent.py PARENT_PID PROGRAM [ARGUMENT ...]``.
 The alternative, ``subprocess``'s ``preexec_fn``, may deadlock in a program with threads.
@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Ask Linux for the signal, and become the command."""
+    """Request the signal from Linux, and execute the command."""
     parent, *command = sys.argv[1:]
     # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A Lambda execution environment, which runs a function's invocations one after the other.
+"""A Lambda execution environment, which runs a function's invocations one at a time.
 
 Every invocation has a result. When a handler times out, crashes or cannot be loaded, the result is
 the error that Lambda would report, and the next invocation gets a fresh process:
@@ -19,9 +19,9 @@ from .handler_runtimes import Function, runtime_command, runtime_environment
 from .runtime_api import InitFailed, Invocation, InvocationEnded, RuntimeReady, error_payload
 
 INIT_TIMEOUT_SECONDS = 10
-"""How long a handler may take to load, in addition to the function's timeout.
+"""The number of seconds that a handler may take to load, in addition to the function's timeout.
 
-After 10 seconds Lambda starts to load it again, within the function's timeout; here it goes on.
+After 10 seconds, Lambda loads it again within the function's timeout; here, loading continues.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
@@ -33,7 +33,7 @@ class InvocationResult:
     Args:
         payload: The handler's response or the error, as JSON.
         is_error: Whether the invocation failed, in the handler or around it.
-        logs: What the handler wrote, between the lines that Lambda logs.
+        logs: The handler's output, between the lines that Lambda logs.
     """
 
     payload: bytes
@@ -43,7 +43,7 @@ class InvocationResult:
 
 @dataclass(frozen=True)
 class _Ending:
-    """How an invocation ended, with what Lambda adds to its log if it failed."""
+    """How an invocation ended, with the lines that Lambda adds to its log if it failed."""
 
     payload: bytes
     is_error: bool
@@ -79,7 +79,7 @@ class ExecutionEnvironment:
             request_id: The invocation's request id.
             function_arn: The ARN that the function was invoked with.
             payload: The event, as JSON.
-            trace_id: The X-Ray trace header. Default: the handler sees none.
+            trace_id: The X-Ray trace header. Default: the handler gets none.
 
         Returns:
             The handler's response, or an error.
@@ -128,12 +128,12 @@ class ExecutionEnvironment:
             process.kill()
 
     def _idle_process(self) -> tuple[HandlerProcess, ProcessEvent | None]:
-        """Return a process, and either that it is ready or why its handler did not load."""
+        """Return a process and its first event: ready, or why its handler did not load."""
         if process := self._process:
             event = process.next_event(self._function.timeout_seconds)
             if isinstance(event, RuntimeReady) and not process.has_ended:
                 return process, event
-            # It ended after its last response.
+            # The process ended after its last response.
             self._discard(process)
         with self._process_lock:
             if self._stopped:
@@ -180,7 +180,7 @@ def _exit_message(returncode: int) -> str:
         return "Runtime exited without providing a reason"
     if returncode > 0:
         return f"Runtime exited with error: exit status {returncode}"
-    # On macOS the signal's number follows.
+    # On macOS, the signal's number follows its name.
     name = (signal.strsignal(-returncode) or str(-returncode)).split(":")[0].lower()
     return f"Runtime exited with error: signal: {name}"
 

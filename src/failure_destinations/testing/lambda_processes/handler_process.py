@@ -1,4 +1,4 @@
-"""A child process that runs a function's runtime, with its Runtime API."""
+"""A child process that runs a function's runtime, and its Runtime API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import cast
 from .process_output import ProcessOutput
 from .runtime_api import RuntimeApi, RuntimeEvent
 
-# Linux kills these children when the *thread* that started them ends, so a thread that lives as
+# Linux kills these children when the *thread* that started them ends, so one thread that lives as
 # long as the engine starts them all.
 # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="handler-starter")
@@ -39,18 +39,18 @@ class ProcessExited:
 ProcessEvent = RuntimeEvent | ProcessExited
 
 
-# Zombie and dead, as /proc has them.
+# Zombie and dead, as in /proc.
 _GONE = ("Z", "X")
 
 
 class HandlerProcess:
-    """A runtime's process in a process group of its own.
+    """A runtime's process in its own process group.
 
-    The process does not outlive the engine: on Linux the kernel kills it with the engine,
-    elsewhere the runtime exits when its Runtime API is closed.
+    The process does not outlive the engine: on Linux, the kernel kills it with the engine;
+    elsewhere, the runtime exits when its Runtime API is closed.
 
     Args:
-        command: The runtime's program, by its absolute path, and its arguments.
+        command: The absolute path of the runtime's program, and its arguments.
         environment: All of its environment variables except ``AWS_LAMBDA_RUNTIME_API``.
         directory: Its working directory.
     """
@@ -81,14 +81,14 @@ class HandlerProcess:
         return self._process.returncode is not None
 
     def next_event(self, timeout_seconds: float) -> ProcessEvent | None:
-        """Wait for the next event and return it, or None if there is none in time."""
+        """Wait for the next event and return it; None if there is none in time."""
         try:
             return self._events.get(timeout=max(timeout_seconds, 0))
         except queue.Empty:
             return None
 
     def peak_memory_mb(self) -> int | None:
-        """Return the most memory that the process has held, in MB; None if there is no /proc."""
+        """Return the process's peak memory in MB; None if there is no /proc."""
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):

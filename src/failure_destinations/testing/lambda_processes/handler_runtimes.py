@@ -16,12 +16,12 @@ NODE_VARIABLE = "FAILURE_DESTINATIONS_NODE"
 
 _HERE = Path(__file__).parent
 
-# What a program needs to start at all; nothing else of the engine's environment.
+# The variables that a program needs to start; it gets nothing else from the engine's environment.
 _INHERITED_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
 
 
 class UnsupportedRuntimeError(ValueError):
-    """No program here runs functions of that Lambda runtime."""
+    """No program on this machine can run functions of that Lambda runtime."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Function:
 
     Args:
         runtime: The Lambda runtime, such as ``python3.13`` or ``nodejs22.x``. Whatever its
-            version, Python handlers run on this interpreter, and Node handlers on the one
-            ``node`` that there is.
+            version, Python handlers run on this interpreter and Node handlers on the
+            available ``node``.
         handler: The handler, such as ``orders.handler``.
         code_directory: The directory of its code.
         timeout_seconds: The function's timeout.
@@ -50,7 +50,7 @@ class Function:
 
 
 def runtime_command(function: Function) -> list[str]:
-    """Return the program, by its absolute path, and the arguments that run a function.
+    """Return the absolute path of the program, and the arguments, that run a function.
 
     Raises:
         UnsupportedRuntimeError: The runtime is neither Python nor Node, or there is no ``node``.
@@ -68,14 +68,14 @@ def runtime_command(function: Function) -> list[str]:
 def runtime_environment(function: Function) -> dict[str, str]:
     """Return the environment variables of a function's process.
 
-    As in Lambda the function's own variables override the general ones, and those that say what to
-    run override the function's:
+    As in Lambda, the function's own variables override the general ones, and those that define what
+    to run override the function's:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     code_directory = str(function.code_directory)
     environment = {
         **{name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ},
-        # Never the home directory of the person who runs the engine: it has credentials in it.
+        # Never the user's home directory, which contains credentials.
         "HOME": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
@@ -87,7 +87,7 @@ def runtime_environment(function: Function) -> dict[str, str]:
     if function.runtime.startswith("python"):
         python_path = [code_directory, environment.get("PYTHONPATH", "")]
         if sys.platform != "linux":
-            # awslambdaric has its HTTP client on Linux only.
+            # awslambdaric has its HTTP client only on Linux.
             python_path.append(str(_HERE / "python_client"))
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, python_path))
     return environment
@@ -105,7 +105,7 @@ def _node(runtime: str) -> str:
 
 @functools.cache
 def _executable(node: str) -> str:
-    """Return the binary behind a ``node``, which version managers have as a script."""
+    """Return the binary behind a ``node`` that may be a version manager's script."""
     command = [str(Path(node).absolute()), "-p", "process.execPath"]
     answer = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
     return answer.stdout.strip()

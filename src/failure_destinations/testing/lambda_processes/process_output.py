@@ -1,4 +1,4 @@
-"""The output of a child process, kept in memory until somebody takes it."""
+"""The output of a child process, kept in memory until it is taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import selectors
 import threading
 
 OUTPUT_LIMIT_BYTES = 1024 * 1024
-"""How much output is kept between two calls of ``take``; the oldest is dropped first."""
+"""The most output to keep between two calls of ``take``; the oldest is dropped first."""
 
 _PIECE_BYTES = 64 * 1024
 
@@ -16,7 +16,7 @@ class ProcessOutput:
     """Empties a pipe, so that its writer never blocks.
 
     Args:
-        descriptor: The reading end of the pipe; it is closed at the end of the output.
+        descriptor: The read end of the pipe; it is closed at the end of the output.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -30,7 +30,7 @@ class ProcessOutput:
         self._thread.start()
 
     def take(self) -> str:
-        """Return everything written since the last call, up to this moment."""
+        """Return everything written since the last call."""
         with self._lock:
             self._read_available()
             text = self._kept.decode("utf-8", errors="replace")

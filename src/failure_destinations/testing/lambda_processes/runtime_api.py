@@ -31,7 +31,7 @@ _PIECE_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Invocation:
-    """An invocation, as a runtime gets it.
+    """An invocation for a runtime.
 
     Args:
         request_id: The request id, the same on each of Lambda's attempts.
@@ -72,7 +72,7 @@ RuntimeEvent = RuntimeReady | InitFailed | InvocationEnded
 
 
 def error_payload(error_type: str, message: str) -> bytes:
-    """Return the payload of an error that Lambda itself reports."""
+    """Return the payload of an error that Lambda itself raises."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
@@ -80,7 +80,7 @@ class RuntimeApi:
     """Serves the Runtime API to one process.
 
     Args:
-        events: Gets one event for each request of the runtime that changes its state.
+        events: Gets an event for each request of the runtime that changes its state.
     """
 
     def __init__(self, events: queue.SimpleQueue[RuntimeEvent]) -> None:
@@ -102,17 +102,17 @@ class RuntimeApi:
         self._offered.put(invocation)
 
     def close(self) -> None:
-        """Stop listening, and close the connection of a runtime that waits for an invocation."""
+        """Stop listening, and close the connection of a runtime waiting for an invocation."""
         self._closing = True
         self._offered.put(None)
-        # A connection wakes the accepting thread at once, where `shutdown` would poll.
+        # A connection wakes the accepting thread immediately, where `shutdown` would poll.
         with contextlib.suppress(OSError):
             socket.create_connection((_LOOPBACK, self._server.server_address[1]), timeout=1).close()
         self._thread.join()
         self._server.server_close()
 
     def take(self) -> Invocation | None:
-        """Wait for an invocation and return it, or None if the API was closed."""
+        """Wait for an invocation and return it; None if the API was closed."""
         self.events.put(RuntimeReady())
         invocation = self._offered.get()
         if invocation is None:
@@ -122,7 +122,7 @@ class RuntimeApi:
         return invocation
 
     def finish(self, request_id: str, result: InvocationEnded) -> bool:
-        """Pass a result on; return False if it is not that of the running invocation."""
+        """Pass on a result; return False if it is not that of the running invocation."""
         if request_id != self._running:
             return False
         self._running = None
@@ -135,7 +135,7 @@ class RuntimeApi:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    # Not http.server.HTTPServer, which looks its own name up in the DNS when it binds.
+    # Not http.server.HTTPServer, which looks up its own name in the DNS when it binds.
     daemon_threads = True
     block_on_close = False
 
@@ -144,7 +144,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.api = api
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A runtime that is killed closes the connection in the middle of its request.
+        # A runtime that is killed may close the connection in the middle of its request.
         _LOG.debug("%s from %s failed", request, client_address, exc_info=True)
 
 
@@ -202,7 +202,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         _LOG.debug(format, *args)
 
     def _read_body(self) -> tuple[bytes, int]:
-        """Return the request's body, as far as a response may be long, and its whole size."""
+        """Return the request's body, truncated to the maximum response size, and its full size."""
         kept, size = bytearray(), 0
         for piece in self._pieces():
             size += len(piece)

@@ -1,4 +1,4 @@
-"""How to run localemu, the faithful engine, and to look into it."""
+"""How to run and inspect localemu, the faithful engine."""
 
 from __future__ import annotations
 
@@ -26,29 +26,30 @@ class LocalEmu(Engine):
             "version, and stack traces show paths of this machine."
         ),
         "Functions in other languages and container images do not run.",
-        "E-mail subscriptions stay unconfirmed, but mails are sent, without the subject they had.",
+        "E-mail subscriptions stay unconfirmed, but e-mails are sent, without their subject.",
         "Destinations that do not exist, and retry counts over 2, are accepted.",
         "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
-        "A function that a queue starts runs one batch at a time, whatever its concurrency.",
-        "IAM permissions are not checked, and a queue's policy only for what SNS sends.",
+        "A function that reads a queue runs one batch at a time, whatever its concurrency.",
+        "IAM permissions are not checked, and queue policies only for messages from SNS.",
     )
 
     def environment(self, place: Place) -> Mapping[str, str]:
-        """Return its settings: loopback only, and a second before a retry instead of a minute."""
+        """Return its settings: loopback only, and retries after a second instead of a minute."""
         return {
             "GATEWAY_LISTEN": f"127.0.0.1:{place.port}",
             "FILESYSTEM_ROOT": str(place.state),
-            # Names below `localhost`, which it would put in queue URLs, resolve on few machines.
+            # By default its queue URLs have names below `localhost`, which few machines resolve.
             "LOCALEMU_HOST": f"127.0.0.1:{place.port}",
             "SQS_ENDPOINT_STRATEGY": "path",
             "LAMBDA_RETRY_BASE_DELAY": "1",
-            # It would rest for a second after each batch of a queue, and longer when that is empty.
+            # By default it pauses for a second after each batch of a queue, longer if that is
+            # empty.
             "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.01",
             "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
         }
 
     def messages(self, place: Place, queue_url: str) -> list[Message]:
-        """Return what its page about queues shows, which leaves receive counts as they are."""
+        """Return the messages from its page about queues, which does not change receive counts."""
         answer = fetch_json(
             f"{place.url}/_aws/sqs/messages",
             body={"QueueUrl": queue_url},
@@ -68,7 +69,7 @@ class LocalEmu(Engine):
         ]
 
     def mails(self, place: Place) -> list[Mail]:
-        """Return what its page about e-mails shows, which exists from the first e-mail on."""
+        """Return the e-mails from its page, which exists once there is an e-mail."""
         try:
             mails = fetch_json(f"{place.url}/_aws/ses")["messages"]
         except urllib.error.HTTPError as error:

@@ -1,11 +1,11 @@
-"""A patch that makes localemu send to a function's dead-letter queue what Lambda sends.
+"""A patch that makes localemu send the same messages as Lambda to a function's dead-letter queue.
 
 The queue gets the event as it was sent, with attributes that identify the invocation and its error.
-localemu 1.3.2 invents a request id, and leaves out events that never ran.
+localemu 1.3.2 uses a new request id, and omits events that never ran.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
-# localemu is installed where this runs, not where it is checked.
+# localemu is installed where this module runs, not where it is type-checked.
 # mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations

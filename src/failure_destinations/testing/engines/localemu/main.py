@@ -3,15 +3,15 @@
 `launch.py` runs it with the interpreter of the environment that has localemu and awslambdaric.
 
 Environment variables:
-    GATEWAY_LISTEN: ``127.0.0.1:PORT``. Required. Nothing listens on any other address, and
-        nothing but the Runtime APIs of running functions on another port.
+    GATEWAY_LISTEN: ``127.0.0.1:PORT``. Required. The program listens on no other address, and
+        on other ports only for the Runtime APIs of running functions.
     FILESYSTEM_ROOT: An existing directory for all files. Required. The caller deletes it after
         the program has ended.
     FAILURE_DESTINATIONS_NODE: The ``node`` that runs Node handlers. Default: the one on PATH.
-    LAMBDA_RETRY_BASE_DELAY: Seconds before the first retry of an asynchronous invocation; twice
-        as long before the second. Default: 1, where AWS waits 1 and 2 minutes.
+    LAMBDA_RETRY_BASE_DELAY: Seconds before the first retry of an asynchronous invocation; the
+        second retry waits twice as long. Default: 1, where AWS waits 1 and 2 minutes.
 
-Any other setting of localemu may be given as well, such as ``DEBUG=1`` or ``IAM_ENFORCEMENT=1``.
+Any other localemu setting may be set as well, such as ``DEBUG=1`` or ``IAM_ENFORCEMENT=1``.
 
 The program and every handler end on SIGTERM or SIGINT, and when the parent process ends, however
 that happens: **the parent must give it a pipe as standard input and keep the other end open**,
@@ -21,8 +21,8 @@ other kind of standard input. On Linux the kernel kills the handlers together wi
 elsewhere they exit as soon as they find their Runtime API closed.
 """
 
-# localemu is installed where this runs, not where it is checked, and reads its settings when it
-# is imported.
+# localemu is installed where this module runs, not where it is type-checked, and reads its settings
+# when it is imported.
 # mypy: disable-error-code="import-not-found"
 # ruff: noqa: PLC0415
 
@@ -40,13 +40,13 @@ from types import FrameType, SimpleNamespace
 from typing import Any
 
 _SHUTDOWN_SECONDS = 1
-"""How long localemu may take to end by itself."""
+"""The number of seconds that localemu may take to end by itself."""
 
 _LOOPBACK = "127.0.0.1"
 
 
 def main() -> None:
-    """Run localemu until it gets a signal to end, or its parent ends."""
+    """Run localemu until it gets a signal to end or its parent ends."""
     _end_with_parent()
     _configure()
     _provide_warnings_deprecated()
@@ -66,7 +66,7 @@ def main() -> None:
     runtime = current.initialize_runtime()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        # localemu may wait 10 seconds for its threads, and has nothing to save.
+        # localemu may wait 10 seconds for its threads, but has nothing to save.
         deadline = threading.Timer(_SHUTDOWN_SECONDS, os._exit, args=(0,))
         deadline.daemon = True
         deadline.start()
@@ -75,7 +75,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     runtime.run()
-    # Threads that still wait for something would keep the interpreter from ending.
+    # Threads that are still waiting would keep the interpreter alive.
     os._exit(runtime.exit_code)
 
 
@@ -107,7 +107,7 @@ def _configure() -> None:
             "DNS_ADDRESS": "0",
             "FILESYSTEM_ROOT": str(directory),
             "LAMBDA_RUNTIME_EXECUTOR": "process",
-            # In a container it would use directories of its own.
+            # In a container it would use other directories.
             "OVERRIDE_IN_DOCKER": "0",
             "TMPDIR": str(temporary_directory),
         }
@@ -121,7 +121,7 @@ def _configure() -> None:
 
 
 def _provide_warnings_deprecated() -> None:
-    """Add `warnings.deprecated`, which localemu's S3 imports and Python has from 3.13 on."""
+    """Add `warnings.deprecated`, which localemu's S3 imports and Python has since 3.13."""
     if sys.version_info < (3, 13):
         from typing_extensions import deprecated
 
@@ -129,7 +129,7 @@ def _provide_warnings_deprecated() -> None:
 
 
 def _listen_on_loopback_only() -> None:
-    """Have localemu bind its port on 127.0.0.1: it ignores the host in GATEWAY_LISTEN."""
+    """Make localemu bind its port on 127.0.0.1, since it ignores the host in GATEWAY_LISTEN."""
     from localemu.runtime.server import twisted
     from twisted.internet import endpoints
 
@@ -139,9 +139,9 @@ def _listen_on_loopback_only() -> None:
 
 
 def _refuse_foreign_requests() -> None:
-    """Have localemu refuse what `loopback_only` refuses, before anything else looks at a request.
+    """Make localemu refuse the requests that `loopback_only` refuses before it handles them.
 
-    Version 1.3.2 looks at the origin only, and not at that of requests to S3 and to REST APIs.
+    Version 1.3.2 only checks the origin, and not for requests to S3 and REST APIs.
     """
     from localemu.aws.app import LocalemuAwsGateway
 
@@ -157,12 +157,12 @@ def _refuse_foreign_requests() -> None:
         else:
             process(gateway, request, response)
 
-    # Websockets come this way, too.
+    # Websockets take this path too.
     LocalemuAwsGateway.process = guarded
 
 
 def _keep_s3_objects_in_temporary_directory() -> None:
-    """Move S3's files out of ``/tmp/localemu-s3-storage``, which all localemus share."""
+    """Move S3's files out of ``/tmp/localemu-s3-storage``, which all localemu processes share."""
     from localemu.services.s3 import provider
 
     provider.DEFAULT_S3_TMP_DIR = str(Path(os.environ["TMPDIR"]) / "s3")

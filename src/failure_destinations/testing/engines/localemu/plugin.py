@@ -1,10 +1,10 @@
-"""A plugin with which localemu runs Lambda functions in processes of `lambda_processes`.
+"""A localemu plugin that runs Lambda functions in the processes of `lambda_processes`.
 
 localemu, a fork of LocalStack, asks a "runtime executor" for each execution environment, and finds
 executors through the plugin manager plux.
 """
 
-# localemu is installed where this runs, not where it is checked.
+# localemu is installed where this module runs, not where it is type-checked.
 # mypy: disable-error-code="import-not-found, misc"
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ...lambda_processes.execution_environment import ExecutionEnvironment
 from ...lambda_processes.handler_runtimes import Function, runtime_command
 
 PLUGIN_NAME = "process"
-"""The value of localemu's LAMBDA_RUNTIME_EXECUTOR that makes it use these processes."""
+"""The value of localemu's LAMBDA_RUNTIME_EXECUTOR that selects these processes."""
 
 _LOOPBACK = "127.0.0.1"
 
-# Variables meant for the program that localemu runs in its containers.
+# Variables for the program that localemu runs in its containers.
 _CONTAINER_VARIABLES = ("EDGE_PORT", "LAMBDA_RUNTIME_DIR", "LOCALEMU_")
 
 
@@ -35,8 +35,8 @@ class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
     def start(self, env_vars: dict[str, str]) -> None:
         """Prepare the environment; the first invocation loads the handler.
 
-        A handler that cannot be loaded must fail as an invocation: localemu takes an exception
-        raised here for an error of its own, and retries without end.
+        A handler that cannot be loaded must fail as an invocation: localemu mistakes an exception
+        raised here for an internal error, and retries endlessly.
         """
         self._environment = ExecutionEnvironment(_function(self.function_version, env_vars))
 
@@ -50,7 +50,7 @@ class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
         payload: dict[str, str],
         function_timeout: int | None = None,  # noqa: ARG002
     ) -> InvocationResult:
-        """Run the handler once, with the timeout that the environment was started with."""
+        """Run the handler once, with the environment's timeout."""
         if self._environment is None:
             raise RuntimeError("the execution environment was not started")
         request_id = payload["invoke-id"]
@@ -65,15 +65,15 @@ class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
         )
 
     def get_address(self) -> str:
-        """Return where localemu reaches the environment."""
+        """Return the address at which localemu reaches the environment."""
         return _LOOPBACK
 
     def get_endpoint_from_executor(self) -> str:
-        """Return where the environment reaches localemu."""
+        """Return the address at which the environment reaches localemu."""
         return _LOOPBACK
 
     def get_runtime_endpoint(self) -> str:
-        """Return where localemu's own program in a container would report; nothing uses it."""
+        """Return the address for localemu's program in a container, which is not used here."""
         return f"http://{_LOOPBACK}:{config.GATEWAY_LISTEN[0].port}"
 
     def get_logs(self) -> str:
@@ -84,7 +84,7 @@ class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
     def prepare_version(cls, function_version: FunctionVersion) -> None:
         """Unpack the code of a function's new version.
 
-        localemu shows the message of an error as the reason for the function's state Failed.
+        localemu shows the error's message as the reason for the function's state Failed.
 
         Raises:
             ValueError: The function is a container image.
@@ -111,7 +111,7 @@ class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):
 
 
 class _ThisPlugin(PluginFinder):
-    """Stands in for an installed entry point, which a package loaded by its path does not have."""
+    """Replaces an installed entry point, which a package that is loaded by path does not have."""
 
     def find_plugins(self) -> list[PluginSpec]:
         return [

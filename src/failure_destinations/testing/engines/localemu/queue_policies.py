@@ -1,11 +1,11 @@
-"""A patch that makes SNS in localemu deliver only to queues whose policy allows it.
+"""A patch that makes localemu's SNS deliver only to queues whose policy allows it.
 
-This concerns subscribed queues and the dead-letter queues of subscriptions. localemu 1.3.2 does not
-evaluate queue policies.
+It applies to subscribed queues and to the dead-letter queues of subscriptions. localemu 1.3.2 does
+not evaluate queue policies.
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
 
-# localemu is installed where this runs, not where it is checked.
+# localemu is installed where this module runs, not where it is type-checked.
 # mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from localemu.services.iam_enforcement.resource_matcher import matches_resource
 from localemu.services.sqs.provider import SqsProvider
 
 _SNS = "sns.amazonaws.com"
-# arn:aws:sns:region:account:topic, and of a subscription its id.
+# arn:aws:sns:region:account:topic, followed by an id for a subscription.
 _TOPIC_ARN_PARTS = 6
 
 

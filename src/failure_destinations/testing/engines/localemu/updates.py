@@ -1,12 +1,12 @@
-"""A patch for stack updates, where localemu 1.3.2 loses or ignores what changes.
+"""A patch for stack updates, in which localemu 1.3.2 loses resources or ignores changes.
 
 CloudFormation replaces a resource when an update changes one of its create-only properties.
 localemu also does so when a property refers to a resource that changes: it creates the "new"
-resource, which is the same one, and then deletes it as the old one, so that after an update of a
-function its EventInvokeConfig is gone. And it does not update some resources that it could.
+resource, which is the same one, and then deletes it as the old one. So the EventInvokeConfig of an
+updated function disappears. And some resources are not updated at all.
 """
 
-# localemu is installed where this runs, not where it is checked.
+# localemu is installed where this module runs, not where it is type-checked.
 # mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def apply() -> None:
 
 
 def _is_same_resource(before: Any, after: Any) -> bool:
-    """Return whether all create-only properties keep their values, once references are resolved."""
+    """Return whether all create-only properties keep their values when references are resolved."""
     if getattr(before, "resource_type", None) != after.resource_type:
         return False
     provider = ResourceProviderExecutor.try_load_resource_provider(after.resource_type)

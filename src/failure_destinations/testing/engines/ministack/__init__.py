@@ -1,5 +1,4 @@
 """ministack, the small and quick engine.
 
-Here it is described (`adapter`): what `LocalCloud` needs to know about it. `main` runs in
-ministack's own environment and starts it.
+`adapter` describes it to `LocalCloud`. `main` runs in ministack's own environment and starts it.
 """

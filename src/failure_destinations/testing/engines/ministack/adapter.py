@@ -1,4 +1,4 @@
-"""How to run ministack, the small and quick engine, and to look into it."""
+"""How to run and inspect ministack, the small and quick engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAILS = "mails.jsonl"
 
 
 class MiniStack(Engine):
-    """ministack: starts at once and runs on any Python; its invocation records are its own."""
+    """ministack: starts at once and runs on any Python, but its records differ from Lambda's."""
 
     name = "ministack"
     version = "1.5.33"
@@ -23,7 +23,7 @@ class MiniStack(Engine):
     start_seconds = 60.0
     differences = (
         "Lambda waits 1 second before the first retry and 2 before the second, not minutes.",
-        "Each retry runs under a request id of its own, and none is the id that invoke returns.",
+        "Each retry has its own request id, and none has the id that invoke returns.",
         (
             "Invocation records have neither version, timestamp nor requestId, and always count 3 "
             "invocations."
@@ -49,7 +49,7 @@ class MiniStack(Engine):
     )
 
     def environment(self, place: Place) -> Mapping[str, str]:
-        """Return its settings: loopback only, and a second before a retry instead of a minute."""
+        """Return its settings: loopback only, and retries after a second instead of a minute."""
         return {
             "GATEWAY_PORT": str(place.port),
             "BIND_HOST": "127.0.0.1",
@@ -64,7 +64,7 @@ class MiniStack(Engine):
         }
 
     def messages(self, place: Place, queue_url: str) -> list[Message]:
-        """Return what its page about queues shows, which leaves receive counts as they are."""
+        """Return the messages from its page about queues, which does not change receive counts."""
         page = (
             f"{place.url}/_ministack/sqs/messages?region={place.region}&QueueUrl={quote(queue_url)}"
         )

@@ -1,12 +1,12 @@
 """The program that runs ministack for programs on this machine, with a mailbox.
 
-`launch.py` runs it. ministack 1.5.33 only logs that SNS would send an e-mail; here each one becomes
-a line of JSON in the file that FAILURE_DESTINATIONS_MAILS names. And ministack answers everybody,
-pages in a browser included; here it refuses what `loopback_only` refuses. Every other setting is
-ministack's own.
+`launch.py` runs it. ministack 1.5.33 only logs that SNS would send an e-mail; this program writes
+each one as a JSON line to the file that FAILURE_DESTINATIONS_MAILS names. And ministack accepts all
+requests, including those of web pages; this program refuses the ones that `loopback_only` refuses.
+Every other setting is ministack's own.
 """
 
-# ministack is installed where this runs, not where it is checked.
+# ministack is installed where this module runs, not where it is type-checked.
 # mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _notification = ContextVar("notification", default=("", "", ""))
 
 
 class _Mailbox(logging.Handler):
-    """Writes each e-mail to a file when ministack logs that it does not send it.
+    """Writes an e-mail to a file when ministack logs that it does not send it.
 
-    By then SNS has decided, by the filter policy, that the address gets it.
+    By then, SNS has already applied the subscription's filter policy.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class _Mailbox(logging.Handler):
 
 
 def main() -> None:
-    """Run ministack, with what is added here, until it gets a signal to end."""
+    """Run ministack with these additions until it gets a signal to end."""
     _keep_mails(Path(os.environ["FAILURE_DESTINATIONS_MAILS"]))
     app.app = _refuse_foreign_requests(app.app)
     sys.argv = ["ministack"]
@@ -88,7 +88,7 @@ _Application = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 
 def _refuse_foreign_requests(application: _Application) -> _Application:
-    """Return an ASGI application that passes on only what may pass.
+    """Return an ASGI application that passes on only allowed requests.
 
     https://asgi.readthedocs.io/en/latest/specs/www.html
     """
@@ -103,7 +103,7 @@ def _refuse_foreign_requests(application: _Application) -> _Application:
         if reason is None:
             await application(scope, receive, send)
         elif scope["type"] == "websocket":
-            # The server answers the handshake with 403.
+            # The server then rejects the handshake with 403.
             await send({"type": "websocket.close"})
         else:
             headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]

@@ -1,6 +1,6 @@
-"""A stand-in for awslambdaric's HTTP client, which that package has on Linux only.
+"""A replacement for awslambdaric's HTTP client, which that package has only on Linux.
 
-awslambdaric imports it by this name: elsewhere its folder is the last on a Python handler's path.
+awslambdaric imports it by this name: on other systems, this folder is last on the handler's path.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 
 
 def initialize_client(user_agent: str) -> None:
-    """Do nothing: the Runtime API does not ask who calls."""
+    """Do nothing: the Runtime API does not use the user agent."""
 
 
 def next() -> tuple[bytes, Headers]:
-    """Wait for an invocation and return its event and its headers."""
+    """Wait for an invocation, and return its event and headers."""
     return _request("GET", "next")
 
 
