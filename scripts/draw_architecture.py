@@ -7,6 +7,7 @@ layout.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -93,6 +94,7 @@ class Arrow:
     back: bool = False
 
 
+@functools.cache
 def synthesise(example: str) -> Mapping[str, Any]:
     """Return the template of an example's only stack, with the constructs' paths."""
     with tempfile.TemporaryDirectory() as out:

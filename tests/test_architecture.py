@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +10,10 @@ import pytest
 
 from scripts.draw_architecture import IMAGES, PICTURES, Template, picture, synthesise
 
-article = functools.cache(lambda: synthesise("article"))
-
 
 def without(type: str) -> Mapping[str, Any]:
     """Return the article's template without its resources of one type."""
-    template = copy.deepcopy(dict(article()))
+    template = copy.deepcopy(dict(synthesise("article")))
     resources = template["Resources"].items()
     template["Resources"] = {id: each for id, each in resources if each["Type"] != type}
     return template
@@ -36,7 +33,7 @@ def test_committed_picture_is_fresh(name: str) -> None:
 def test_shows_every_stop() -> None:
     """The picture shows each resource that a failure can reach."""
     stops = {"Schedule", "Handler", "Topic", "Queue", "Mailbox", "Copy queue", "Dead-letter queue"}
-    assert names(article()) == stops
+    assert names(synthesise("article")) == stops
 
 
 def test_shows_nothing_that_the_template_lacks() -> None:
@@ -46,5 +43,5 @@ def test_shows_nothing_that_the_template_lacks() -> None:
 
 def test_counts_the_runs_by_lambdas_retries() -> None:
     """The arrow from the handler says how often it ran before the failure counts."""
-    labels = {arrow.label for arrow in Template(article()).arrows}
+    labels = {arrow.label for arrow in Template(synthesise("article")).arrows}
     assert "fails 2 times" in labels

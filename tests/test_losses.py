@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_scheduler import ScheduleExpression
 
 from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
-from failure_destinations.constructs.channel import attaching, channel
+from failure_destinations.constructs.channel import attaching, channel, given_parts
 
 from . import test_refusals
 from .conftest import define_handler
@@ -34,7 +34,7 @@ REFUSALS = {
         attaching,
         "check_bound_success",
     ),
-    "test_rejects_fifo_queues_and_topics_by_an_arn_with_tokens": (channel, "fifo_name"),
+    "test_rejects_fifo_queues_and_topics_by_an_arn_with_tokens": (given_parts, "fifo_name"),
 }
 EVERY_PATTERN = [pattern for patterns in CLOSED_BY.values() for pattern in patterns]
 
