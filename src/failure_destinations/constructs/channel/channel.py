@@ -377,7 +377,7 @@ class FailureChannel(Construct):
         if not let_service_send(key, _sns_service()):
             self._warn(
                 "imported-key",
-                "encryption_key is imported, so that its policy cannot be changed here: let "
+                "encryption_key is imported, so its policy cannot be changed here: let "
                 f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
                 "queue.",
             )
@@ -387,7 +387,7 @@ class FailureChannel(Construct):
         if not isinstance(queue, sqs.Queue):
             self._warn(
                 "imported-queue",
-                "queue is imported, so that its policy cannot be changed here: let "
+                "queue is imported, so its policy cannot be changed here: let "
                 "sns.amazonaws.com use sqs:SendMessage in it, and its key if it has one, or "
                 "failed events do not reach it.",
             )
@@ -396,7 +396,7 @@ class FailureChannel(Construct):
         if not added and isinstance(queue, sqs.Queue):
             self._warn(
                 "imported-queue-key",
-                "the key of queue is imported, so that its policy cannot be changed here: let "
+                "the key of queue is imported, so its policy cannot be changed here: let "
                 f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
                 "queue.",
             )
