@@ -72,7 +72,7 @@ class FailureChannel(Construct):
             scope: The construct to define it in.
             id: Its name within the scope. Changing it replaces the topic and queues.
             emails: Addresses to notify of each failure. Each person confirms the subscription in
-                the first mail, within 2 days. Default: nobody is notified.
+                the first e-mail, within 2 days. Default: nobody is notified.
                 https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
             subscriptions: Other subscribers to the topic, such as functions, URLs or chats.
                 Default: none.
@@ -309,7 +309,7 @@ class FailureChannel(Construct):
 
         Args:
             address: The address, or a token such as a `CfnParameter`'s value. The person confirms
-                the subscription in the first mail, within 2 days.
+                the subscription in the first e-mail, within 2 days.
                 https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
 
         Raises:
