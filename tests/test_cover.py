@@ -412,7 +412,7 @@ def test_warns_of_a_role_that_cannot_be_changed(
     FailureChannel(stack, "Channel").cover(app)
     call_by_rule(stack, "Rule", define_handler(stack, role=role, **settings))
     assert len(configured(stack)) == 1
-    assert_warns(stack, "role cannot be changed here: let it use sns:Publish")
+    assert_warns(stack, "role cannot be changed here: allow it to use sns:Publish")
     Annotations.from_stack(stack).has_no_info("*", Match.string_like_regexp("cover attached"))
 
 

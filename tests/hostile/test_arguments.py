@@ -95,7 +95,7 @@ DENIED = ClientError(
 GENERATED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@settings(GENERATED, max_examples=300)
+@settings(GENERATED, max_examples=100)
 @given(option=st.sampled_from(OPTIONS), value=ARGUMENTS)
 def test_any_argument_is_harmless(option: list[str], value: str) -> None:
     """A value is refused in one printable line, or reaches AWS."""
@@ -110,19 +110,18 @@ def test_many_arguments_are_harmless(option: list[str], value: str) -> None:
     assert_harmless(invoke([*option, value], DENIED))
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=" ".join)
-@pytest.mark.parametrize(
-    "value",
-    [
-        *("\x1b]0;title\x07", "a\n::error::b", "\n::stop-commands::x", "\x9b31m", "\x85", "\u202e"),
-        *("\u2028::error::", "\udcff", "../../etc/passwd", "/dev/null", ".", "", " ", "-"),
-        *("x" * 70_000, "9" * 5000, "-" * 5000, "arn:", "https://", "'; rm -rf ~; '", "%s{0}"),
-    ],
-    ids=ascii,
+HOSTILE = (
+    *("\x1b]0;title\x07", "a\n::error::b", "\n::stop-commands::x", "\x9b31m", "\x85", "\u202e"),
+    *("\u2028::error::", "\udcff", "../../etc/passwd", "/dev/null", ".", "", " ", "-"),
+    *("x" * 70_000, "9" * 5000, "-" * 5000, "arn:", "https://", "'; rm -rf ~; '", "%s{0}"),
 )
-def test_a_hostile_argument_is_harmless(option: list[str], value: str) -> None:
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=" ".join)
+def test_hostile_arguments_are_harmless(option: list[str]) -> None:
     """In every option."""
-    assert_harmless(invoke([*option, value], DENIED))
+    for value in HOSTILE:
+        assert_harmless(invoke([*option, value], DENIED))
 
 
 @pytest.mark.parametrize(

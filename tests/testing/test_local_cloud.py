@@ -114,7 +114,7 @@ def test_rejects_missing_mails_and_runs(
 ) -> None:
     """Mails and runs that do not come in time are errors."""
     name = create_function(cloud, "idle", "def handler(event, context): pass")
-    with pytest.raises(LocalCloudError, match="expected 1 mails to nobody"):
+    with pytest.raises(LocalCloudError, match="expected 1 e-mails to nobody"):
         cloud.mails("nobody@example.com", timeout=0.1)
     with pytest.raises(LocalCloudError, match="expected 1 runs of idle"):
         cloud.runs(name, count=1, timeout=0.1)

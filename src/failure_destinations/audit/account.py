@@ -136,7 +136,7 @@ class Account:
             if is_not_found(error):
                 return None
             denied = is_access_denied(error)
-            self._refuse(place, "denied" if denied else f"refused ({_brief(error)})")
+            self._refuse(place, "denied" if denied else f"refused ({_one_line(error)})")
         except EndpointConnectionError:
             # A Region without the service has none of its resources.
             if region in self._session.get_available_regions(action.service):
@@ -164,5 +164,5 @@ class Account:
             return self._clients[service, region]
 
 
-def _brief(error: ClientError) -> str:
+def _one_line(error: ClientError) -> str:
     return " ".join(str(error).split())[:200]

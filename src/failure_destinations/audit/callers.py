@@ -167,7 +167,7 @@ def _read_bucket(
         )
     if region not in inventory.regions:
         return
-    functions = account.ask(GET_NOTIFICATION, region, _notified, Bucket=name)
+    functions = account.ask(GET_NOTIFICATION, region, _notified_functions, Bucket=name)
     if functions:
         configurations = [{"Function": function} for function in functions]
         inventory.add_caller(
@@ -178,7 +178,7 @@ def _read_bucket(
         )
 
 
-def _notified(answer: Any) -> list[str]:
+def _notified_functions(answer: Any) -> list[str]:
     return [one["LambdaFunctionArn"] for one in answer.get("LambdaFunctionConfigurations") or ()]
 
 
@@ -211,7 +211,7 @@ def read_pipelines(account: Account, inventory: Inventory, region: str) -> Itera
 
 
 def _read_pipeline(account: Account, inventory: Inventory, region: str, name: str) -> None:
-    for there, function in account.ask(GET_PIPELINE, region, _invoked, name=name) or ():
+    for there, function in account.ask(GET_PIPELINE, region, _invoked_functions, name=name) or ():
         where = there or region
         if where in inventory.regions:
             arn = f"arn:{inventory.partition}:codepipeline:{region}:{inventory.account}:{name}"
@@ -227,7 +227,7 @@ def _read_pipeline(account: Account, inventory: Inventory, region: str, name: st
             )
 
 
-def _invoked(answer: Any) -> list[list[Any]]:
+def _invoked_functions(answer: Any) -> list[list[Any]]:
     return [
         [action.get("region"), action["configuration"]["FunctionName"]]
         for stage in answer["pipeline"].get("stages") or ()

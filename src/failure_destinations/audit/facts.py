@@ -69,7 +69,7 @@ def _facts_of_region(inventory: Inventory, region: str, received: list[Received]
     keys = {name: key for key, name in names.items()}
     facts.calls = [_permitted(call, resources) for call in facts.calls]
     if region in inventory.functions:
-        _forget_functions_that_are_gone(facts)
+        _report_missing_functions(facts)
     facts.calls += _received_without_known_caller(facts, region, received, keys)
     called = dict.fromkeys((call.function, call.qualifier) for call in facts.calls)
     for key, qualifier in called:
@@ -94,7 +94,7 @@ def _permitted(call: Call, resources: Mapping[str, Mapping[str, object]]) -> Cal
     return dataclasses.replace(call, permitted=exact[0] if len(exact) == 1 else "")
 
 
-def _forget_functions_that_are_gone(facts: Facts) -> None:
+def _report_missing_functions(facts: Facts) -> None:
     """Turn calls of missing functions into unknowns, since no configuration helps there."""
     for call in facts.calls:
         function = facts.functions[call.function]

@@ -240,7 +240,7 @@ def _stack(
             file = metadata.file_of(construct, mapping(resource))
             if file is not None:
                 files[logical_id] = (construct, file)
-    here, below = _divide(logical_ids, {construct for construct, _ in files.values()})
+    here, below = _split_nested(logical_ids, {construct for construct, _ in files.values()})
     nested = {
         logical_id: _stack(
             assembly,
@@ -257,7 +257,7 @@ def _stack(
     )
 
 
-def _divide(
+def _split_nested(
     logical_ids: list[tuple[str, str]], nested: set[str]
 ) -> tuple[list[tuple[str, str]], dict[str, list[tuple[str, str]]]]:
     """Separate a stack's own constructs from those of its direct nested stacks."""

@@ -65,9 +65,9 @@ DELIVERY = Kind(
 DELIVERY_RETRIES = Kind(
     "delivery-retries",
     WARNING,
-    "Retries set for the delivery, where Lambda's were likely meant",
+    "Retries set for the delivery, where Lambda's were probably intended",
     f"{_DOCS}/lambda/latest/dg/invocation-async-error-handling.html",
-    "– but the function runs more often than meant: retries are set for the delivery, and "
+    "– but the function runs more often than intended: retries are set for the delivery, and "
     "Lambda's are not",
 )
 CUSTOM_RESOURCE = Kind(
@@ -80,9 +80,9 @@ CUSTOM_RESOURCE = Kind(
 UNKNOWN = Kind(
     "unknown",
     INFO,
-    "Not known whether failures are lost",
+    "Unknown whether failures are lost",
     _RETAIN,
-    "the template does not say whether one is",
+    "– not known: the template does not say",
 )
 
 KINDS = {

@@ -72,12 +72,12 @@ def _groups(facts: Facts) -> dict[str, dict[str, _Group]]:
 
     for config in facts.configs:
         group(config.function, config.qualifier).configs.append(config)
-    for call in _without_explained_permissions(facts.calls):
+    for call in _without_known_callers(facts.calls):
         group(call.function, call.qualifier).calls.append(call)
     return groups
 
 
-def _without_explained_permissions(calls: Iterable[Call]) -> Iterator[Call]:
+def _without_known_callers(calls: Iterable[Call]) -> Iterator[Call]:
     """Leave out permissions of callers that are already known."""
     seen: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
     for call in calls:
@@ -140,13 +140,13 @@ def _coverage(
     awaits_answer = not goes_on and certain == calls
     if awaits_answer and (group.function.owned_by_cdk or not group.function.source.type):
         return
-    failures = [_under_condition(config, group, calls) for config in group.configs]
+    failures = [_failure_destination(config, group, calls) for config in group.configs]
     failures.append(group.function.dead_letter)
     kept = {one.kept for one in failures}
     if Kept.YES in kept or (already_reported and Kept.LOST in kept):
         return
     doubt = next((one.why for one in failures if one.kept is Kept.PERHAPS), None)
-    doubt = doubt or _doubt_of_others(group, of_function)
+    doubt = doubt or _doubt_about_coverage(group, of_function)
     if doubt is not None:
         cause = Cause(Problem.IN_DOUBT, why=doubt, is_called=bool(group.calls))
         yield _finding(group, UNKNOWN, cause, sources)
@@ -174,7 +174,7 @@ def _not_kept(
     return _finding(group, UNCOVERED, Cause(Problem.NOT_KEPT, is_called=is_called), sources)
 
 
-def _under_condition(config: AsyncConfig, group: _Group, calls: list[Call]) -> Destination:
+def _failure_destination(config: AsyncConfig, group: _Group, calls: list[Call]) -> Destination:
     """Return a configuration's failure destination, marked as doubtful if it may not exist."""
     condition = config.source.condition
     always_there = (
@@ -191,7 +191,7 @@ def _under_condition(config: AsyncConfig, group: _Group, calls: list[Call]) -> D
     )
 
 
-def _doubt_of_others(group: _Group, of_function: dict[str, _Group]) -> Cause | None:
+def _doubt_about_coverage(group: _Group, of_function: dict[str, _Group]) -> Cause | None:
     """Return the doubt if an unknown configuration could cover a qualifier, or None."""
     if not group.function.judged:
         return Cause(Doubt.DEFINED_ELSEWHERE)

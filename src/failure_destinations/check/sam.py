@@ -52,8 +52,8 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     try:
         local = copy.deepcopy(dict(template))
-        loops = _take_loops(local)
-        places = _put_code_elsewhere(local)
+        loops = _remove_loops(local)
+        places = _replace_code_locations(local)
         translated = Translator({}, Parser(), boto_session=session).translate(
             local, _parameters(local)
         )
@@ -66,11 +66,11 @@ def transform(path: Path, template: Mapping[str, Any]) -> Mapping[str, Any]:
         ) from None
     resources = mapping(mapping(translated).get("Resources"))
     for logical_id, place in places.items():
-        _put_back(mapping(resources.get(logical_id)), place)
+        _restore_location(mapping(resources.get(logical_id)), place)
     return {**translated, "Resources": {**resources, **loops}}
 
 
-def _take_loops(template: dict[str, Any]) -> dict[str, Any]:
+def _remove_loops(template: dict[str, Any]) -> dict[str, Any]:
     """Remove Fn::ForEach, which CloudFormation expands before the translator runs."""
     resources = template.get("Resources")
     if not isinstance(resources, dict):
@@ -79,7 +79,7 @@ def _take_loops(template: dict[str, Any]) -> dict[str, Any]:
     return {name: resources.pop(name) for name in names}
 
 
-def _put_back(resource: Mapping[str, Any], place: str) -> None:
+def _restore_location(resource: Mapping[str, Any], place: str) -> None:
     """Restore the location of a definition."""
     type, properties = resource.get("Type"), resource.get("Properties")
     if isinstance(type, str) and type in PLACES and isinstance(properties, dict):
@@ -88,7 +88,7 @@ def _put_back(resource: Mapping[str, Any], place: str) -> None:
             properties[name] = place
 
 
-def _put_code_elsewhere(template: dict[str, Any]) -> dict[str, str]:
+def _replace_code_locations(template: dict[str, Any]) -> dict[str, str]:
     """Replace code locations by ones that the translator accepts; return those of definitions."""
     places: dict[str, str] = {}
     for logical_id, resource in mapping(template.get("Resources")).items():

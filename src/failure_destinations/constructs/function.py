@@ -164,7 +164,7 @@ def _delivery(schedule: Any, **settings: Any) -> Delivery | None:
         if value is not None:
             raise ValueError(
                 f"{name} needs a schedule, got {name}={shown(value)} and no schedule: "
-                "pass schedule=… too, or leave it to whoever invokes the handler"
+                f"pass schedule=… too, or leave {name} out"
             )
     return None
 
@@ -180,5 +180,5 @@ def _check_channel(channel: Any, emails: Any) -> None:
     if emails:
         raise ValueError(
             f"emails cannot go with channel, got emails={shown(emails)}: "
-            "the channel notifies everybody; call channel.add_email(…) for each"
+            "the channel notifies everyone; call channel.add_email(…) for each"
         )

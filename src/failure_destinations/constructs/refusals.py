@@ -156,15 +156,15 @@ def check_age(name: str, value: Any, minimum: int, maximum: int) -> None:
             value.to_seconds()
         except RuntimeError:
             raise ValueError(
-                f"{name} must be {bounds}, got another unit of a value known at deployment: "
-                "write Duration.seconds(…), which CloudFormation need not convert"
+                f"{name} must be {bounds}, got a token in another unit: "
+                "write Duration.seconds(…), which needs no conversion at deployment"
             ) from None
         return
     milliseconds = value.to_milliseconds(integral=False)
     if milliseconds % 1000 or not minimum <= milliseconds / 1000 <= maximum:
         raise ValueError(
             f"{name} must be {bounds}, got {milliseconds / 1000:g} seconds: "
-            "AWS accepts whole seconds within these bounds only"
+            "AWS only accepts whole seconds within these bounds"
         )
 
 
@@ -194,7 +194,7 @@ def check_address(name: str, address: Any, already: Container[str]) -> None:
         raise ValueError(f"{name} must be text, got {shown(address)}: write 'name@example.com'")
     if "#{Token[" in address:
         raise ValueError(
-            f"{name} must be known one by one, got a list known at deployment: "
+            f"{name} must be given one by one, got a list that is only known at deployment: "
             "write Fn.select(0, parameter.value_as_list) for the first"
         )
     if not is_token(address) and not (_ADDRESS.fullmatch(address) and address.isprintable()):

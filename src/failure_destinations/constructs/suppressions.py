@@ -45,8 +45,8 @@ _RECEIVES_LINK = (
 _QUEUES = "the queues of a channel, and the parked queue of its replayer"
 _REPLAYER = "the function of a replayer"
 _SQS_WAITS = (
-    "SQS starts it and waits for its answer, and what fails stays in the queue: dead-letter queues "
-    "of functions are for asynchronous events."
+    "Its event source waits for its answer, and failed messages stay in the queue: dead-letter "
+    "queues of functions are for asynchronous events."
 )
 _SQS_WAITS_LINK = "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html"
 
@@ -60,7 +60,7 @@ ALARM_MAIL_HAS_NO_DLQ = Suppression(
     "cdk-nag",
     "Serverless-SNSRedrivePolicy",
     "the mailboxes of a monitoring's alarm topic",
-    "The dead-letter queue of the channel is for events that can be replayed. A mail about an "
+    "The dead-letter queue of the channel is for events that can be replayed. An e-mail about an "
     "alarm cannot be replayed, and the alarm's state stays in CloudWatch.",
     "https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html",
 )
@@ -76,8 +76,8 @@ QUEUE_HAS_NO_KEY = Suppression(
     "checkov",
     "CKV_AWS_27",
     "the queues of a channel without an `encryption_key`, and its replayer's parked queue",
-    "The queue is encrypted, with a key that SQS manages; the rule knows KMS keys only. "
-    "Pass encryption_key for one of your own.",
+    "The queue is encrypted with a key that SQS manages, but the rule accepts only KMS keys. Pass "
+    "encryption_key to use your own key.",
     "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/"
     "sqs-configure-sqs-sse-queue.html",
 )
@@ -86,7 +86,7 @@ TOPIC_HAS_NO_KEY = Suppression(
     "CKV_AWS_26",
     "the topic of a channel without an `encryption_key`, and its monitoring's alarm topic",
     "SNS keeps a message only until it is delivered. Services such as CloudWatch cannot publish "
-    "with the key that AWS manages; pass encryption_key for one of your own.",
+    "with the AWS managed key. Pass encryption_key to use your own key.",
     "https://docs.aws.amazon.com/sns/latest/dg/sns-server-side-encryption.html",
 )
 REPLAYER_HAS_NO_DLQ = Suppression(
@@ -96,30 +96,30 @@ REPLAYER_HAS_NO_TRACES = Suppression(
     "cdk-nag",
     "Serverless-LambdaTracing",
     _REPLAYER,
-    "To write traces it would have to be allowed to write those of every function. Its log has a "
-    "line for each event.",
+    "The permission to write traces cannot be limited to one function. Its log has a line for "
+    "each event.",
     "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html",
 )
 SOURCE_HAS_NO_DESTINATION = Suppression(
     "cdk-nag",
     "Serverless-LambdaEventSourceMappingDestination",
     "the event source of a replayer",
-    "Such a destination is for streams. For a queue, the replayer parks what failed.",
+    "Such a destination is for streams. For a queue, the replayer parks events that fail.",
     "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html",
 )
 REPLAYER_WAITS_FOR_ITS_ROLE = Suppression(
     "cfn-lint",
     "W3005",
     _REPLAYER,
-    "CDK writes this dependency for every function: it is needed for the role's policy.",
+    "CDK writes this dependency for every function, because the role's policy needs it.",
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-dependson.html",
 )
 REPLAYER_RESERVES_NOTHING = Suppression(
     "checkov",
     "CKV_AWS_115",
     _REPLAYER,
-    "Its event source limits how many run at once; to reserve concurrency would take it from the "
-    "account's other functions.",
+    "Its event source limits how many run at once, and reserved concurrency would be taken from "
+    "the account's other functions.",
     "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",
 )
 REPLAYER_HAS_NO_DEAD_LETTERS = Suppression(
@@ -129,22 +129,22 @@ REPLAYER_IS_IN_NO_VPC = Suppression(
     "checkov",
     "CKV_AWS_117",
     _REPLAYER,
-    "It calls SQS and Lambda, and nothing that is in a VPC.",
+    "It calls only SQS and Lambda, nothing in a VPC.",
     "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html",
 )
 REPLAYER_HAS_NO_SECRETS = Suppression(
     "checkov",
     "CKV_AWS_173",
     _REPLAYER,
-    "Its variables are URLs of queues and numbers, and encrypted with a key of Lambda's.",
+    "Its variables are queue URLs and numbers, and Lambda encrypts them with its own key.",
     "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html",
 )
 LOG_HAS_NO_KEY = Suppression(
     "checkov",
     "CKV_AWS_158",
     "the log group of a replayer whose channel has no `encryption_key`",
-    "CloudWatch Logs encrypts it with a key of its own; the rule knows KMS keys only. Pass the "
-    "channel an encryption_key for one of your own.",
+    "CloudWatch Logs encrypts it with its own key, but the rule accepts only KMS keys. Pass the "
+    "channel an encryption_key to use your own key.",
     "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
 )
 

@@ -60,10 +60,10 @@ def examine(
             read = compare_copies(aws, found, progress, compare_at_most)
             progress.start(_READING)
         examined.append(Examination(found.path, tuple(judge(read))))
-    return _with_fixes_that_go_together(examined)
+    return _with_combined_fixes(examined)
 
 
-def _with_fixes_that_go_together(examined: list[Examination]) -> list[Examination]:
+def _with_combined_fixes(examined: list[Examination]) -> list[Examination]:
     # Across all channels, since two may share a key or a queue.
     fixes = iter(combine([finding.fix for each in examined for finding in each.findings]))
     return [

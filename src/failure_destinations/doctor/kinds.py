@@ -77,7 +77,7 @@ NO_HANDLERS = Kind(
 HANDLER_DESTINATION = Kind(
     "handler-destination",
     "error",
-    "the handler has no failure destination, another one, or one that does not exist",
+    "the handler has no failure destination, a different one, or one that does not exist",
     _DESTINATIONS,
     fix="`aws lambda put-function-event-invoke-config` or `update-function-event-invoke-config`",
 )
@@ -91,10 +91,10 @@ HANDLER_PERMISSION = Kind(
 HANDLER_COPIES = Kind(
     "handler-copies",
     "warning",
-    "the function has no dead-letter queue of its own, or no longer the channel's copy queue",
+    "the function's own dead-letter queue is missing, or is not the channel's copy queue",
     _DESTINATIONS,
     fix="`aws lambda update-function-configuration`",
-    otherwise=("info", "if the template gives it another one"),
+    otherwise=("info", "if the template sets a different one"),
 )
 HANDLER_COPY_PERMISSION = Kind(
     "handler-copy-permission",
@@ -112,7 +112,7 @@ TOPIC = Kind(
 TOPIC_MISSING = Kind(
     "topic-missing",
     "error",
-    "the topic does not exist: Lambda has nowhere to send to, or alarms notify nobody",
+    "the topic does not exist: Lambda has nowhere to send records, or alarms notify nobody",
     _DESTINATIONS,
     fix="deploy; for the alarm topic, give the monitoring another id",
 )
@@ -147,8 +147,8 @@ SUBSCRIPTION = Kind(
 SUBSCRIPTION_DELETED = Kind(
     "subscription-deleted",
     "error",
-    "in the template and not in SNS: somebody unsubscribed, or SNS deleted it. A deployment does "
-    "not bring it back",
+    "in the template but not in SNS: somebody unsubscribed, or SNS deleted it. A deployment does "
+    "not restore it",
     _EMAIL,
     fix="`aws sns subscribe`",
 )
@@ -158,7 +158,7 @@ SUBSCRIPTION_PENDING = Kind(
     "not confirmed, or suspended by SNS after more than 10 messages within a second. SNS deletes "
     "it after 48 hours",
     _EMAIL,
-    fix="`aws sns subscribe` sends the mail again; confirm it",
+    fix="`aws sns subscribe` sends the e-mail again; confirm it",
 )
 SUBSCRIPTION_FILTER = Kind(
     "subscription-filter",
@@ -170,7 +170,7 @@ SUBSCRIPTION_FILTER = Kind(
 SUBSCRIPTION_NO_DEAD_LETTERS = Kind(
     "subscription-no-dead-letters",
     "error",
-    "what SNS cannot deliver to the queue is lost",
+    "messages that SNS cannot deliver to the queue are lost",
     _SNS_DLQ,
     fix="`aws sns set-subscription-attributes`",
     otherwise=("warning", "for subscribers other than the queue"),
@@ -185,10 +185,10 @@ SUBSCRIPTION_NOT_RAW = Kind(
 MAIL_STORM = Kind(
     "mail-storm",
     "warning",
-    "over 600 messages within a minute of the last 3 days: SNS suspends mailboxes",
+    "over 600 messages within one minute in the last 3 days: SNS suspends mailboxes",
     _EMAIL,
-    fix="notify people by `FailureMonitoring`, with a topic of its own",
-    otherwise=("info", "from 11 messages on: CloudWatch counts nothing shorter than a minute"),
+    fix="notify people through `FailureMonitoring`, with its own topic",
+    otherwise=("info", "from 11 messages on, because CloudWatch's shortest period is a minute"),
 )
 QUEUE = Kind(
     "queue",
@@ -229,7 +229,7 @@ KEY_OF_AWS = Kind(
     "encrypted with `alias/aws/sqs`, which SNS may not use, or with `alias/aws/sns`, which "
     "CloudWatch may not use",
     _SNS_KEYS,
-    fix="deploy with another encryption",
+    fix="deploy with a different encryption",
 )
 KEY_POLICY = Kind(
     "key-policy",
@@ -241,7 +241,7 @@ KEY_POLICY = Kind(
 KEY_DISABLED = Kind(
     "key-disabled",
     "error",
-    "the KMS key of a queue or topic is disabled, or waits to be deleted",
+    "the KMS key of a queue or topic is disabled or scheduled for deletion",
     f"{_DOCS}/kms/latest/developerguide/key-state.html",
     fix="`aws kms cancel-key-deletion`, `aws kms enable-key`",
 )
@@ -271,21 +271,21 @@ EVENTS_EXPIRE = Kind(
 EVENTS_WAITING = Kind(
     "events-waiting",
     "info",
-    "failed events wait to be replayed",
+    "failed events wait for a replay",
     _DESTINATIONS,
     fix="`failure-destinations replay`",
 )
 DEAD_LETTERS = Kind(
     "dead-letters",
     "warning",
-    "SNS or a schedule could not deliver them",
+    "messages that SNS or a schedule could not deliver",
     _SNS_DLQ,
     fix="`failure-destinations replay --from dead-letter`",
 )
 EVENTS_PARKED = Kind(
     "events-parked",
     "warning",
-    "the replayer gave them up",
+    "events that the replayer gave up",
     _LAMBDA_SQS,
     fix="`failure-destinations list --queue`",
 )
@@ -327,7 +327,7 @@ COPIES_LOST_ON_THE_WAY = Kind(
 COPIES_NOT_TRUSTED = Kind(
     "copies-not-trusted",
     "warning",
-    "a copy that the role of no handler of the channel sent: somebody may have forged it",
+    "a copy that was not sent by the role of any of the channel's handlers: it may be forged",
     _RECEIVED,
     fix="find out who sent it: `failure-destinations list --from copies`",
 )
@@ -353,17 +353,16 @@ ALARMS = Kind(
 ALARM_MISSING = Kind(
     "alarm-missing",
     "error",
-    "in the template and not in CloudWatch: nobody is notified. A deployment does not bring it "
-    "back",
+    "in the template but not in CloudWatch: nobody is notified. A deployment does not restore it",
     _ALARMS,
-    fix="`aws cloudwatch put-metric-alarm`, as the template has it",
+    fix="`aws cloudwatch put-metric-alarm`, as in the template",
 )
 ALARM_WITHOUT_ACTION = Kind(
     "alarm-without-action",
     "error",
     "the alarm does not notify the topic that the template names",
     _ALARMS,
-    fix="`aws cloudwatch put-metric-alarm`: as it is, with the topic",
+    fix="`aws cloudwatch put-metric-alarm`: the same alarm with the topic",
 )
 ALARM_SILENCED = Kind(
     "alarm-silenced",
@@ -376,8 +375,8 @@ ALARM_SILENCED = Kind(
 ALARM_RINGING = Kind(
     "alarm-ringing",
     "info",
-    "which alarm, since when, and what that means. An alarm without data is well: most have none "
-    "until something fails",
+    "an alarm in state ALARM, since when, and what it means. Alarms without data are fine: most "
+    "have none until something fails",
     f"{_DOCS}/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html",
 )
 

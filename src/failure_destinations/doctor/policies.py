@@ -40,10 +40,10 @@ def allows(
     for statement in _list(policy.get("Statement")):
         matches = _all(
             (
-                _is_of(statement, principal),
+                _applies_to(statement, principal),
                 _covers(statement, "Action", action),
                 _covers(statement, "Resource", resource),
-                _holds(statement.get("Condition") or {}, known),
+                _conditions_hold(statement.get("Condition") or {}, known),
             )
         )
         if statement.get("Effect") == "Allow":
@@ -55,13 +55,13 @@ def allows(
     return False if denied else allowed
 
 
-def _is_of(statement: Mapping[str, Any], principal: str) -> bool:
+def _applies_to(statement: Mapping[str, Any], principal: str) -> bool:
     if "Principal" not in statement:
-        return not _names(statement.get("NotPrincipal"), principal)
-    return _names(statement["Principal"], principal)
+        return not _matches_principal(statement.get("NotPrincipal"), principal)
+    return _matches_principal(statement["Principal"], principal)
 
 
-def _names(named: Any, principal: str) -> bool:
+def _matches_principal(named: Any, principal: str) -> bool:
     if named == "*":
         return True
     if not isinstance(named, Mapping):
@@ -86,7 +86,7 @@ def _matches(value: str, pattern: str) -> bool:
     return fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
-def _holds(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool | None:
+def _conditions_hold(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool | None:
     return _all(
         _condition(operator, key, wanted, context)
         for operator, tests in conditions.items()

@@ -129,7 +129,7 @@ def _mail_storm(finding: Finding) -> str:
     )
 
 
-def _calm(finding: Finding) -> str | None:
+def _stop_mail_storm(finding: Finding) -> str | None:
     if finding.severity == "info":
         return None
     if finding.subject.noun == "topic":
@@ -367,7 +367,7 @@ ADVICE: Mapping[str, Callable[[Finding], str | None]] = {
     kinds.KEY_POLICY.id: _POLICY_DENIES,
     kinds.TOPIC_MISSING.id: _replace_topic,
     kinds.TOPIC_FIFO.id: _replace_fifo,
-    kinds.MAIL_STORM.id: _calm,
+    kinds.MAIL_STORM.id: _stop_mail_storm,
     kinds.QUEUE_FIFO.id: _always("define the channel without this queue, and deploy"),
     kinds.KEY_OF_AWS.id: lambda finding: (
         "deploy it with QueueEncryption.SQS_MANAGED, or encryption_key= of the channel"

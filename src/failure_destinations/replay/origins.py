@@ -38,7 +38,7 @@ class Origin(Protocol):
         """Yield the messages that a run would get, and leave them in place."""
 
     def source(self, concurrency: int) -> Source:
-        """Return the source for a run of so many handlers at once."""
+        """Return the source for a run of `concurrency` handlers."""
 
 
 class QueueOrigin:
@@ -98,7 +98,7 @@ class QueueOrigin:
         return peek(self._aws.client("sqs"), self.queue, warnings, progress=progress)
 
     def source(self, concurrency: int) -> Source:
-        """Return the source for a run of so many handlers at once."""
+        """Return the source for a run of `concurrency` handlers."""
         return QueueSource(self._aws.client("sqs", connections=concurrency + 10), self.queue)
 
 

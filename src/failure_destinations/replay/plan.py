@@ -31,7 +31,7 @@ class Group(NamedTuple):
 
 @dataclass
 class Plan:
-    """What a run would do.
+    """The plan of a run.
 
     Attributes:
         would_replay: The number of events to replay, by function, error and sender.

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from .json_text import inner_members, is_json, string
 
 Source = Literal["destination", "function-dlq", "rule-dlq", "schedule-dlq"]
-"""What put the event into the queue: a failure destination, or the dead-letter queue of a function,
-rule or schedule."""
+"""How the event got into the queue: through a failure destination, or as a dead letter of a
+function, rule or schedule."""
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 _FUNCTION_ARN = re.compile(

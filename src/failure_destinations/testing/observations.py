@@ -124,7 +124,7 @@ def missing(what: str, expected: int, found: Sequence[object], timeout: float) -
     listing = "".join(f"\n  {str(item)[:300]}" for item in found)
     return LocalCloudError(
         f"expected {expected} {what} within {timeout:g} seconds, found {len(found)}"
-        f"; wait longer with timeout=, or look at logs() of the function{listing}"
+        f"; wait longer with timeout=, or check the function's logs(){listing}"
     )
 
 

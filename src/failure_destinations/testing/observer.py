@@ -150,7 +150,7 @@ class Observer(ABC):
 
         found = observations.wait_for(look, lambda seen: len(seen) >= count, timeout)
         if len(found) < count:
-            raise observations.missing(f"mails to {to or 'anybody'}", count, found, timeout)
+            raise observations.missing(f"e-mails to {to or 'any address'}", count, found, timeout)
         return found
 
     def runs(self, function_name: str, *, count: int = 0, timeout: float = 60) -> dict[str, int]:

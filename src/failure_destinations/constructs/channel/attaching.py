@@ -383,9 +383,9 @@ def _may_publish(role: iam.IRole, handler: lambda_.IFunction, wiring: Wiring) ->
         return True
     Annotations.of(cast(Construct, handler)).add_warning_v2(
         "failure-destinations:fixed-role",
-        "the handler's role cannot be changed here: let it use sns:Publish on the channel's "
-        f"topic, and {in_words(SEND)} on the topic's key if it has one, or Lambda refuses the "
-        "destination.",
+        "the handler's role cannot be changed here: allow it to use sns:Publish on the "
+        f"channel's topic, and {in_words(SEND)} on the topic's key if it has one, or Lambda "
+        "rejects the destination.",
     )
     return False
 

@@ -69,7 +69,7 @@ class FailureChannel(Construct):
             scope: The construct to define it in.
             id: Its name within the scope. Changing it replaces the topic and queues.
             emails: Addresses to notify of each failure. Each person confirms the subscription in
-                the first mail, within 2 days. Default: nobody is notified.
+                the first e-mail, within 2 days. Default: nobody is notified.
                 https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
             subscriptions: Other subscribers to the topic, such as functions, URLs or chats.
                 Default: none.
@@ -309,7 +309,7 @@ class FailureChannel(Construct):
 
         Args:
             address: The address, or a token such as a `CfnParameter`'s value. The person confirms
-                the subscription in the first mail, within 2 days.
+                the subscription in the first e-mail, within 2 days.
                 https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
 
         Raises:
@@ -377,7 +377,7 @@ class FailureChannel(Construct):
         if not let_service_send(key, _sns_service()):
             self._warn(
                 "imported-key",
-                "encryption_key is imported, so that its policy cannot be changed here: let "
+                "encryption_key is imported, so its policy cannot be changed here: let "
                 f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
                 "queue.",
             )
@@ -387,7 +387,7 @@ class FailureChannel(Construct):
         if not isinstance(queue, sqs.Queue):
             self._warn(
                 "imported-queue",
-                "queue is imported, so that its policy cannot be changed here: let "
+                "queue is imported, so its policy cannot be changed here: let "
                 "sns.amazonaws.com use sqs:SendMessage in it, and its key if it has one, or "
                 "failed events do not reach it.",
             )
@@ -396,7 +396,7 @@ class FailureChannel(Construct):
         if not added and isinstance(queue, sqs.Queue):
             self._warn(
                 "imported-queue-key",
-                "the key of queue is imported, so that its policy cannot be changed here: let "
+                "the key of queue is imported, so its policy cannot be changed here: let "
                 f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
                 "queue.",
             )

@@ -60,8 +60,8 @@ def use_alarm_topic(scope: Construct, topic: sns.ITopic) -> None:
         _warn(
             scope,
             "imported-alarm-topic",
-            "alarm_topic is imported, so that its policy cannot be changed here: let "
-            "cloudwatch.amazonaws.com use sns:Publish in it, or no alarm reaches anybody.",
+            "alarm_topic is imported, so its policy cannot be changed here: let "
+            "cloudwatch.amazonaws.com use sns:Publish in it, or alarms notify nobody.",
         )
     if topic.master_key is not None:
         _let_cloudwatch_use(scope, topic.master_key, "the key of alarm_topic")
@@ -85,8 +85,8 @@ def _let_cloudwatch_use(scope: Construct, key: kms.IKey, name: str) -> None:
         _warn(
             scope,
             "imported-alarm-key",
-            f"{name} is imported, so that its policy cannot be changed here: let "
-            f"cloudwatch.amazonaws.com use {in_words(SEND)} in it, or no alarm reaches anybody.",
+            f"{name} is imported, so its policy cannot be changed here: let "
+            f"cloudwatch.amazonaws.com use {in_words(SEND)} in it, or alarms notify nobody.",
         )
 
 

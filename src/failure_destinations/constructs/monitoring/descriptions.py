@@ -14,7 +14,7 @@ from ..retention import DEFAULT_RETENTION_DAYS
 def failed_events_waiting(queue: sqs.IQueue) -> str:
     """Describe the alarm about failed events that wait in the channel's queue."""
     return (
-        "Failed events wait in the queue. See them, fix what failed, and send them back to their "
+        "Failed events wait in the queue. List them, fix the cause, and send them back to their "
         f"functions: {_list(queue)}, then {_replay(queue)}"
     )
 
@@ -22,8 +22,8 @@ def failed_events_waiting(queue: sqs.IQueue) -> str:
 def oldest_event_age(queue: sqs.IQueue, seconds: float) -> str:
     """Describe the alarm about the event that has waited longest."""
     return (
-        f"A failed event has waited {seconds:,.0f} seconds, and SQS soon deletes it because its "
-        "retention ends. Send it back to its function now, or save it first with "
+        f"A failed event has waited {seconds:,.0f} seconds, and SQS will soon delete it at the end "
+        "of its retention. Send it back to its function now, or save it first with "
         f"--backup FILE: {_replay(queue)}"
     )
 
@@ -32,8 +32,8 @@ def dead_letter_events(queue: sqs.IQueue) -> str:
     """Describe the alarm about the channel's dead-letter queue."""
     return (
         "The dead-letter queue holds events that a schedule could not start, or that the topic "
-        "could not deliver to a subscriber; what a mailbox did not get is in the channel's queue "
-        f"too. See why: {_list(queue)}"
+        "could not deliver to a subscriber. Events of undelivered e-mails are in the channel's "
+        f"queue too. See why: {_list(queue)}"
     )
 
 
@@ -52,7 +52,7 @@ def destination_delivery_failures(handler: lambda_.IFunction) -> str:
     return (
         f"Lambda could not send records of {handler.node.path} to its destination: they are lost, "
         "unless the function has a dead-letter queue too. The role may not publish or use the key, "
-        "the destination is gone, or the record is over 256 KB. See where it sends: "
+        "the destination is gone, or the record is over 256 KB. See the destination: "
         f"aws lambda get-function-event-invoke-config {_qualified(handler)}"
     )
 
@@ -61,8 +61,8 @@ def dead_letter_errors(handler: lambda_.IFunction) -> str:
     """Describe the alarm about a function's own dead-letter queue."""
     return (
         f"Lambda could not send failed events of {handler.node.path} to the function's own "
-        "dead-letter queue: the role may not send or use the key, or the queue is gone. See which "
-        f"it is: aws lambda get-function-configuration {_qualified(handler)} "
+        "dead-letter queue: the role may not send or use the key, or the queue is gone. See the "
+        f"queue: aws lambda get-function-configuration {_qualified(handler)} "
         "--query DeadLetterConfig"
     )
 
@@ -75,9 +75,9 @@ def async_event_age(handler: lambda_.IFunction, max_age: str) -> str:
         max_age: The number of seconds that Lambda keeps an event for it.
     """
     return (
-        f"Events wait long for {handler.node.path}: after {max_age} seconds Lambda gives them up, "
-        "and they go to the failure destination without a run. The function is throttled, or fails "
-        "often. See its share of concurrency: aws lambda get-function-concurrency "
+        f"Events wait a long time for {handler.node.path}: after {max_age} seconds Lambda gives up "
+        "and sends them to the failure destination without a run. The function is throttled or "
+        "fails often. See its reserved concurrency: aws lambda get-function-concurrency "
         f"{_named(handler)}"
     )
 
@@ -85,9 +85,9 @@ def async_event_age(handler: lambda_.IFunction, max_age: str) -> str:
 def invocations_dropped(group: str, dead_letter_queue: sqs.IQueue) -> str:
     """Describe the alarm about runs that EventBridge Scheduler gave up."""
     return (
-        "EventBridge Scheduler gave up starting a run, of any schedule in the group: the role may "
-        "not invoke the function, or the function is gone. What it gave up is in the schedule's "
-        f"dead-letter queue; for those of this channel: {_list(dead_letter_queue)} "
+        "EventBridge Scheduler gave up a run of a schedule in the group: the role may not invoke "
+        "the function, or the function is gone. The run's event is in the schedule's dead-letter "
+        f"queue; for schedules of this channel: {_list(dead_letter_queue)} "
         f"The group's schedules: {_schedules(group)}"
     )
 
@@ -95,9 +95,9 @@ def invocations_dropped(group: str, dead_letter_queue: sqs.IQueue) -> str:
 def invocations_lost(group: str) -> str:
     """Describe the alarm about runs that EventBridge Scheduler lost."""
     return (
-        "EventBridge Scheduler gave up starting a run, of any schedule in the group, and could not "
-        "send it to the schedule's dead-letter queue: the run is lost. The schedule's role may not "
-        "send to the queue or use its key, or the queue is gone. See role and queue with "
+        "EventBridge Scheduler gave up a run of a schedule in the group, and could not send its "
+        "event to the schedule's dead-letter queue: the run is lost. The schedule's role may not "
+        "send to the queue or use its key, or the queue is gone. See the role and queue with "
         f"get-schedule for each of: {_schedules(group)}"
     )
 
@@ -105,9 +105,9 @@ def invocations_lost(group: str) -> str:
 def parked_events(queue: sqs.IQueue) -> str:
     """Describe the alarm about events that the replayer gave up."""
     return (
-        "The replayer gave up events: each failed again, or is not a failed event. Why is in the "
-        "attributes of each that begin with Replay. See them, fix what failed, and send them back "
-        f"to their functions within {DEFAULT_RETENTION_DAYS} days: {_replay(queue)}"
+        "The replayer gave up events that failed again or are not failed events. Their attributes "
+        "that begin with Replay say why. Fix the cause, and send the events back to their "
+        f"functions within {DEFAULT_RETENTION_DAYS} days: {_replay(queue)}"
     )
 
 

@@ -62,25 +62,25 @@ class GivenQueueCheck:
             "failure-destinations:visibility-timeout",
             f"queue {queue.node.path} was given to the channel, and its visibility timeout {got}: "
             f"set it to {needed} seconds, six times the timeout of the replayer's function, or an "
-            f"event is replayed again while it is being replayed; under {timeout} seconds Lambda "
-            "refuses it.",
+            "event may be replayed again while its replay is still running. Lambda rejects less "
+            f"than {timeout} seconds.",
         )
 
     def _check_redrive(self) -> None:
         queue = self._queue
         receives = self._max_attempts + EXTRA_RECEIVES
         if not isinstance(queue, sqs.Queue):
-            got = "whether it has a redrive policy is not known here"
+            got = "it is not known here whether it has a redrive policy"
         else:
             limit = _redrive_limit(queue)
             if limit is None or limit > receives:
                 return
-            got = f"its redrive policy moves what was received {limit} times"
+            got = f"its redrive policy moves messages away after {limit} receives"
         Annotations.of(self._replayer).add_warning_v2(
             "failure-destinations:queue-redrive",
             f"queue {queue.node.path} was given to the channel, and {got}: let it have none, or "
-            f"one with a maxReceiveCount of {receives + 1} or more, or SQS takes events away that "
-            "wait for their replay, and nobody is notified that they were given up.",
+            f"one with a maxReceiveCount of {receives + 1} or more. Otherwise SQS moves events "
+            "away that wait for a replay, and nobody is notified.",
         )
 
 

@@ -165,7 +165,7 @@ class FailureReplayer(Construct):
             "max_concurrency",
             max_concurrency,
             MAX_CONCURRENCY,
-            "Lambda limits the concurrency of a queue's events within these bounds only",
+            "Lambda only accepts these bounds for the concurrency of a queue's events",
             MIN_CONCURRENCY,
         )
         threshold = checked_count(
@@ -312,7 +312,7 @@ class FailureReplayer(Construct):
         if given is not None and not keys.let_logs_write(given):
             Annotations.of(self).add_warning_v2(
                 "failure-destinations:imported-log-key",
-                "encryption_key of the channel is imported, so that its policy cannot be changed "
+                "encryption_key of the channel is imported, so its policy cannot be changed "
                 f"here: let logs.{Stack.of(self).region}.amazonaws.com use "
                 f"{keys.in_words(keys.WRITE_LOGS)} in it, or CloudFormation cannot create the "
                 "replayer's log group.",
@@ -352,9 +352,9 @@ class FailureReplayer(Construct):
         if attached.sends_successes_now:
             Annotations.of(self).add_warning_v2(
                 "failure-destinations:replay-without-success",
-                f"{attached.handler.node.path} has on_success, and Lambda sends no record there of "
-                "what is replayed: a replay is a synchronous invocation. Let the handler itself "
-                "notify whoever must know of each success, or acknowledge this.",
+                f"{attached.handler.node.path} has on_success, but Lambda does not send records of "
+                "replays there, because a replay is a synchronous invocation. If someone must know "
+                "of each success, let the handler itself notify them, or acknowledge this.",
             )
 
     def _set_timeouts(self) -> None:

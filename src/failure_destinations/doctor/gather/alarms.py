@@ -41,14 +41,14 @@ def gather_monitoring(sources: Sources, topic: Topic, declared_topic: Any) -> Mo
     for id in stack.of_type("AWS::CloudWatch::Dashboard"):
         path = stack.path(id)
         shown = stack.properties(id).get("DashboardBody")
-        if has_id(path, DASHBOARD) and _shows(shown, topic.name, declared_topic):
+        if has_id(path, DASHBOARD) and _refers_to_topic(shown, topic.name, declared_topic):
             found = _Monitoring(sources, above(path, DASHBOARD)).gather()
             if found is not None:
                 return found
     return None
 
 
-def _shows(body: Any, topic_name: str, declared_topic: Any) -> bool:
+def _refers_to_topic(body: Any, topic_name: str, declared_topic: Any) -> bool:
     """Return whether a dashboard refers to a topic."""
     ref = declared_topic.get("Ref") if isinstance(declared_topic, Mapping) else None
     for part in _parts(body):

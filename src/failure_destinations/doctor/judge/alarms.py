@@ -64,7 +64,7 @@ def _judge_alarms(monitoring: Monitoring) -> Iterator[Finding]:
             yield unreadable(kinds.ALARMS, subject, alarm.live)
             return
         if alarm.live is None:
-            fix = () if alarm.declared is None else (_put(alarm.declared),)
+            fix = () if alarm.declared is None else (_put_metric_alarm(alarm.declared),)
             yield Finding(kinds.ALARM_MISSING, Subject("alarm", alarm.path), fix=fix)
         else:
             yield from _judge_alarm(alarm, alarm.live)
@@ -78,7 +78,7 @@ def _judge_alarm(alarm: Alarm, live: Attributes) -> Iterator[Finding]:
     if missing:
         # The fix writes the whole alarm, and must not undo the fix that enables its actions.
         enabled = {"ActionsEnabled": True} if silenced and alarm.declared_enabled else {}
-        fix = (_put({**live, **enabled, "AlarmActions": [*present, *missing]}),)
+        fix = (_put_metric_alarm({**live, **enabled, "AlarmActions": [*present, *missing]}),)
         yield Finding(kinds.ALARM_WITHOUT_ACTION, subject, {"missing": missing}, fix)
     if silenced:
         yield Finding(
@@ -88,7 +88,7 @@ def _judge_alarm(alarm: Alarm, live: Attributes) -> Iterator[Finding]:
             given_severity=None if alarm.declared_enabled else "info",
         )
     if live.get("StateValue") == "ALARM":
-        yield Finding(kinds.ALARM_RINGING, subject, _ringing(live))
+        yield Finding(kinds.ALARM_RINGING, subject, _alarm_state(live))
 
 
 def _judge_topic(monitoring: Monitoring, topic: Topic) -> Iterator[Finding]:
@@ -135,12 +135,12 @@ def _arns(monitoring: Monitoring, topic: Topic) -> list[str]:
     return known or [f"{prefix}*"]
 
 
-def _put(alarm: Attributes) -> AwsCall:
+def _put_metric_alarm(alarm: Attributes) -> AwsCall:
     settings = {name: alarm[name] for name in _SETTINGS if alarm.get(name) not in (None, [])}
     return AwsCall("cloudwatch", "PutMetricAlarm", settings)
 
 
-def _ringing(live: Attributes) -> dict[str, object]:
+def _alarm_state(live: Attributes) -> dict[str, object]:
     since = live.get("StateTransitionedTimestamp") or live.get("StateUpdatedTimestamp")
     return {
         "since": since if isinstance(since, datetime) else None,

@@ -29,7 +29,7 @@ _MAX_IDS = 50
 _MAX_SENDERS = 3
 
 
-class _OfFunction(NamedTuple):
+class _CopiesOfFunction(NamedTuple):
     """The copies that one function's role sent, and its handlers in the channel."""
 
     handlers: Sequence[Handler]
@@ -68,7 +68,7 @@ def _judge_compared(channel: Channel, subject: Subject, copies: Copies) -> Itera
         lost = [copy for copy in sent if _never_arrived(copy, handlers, copies)]
         gone += len(sent) - len(lost)
         if lost:
-            found.append(_lost(channel, subject, name, _OfFunction(handlers, lost)))
+            found.append(_lost(channel, subject, name, _CopiesOfFunction(handlers, lost)))
     found += _not_sent_by_a_handler(channel, subject, strangers)
     yield from found
     if copies.gap is not None:
@@ -82,9 +82,9 @@ def _judge_compared(channel: Channel, subject: Subject, copies: Copies) -> Itera
         yield Finding(kinds.COPIES, subject, {"compared": copies.compared})
 
 
-def _by_sender(channel: Channel, copies: Sequence[Copy]) -> dict[str, _OfFunction]:
+def _by_sender(channel: Channel, copies: Sequence[Copy]) -> dict[str, _CopiesOfFunction]:
     """Return copies by the function that sent them; those of unknown senders have no handlers."""
-    found: dict[str, _OfFunction] = {}
+    found: dict[str, _CopiesOfFunction] = {}
     for copy in copies:
         handlers = [
             handler
@@ -92,7 +92,7 @@ def _by_sender(channel: Channel, copies: Sequence[Copy]) -> dict[str, _OfFunctio
             if copy.session == handler.function_name and copy.sender_role == handler.role_id
         ]
         name = handlers[0].function_name if handlers else ""
-        found.setdefault(name, _OfFunction(handlers, [])).copies.append(copy)
+        found.setdefault(name, _CopiesOfFunction(handlers, [])).copies.append(copy)
     return found
 
 
@@ -113,7 +113,7 @@ def _failures(handlers: Sequence[Handler]) -> Iterator[datetime]:
             yield from handler.delivery_failures
 
 
-def _lost(channel: Channel, subject: Subject, name: str, lost: _OfFunction) -> Finding:
+def _lost(channel: Channel, subject: Subject, name: str, lost: _CopiesOfFunction) -> Finding:
     # A copy does not name the invoked alias, which is only known if there is a single handler.
     invoked = lost.handlers[0].name if len(lost.handlers) == 1 else name
     ids: list[tuple[str, str | None]] = [("id", copy.request_id) for copy in lost.copies]
