@@ -24,6 +24,7 @@ def names(template: Mapping[str, Any]) -> set[str]:
     return {node.name for node in Template(template).nodes.values()}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", PICTURES)
 def test_committed_picture_is_fresh(name: str) -> None:
     """A picture drawn from its example is the committed one; if not: make diagrams."""

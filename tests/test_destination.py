@@ -136,8 +136,9 @@ def with_retries(template: Mapping[str, Any]) -> Mapping[str, Any]:
     return template
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
-@pytest.mark.parametrize("apart", [False, True], ids=["one stack", "two stacks"])
+@pytest.mark.parametrize(
+    ("apart", "encrypted"), [(False, True), (True, False)], ids=["one stack, a key", "two stacks"]
+)
 @pytest.mark.parametrize("pair", PAIRS)
 def test_defines_what_notify_failures_of_defines(pair: str, apart: bool, encrypted: bool) -> None:
     """Permission, order, copy, alarms and replay are the same, and so is each logical id."""

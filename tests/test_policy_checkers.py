@@ -124,24 +124,28 @@ def counts_of(tutorial: list[Finding], library: list[Finding]) -> list[tuple[str
     return [(rule, by_hand[rule], ours[rule]) for rule in sorted(by_hand | ours)]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("app", CLEAN)
 def test_cdk_nag_finds_nothing_of_the_library(checked: Checked, app: str) -> None:
     """Its AwsSolutions and Serverless packs report at most what is about the function."""
     assert not_of_the_function("cdk-nag", checked.nag[app]) == set()
 
 
+@pytest.mark.soak
 def test_cdk_nag_lets_an_app_synthesise(checked: Checked) -> None:
     """With both packs as plugins, an owner decides about the function alone."""
     assert checked.nag["acknowledged"] == []
     assert len(checked.templates("acknowledged")) == 1
 
 
+@pytest.mark.soak
 def test_every_acknowledgment_is_needed(checked: Checked) -> None:
     """Without the acknowledgments, cdk-nag reports exactly these rules."""
     found = not_of_the_function("cdk-nag", checked.nag["unsuppressed"])
     assert found == {each.rule for each in SUPPRESSIONS if each.checker == "cdk-nag"}
 
 
+@pytest.mark.soak
 def test_cfn_lint_finds_nothing_of_the_library(linted: dict[str, list[Finding]]) -> None:
     """It warns at most about the dependency that CDK writes for each function."""
     assert not_of_the_function("cfn-lint", itertools.chain(*linted.values())) == set()
@@ -175,6 +179,7 @@ def test_page_lists_every_suppression() -> None:
     assert listed == list(SUPPRESSIONS)
 
 
+@pytest.mark.soak
 def test_page_compares_with_the_tutorials_stack(
     checked: Checked, linted: dict[str, list[Finding]]
 ) -> None:

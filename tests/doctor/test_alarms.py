@@ -153,6 +153,7 @@ def test_finds_an_alarm_that_is_gone(healthy: Deployed) -> None:
     assert healthy.alarm() == before
 
 
+@pytest.mark.soak
 def test_finds_an_alarm_about_a_handler_that_is_gone(healthy: Deployed) -> None:
     """It is beside the handler, and about its alias."""
     name = healthy.ids["OrdersAliasliveFailureAlarmsDestinationDeliveryFailures"]
@@ -166,6 +167,7 @@ def test_finds_an_alarm_about_a_handler_that_is_gone(healthy: Deployed) -> None:
     assert dimensions["Resource"] == f"{healthy.ids['Orders']}:live"
 
 
+@pytest.mark.soak
 def test_finds_an_alarm_that_is_silenced(healthy: Deployed) -> None:
     """Somebody switched its actions off; the command switches them on."""
     healthy.cloudwatch.disable_alarm_actions(AlarmNames=[healthy.waiting])
@@ -174,6 +176,7 @@ def test_finds_an_alarm_that_is_silenced(healthy: Deployed) -> None:
     assert healthy.alarm()["ActionsEnabled"] is True
 
 
+@pytest.mark.soak
 def test_finds_an_alarm_that_notifies_nobody(healthy: Deployed) -> None:
     """It has another action only; the command adds the topic, and leaves the rest as it is."""
     before = healthy.alarm()
@@ -213,6 +216,7 @@ def test_says_which_alarm_rings(healthy: Deployed) -> None:
     ]
 
 
+@pytest.mark.soak
 def test_finds_who_unsubscribed_from_alarms(healthy: Deployed) -> None:
     """The command subscribes the mailbox to the alarm topic, and to no dead-letter queue."""
     (known,) = healthy.sns.list_subscriptions_by_topic(TopicArn=healthy.topic)["Subscriptions"]
@@ -223,6 +227,7 @@ def test_finds_who_unsubscribed_from_alarms(healthy: Deployed) -> None:
     assert anew["Endpoint"] == MAILBOX
 
 
+@pytest.mark.soak
 def test_finds_a_topic_that_cloudwatch_may_not_publish_to(healthy: Deployed) -> None:
     """The statement is missing; the command puts it back beside the others."""
     attributes = healthy.sns.get_topic_attributes(TopicArn=healthy.topic)["Attributes"]
@@ -239,6 +244,7 @@ def test_finds_a_topic_that_cloudwatch_may_not_publish_to(healthy: Deployed) -> 
     assert json.loads(fixed)["Statement"][0] == tls
 
 
+@pytest.mark.soak
 def test_looks_at_a_topic_of_another_stack(deployed: Deployed) -> None:
     """Nobody is subscribed to it; somebody whom no template names is found too."""
     topic = next(iter(deployed.cloud.resources("Operators").values()))
@@ -250,6 +256,7 @@ def test_looks_at_a_topic_of_another_stack(deployed: Deployed) -> None:
     deployed.sns.unsubscribe(SubscriptionArn=anew["SubscriptionArn"])
 
 
+@pytest.mark.soak
 def test_looks_at_the_topic_of_alarms_that_are_off(deployed: Deployed) -> None:
     """Other stacks' alarms may notify it: the mailbox is judged, and no alarm is missed."""
     found = [f.subject.name for f in deployed.findings("Silent") if f.kind.id == "topic"]
@@ -259,6 +266,7 @@ def test_looks_at_the_topic_of_alarms_that_are_off(deployed: Deployed) -> None:
     assert deployed.problems("Silent") == [("info", "no-handlers", "Silent")]
 
 
+@pytest.mark.soak
 def test_knows_alarms_by_their_logical_ids(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +275,7 @@ def test_knows_alarms_by_their_logical_ids(
     assert deployed.alarms_sentences() == ["its 10 alarms exist"]
 
 
+@pytest.mark.soak
 def test_says_nothing_of_alarms_where_nothing_watches(deployed: Deployed) -> None:
     """Not even of those about other channels."""
     assert {f.kind.id for f in deployed.findings("Unwatched")} == {
@@ -278,6 +287,7 @@ def test_says_nothing_of_alarms_where_nothing_watches(deployed: Deployed) -> Non
     }
 
 
+@pytest.mark.soak
 def test_goes_on_without_reading_alarms(deployed: Deployed) -> None:
     """One finding names the permission; what they notify is judged all the same."""
     denied = Examiner(deployed.cloud, STACK, "Failures")
@@ -288,6 +298,7 @@ def test_goes_on_without_reading_alarms(deployed: Deployed) -> None:
     assert len([f for f in found if f.subject.name == MAILBOX]) == 2
 
 
+@pytest.mark.soak
 def test_reads_all_alarms_at_once(deployed: Deployed) -> None:
     """CloudWatch takes few calls a second."""
     counting = Examiner(deployed.cloud, STACK, "Failures")

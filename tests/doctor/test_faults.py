@@ -172,6 +172,7 @@ def test_finds_nothing_to_fix(deployed: Deployed) -> None:
     assert result.stderr.splitlines()[-1] == "nothing to fix"
 
 
+@pytest.mark.soak
 def test_prints_commands_as_they_are_in_json(deployed: Deployed) -> None:
     """Each on a line of its own, complete with the Region; the exit status says that there are."""
     deployed.send_record(deployed.dead_letters, str(uuid4()))
@@ -187,6 +188,7 @@ def test_prints_commands_as_they_are_in_json(deployed: Deployed) -> None:
     assert (text.exit_code, found.exit_code) == (1, 1)
 
 
+@pytest.mark.soak
 def test_looks_at_keys_aliases_and_replayers(deployed: Deployed, doctor: Examiner) -> None:
     """A key, an alias, a handler of another stack, a replayer that was deployed switched off."""
     # The engine switches it on nonetheless.
@@ -207,6 +209,7 @@ def test_looks_at_keys_aliases_and_replayers(deployed: Deployed, doctor: Examine
     assert kinds_of(doctor.problems("Inner/Other")) == [("info", "nobody-subscribed")]
 
 
+@pytest.mark.soak
 def test_looks_at_every_channel_of_a_stack(deployed: Deployed) -> None:
     """Without --channel."""
     result = deployed.doctor("--json", "--quick")
@@ -214,6 +217,7 @@ def test_looks_at_every_channel_of_a_stack(deployed: Deployed) -> None:
     assert channels == {"Failures", "Inner/Other"}
 
 
+@pytest.mark.soak
 def test_gives_every_message_back(deployed: Deployed, doctor: Examiner) -> None:
     """Copies and records can be received afterwards."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
@@ -223,6 +227,7 @@ def test_gives_every_message_back(deployed: Deployed, doctor: Examiner) -> None:
         assert deployed.attribute(url, "ApproximateNumberOfMessages") == "1"
 
 
+@pytest.mark.soak
 def test_receives_nothing_when_quick(deployed: Deployed, doctor: Examiner) -> None:
     """Messages are only counted."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
@@ -230,6 +235,7 @@ def test_receives_nothing_when_quick(deployed: Deployed, doctor: Examiner) -> No
     assert "sqs:ReceiveMessage" not in doctor.called
 
 
+@pytest.mark.soak
 def test_receives_nothing_where_sqs_moves_messages_away(
     deployed: Deployed, doctor: Examiner
 ) -> None:
@@ -260,6 +266,7 @@ def test_finds_a_queue_that_sns_may_not_send_to(deployed: Deployed, doctor: Exam
         assert fixed["Statement"][:1] == tls_only["Statement"]
 
 
+@pytest.mark.soak
 def test_finds_a_dead_letter_queue_that_sns_may_not_send_to(
     deployed: Deployed, doctor: Examiner
 ) -> None:
@@ -283,6 +290,7 @@ def test_finds_who_unsubscribed(deployed: Deployed, doctor: Examiner) -> None:
     assert doctor.problems() == []
 
 
+@pytest.mark.soak
 def test_finds_records_in_an_envelope_and_no_dead_letter_queue(
     deployed: Deployed, doctor: Examiner
 ) -> None:
@@ -319,6 +327,7 @@ def test_finds_a_handler_without_destination(deployed: Deployed, doctor: Examine
     assert command[2] == "update-function-event-invoke-config"
 
 
+@pytest.mark.soak
 def test_finds_a_handler_without_configuration(deployed: Deployed, doctor: Examiner) -> None:
     """Lambda would retry twice and then forget the event."""
     deployed.lambda_.delete_function_event_invoke_config(
@@ -330,6 +339,7 @@ def test_finds_a_handler_without_configuration(deployed: Deployed, doctor: Exami
     assert doctor.problems() == []
 
 
+@pytest.mark.soak
 def test_finds_a_role_that_may_not_publish(deployed: Deployed, doctor: Examiner) -> None:
     """IAM's own simulation says so; the commands grant both, and neither undoes the other."""
     role = deployed.ids["OrdersServiceRole"]
@@ -348,6 +358,7 @@ def test_finds_a_role_that_may_not_publish(deployed: Deployed, doctor: Examiner)
     assert doctor.problems() == []
 
 
+@pytest.mark.soak
 def test_finds_a_function_without_copies(deployed: Deployed, doctor: Examiner) -> None:
     """The function's own dead-letter queue was taken away."""
     client, name = deployed.lambda_, deployed.function
@@ -377,6 +388,7 @@ def test_finds_dead_letters(deployed: Deployed, doctor: Examiner) -> None:
     ]
 
 
+@pytest.mark.soak
 def test_finds_a_copy_without_a_record(deployed: Deployed, doctor: Examiner) -> None:
     """Replayed or removed, as far as anybody can tell: nothing to fix."""
     deployed.send_copy(str(uuid4()))
@@ -384,6 +396,7 @@ def test_finds_a_copy_without_a_record(deployed: Deployed, doctor: Examiner) -> 
     assert (found.severity, found.kind.id, found.fix) == ("info", "copies-without-record", ())
 
 
+@pytest.mark.soak
 def test_finds_a_copy_of_what_sns_cannot_hold(deployed: Deployed, doctor: Examiner) -> None:
     """Its record was never sent: the command replays the copy, and only that."""
     deployed.send_copy(str(uuid4()), 300_000)
@@ -401,6 +414,7 @@ def test_finds_a_copy_of_what_sns_cannot_hold(deployed: Deployed, doctor: Examin
     assert json.loads(replayed.stdout)["failed"] == 1
 
 
+@pytest.mark.soak
 def test_finds_a_copy_from_when_lambda_could_not_deliver(
     deployed: Deployed, doctor: Examiner
 ) -> None:
@@ -420,6 +434,7 @@ def test_finds_a_copy_from_when_lambda_could_not_deliver(
     assert kinds_of(doctor.problems()) == [("error", "copies-lost-on-the-way")]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("sender", ["AIDAEXAMPLEUSER", "AROAANOTHERROLE:{function}"])
 def test_does_not_trust_a_copy_that_no_handler_sent(
     deployed: Deployed, doctor: Examiner, sender: str
@@ -433,6 +448,7 @@ def test_does_not_trust_a_copy_that_no_handler_sent(
     assert command[:2] == ["failure-destinations", "list"]
 
 
+@pytest.mark.soak
 def test_finds_a_queue_that_is_gone(deployed: Deployed, doctor: Examiner) -> None:
     """What SNS cannot deliver would be lost; the commands make the queue as it was."""
     deployed.sqs.delete_queue(QueueUrl=deployed.dead_letters)
@@ -445,6 +461,7 @@ def test_finds_a_queue_that_is_gone(deployed: Deployed, doctor: Examiner) -> Non
     assert doctor.problems() == []
 
 
+@pytest.mark.soak
 def test_finds_a_shortened_retention(deployed: Deployed, doctor: Examiner) -> None:
     """The template says 14 days."""
     with attributes(deployed, deployed.queue, MessageRetentionPeriod="3600"):
@@ -473,6 +490,7 @@ def test_rejects_what_names_no_channel(
     assert result.exit_code == 2
 
 
+@pytest.mark.soak
 def test_goes_on_without_a_permission(deployed: Deployed, doctor: Examiner) -> None:
     """What cannot be read is unknown, and names the action; the rest is judged."""
     for action in ("iam:SimulatePrincipalPolicy", "cloudwatch:GetMetricData"):
@@ -486,6 +504,7 @@ def test_goes_on_without_a_permission(deployed: Deployed, doctor: Examiner) -> N
     assert ("error", "copies-lost-on-the-way") in kinds_of(found)
 
 
+@pytest.mark.soak
 def test_says_that_there_may_be_handlers_that_it_cannot_list(doctor: Examiner) -> None:
     """Those of its own stack are examined all the same."""
     doctor.deny("lambda:ListFunctions")
@@ -495,6 +514,7 @@ def test_says_that_there_may_be_handlers_that_it_cannot_list(doctor: Examiner) -
     assert len([each for each in found if each.kind.id == "handler"]) == 1
 
 
+@pytest.mark.soak
 def test_trusts_no_copy_without_knowing_the_role(deployed: Deployed, doctor: Examiner) -> None:
     """Whether the function's role sent it cannot be known without reading the role."""
     doctor.deny("iam:GetRole")
@@ -504,6 +524,7 @@ def test_trusts_no_copy_without_knowing_the_role(deployed: Deployed, doctor: Exa
     assert (found.action, doctor.commands(found)) == ("iam:GetRole", [])
 
 
+@pytest.mark.soak
 def test_asks_for_no_more_than_documented(deployed: Deployed, doctor: Examiner) -> None:
     """Every call of a whole run is in the policy that docs/doctor.md gives."""
     deployed.send_copy("6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")

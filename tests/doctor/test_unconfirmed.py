@@ -18,6 +18,7 @@ from ..templates import without_hash
 MAILBOX = "developer@example.com"
 
 
+@pytest.mark.soak
 @pytest.mark.integration
 @pytest.mark.parametrize("engine", ["localemu"])
 def test_finds_mailboxes_that_wait_for_confirmation(

@@ -25,7 +25,9 @@ PAYLOADS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("retries", [0, 1, 2])
+@pytest.mark.parametrize(
+    "retries", [pytest.param(0, marks=pytest.mark.soak), 1, pytest.param(2, marks=pytest.mark.soak)]
+)
 def test_runs_the_handler_once_and_each_retry(
     localemu: LocalCloud, outputs: dict[str, str], retries: int
 ) -> None:

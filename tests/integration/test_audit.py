@@ -104,6 +104,7 @@ def operations(session: boto3.Session) -> Iterable[tuple[str, str]]:
         yield action.service, client.meta.method_to_api_mapping[action.operation]
 
 
+@pytest.mark.soak
 def test_audits_from_the_command(
     localemu: LocalCloud, template: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def mailboxes(cloud: LocalCloud, stack: str) -> set[str]:
     }
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("existing_function")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_deploys_updates_and_is_destroyed(

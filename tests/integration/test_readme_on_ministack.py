@@ -14,6 +14,7 @@ pytestmark = pytest.mark.integration
 README = Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.soak
 def test_first_example_deploys_and_loses_nothing(ministack: LocalCloud, tmp_path: Path) -> None:
     """It is a whole app: deployed, its function fails and the event is in the queue."""
     first = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)

@@ -70,11 +70,13 @@ def files_of(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
+@pytest.mark.soak
 def test_builds_what_publib_publishes(built: Path) -> None:
     """The folder holds a wheel and an sdist, and nothing else."""
     assert sorted(path.suffix for path in built.iterdir()) == [".gz", ".whl"]
 
 
+@pytest.mark.soak
 def test_builds_the_same_bytes_from_the_sdist(
     built: Path, unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,7 @@ def test_dates_archives_by_the_release(tmp_path: Path) -> None:
     assert source_date(tmp_path) == 1_795_564_800
 
 
+@pytest.mark.soak
 def test_wheel_has_each_file_of_the_package(built: Path) -> None:
     """The wheel has the package's files, the type marker and its metadata."""
     packed = files_of(next(built.glob("*.whl")))
@@ -115,6 +118,7 @@ def test_wheel_has_each_file_of_the_package(built: Path) -> None:
     }
 
 
+@pytest.mark.soak
 def test_sdist_has_its_tests(unpacked: Path) -> None:
     """The sdist has what `make test` needs."""
     needed = [
@@ -127,6 +131,7 @@ def test_sdist_has_its_tests(unpacked: Path) -> None:
     assert [name for name in needed if not (unpacked / name).is_file()] == []
 
 
+@pytest.mark.soak
 def test_writes_metadata_that_publib_accepts(built: Path) -> None:
     """The metadata version is one that publib's twine accepts."""
     with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
@@ -134,6 +139,7 @@ def test_writes_metadata_that_publib_accepts(built: Path) -> None:
         assert archive.read(name).startswith(b"Metadata-Version: 2.4\n")
 
 
+@pytest.mark.soak
 def test_wheel_covers_an_app(built: Path, tmp_path: Path) -> None:
     """Two processes that use the installed wheel at the same time load its JavaScript."""
     installed, temporary = tmp_path / "installed", tmp_path / "temporary"

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.integration
 Deployed = tuple[LocalCloud, dict[str, str]]
 
 
-@pytest.fixture(scope="module", params=["localemu", "ministack"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("localemu", marks=pytest.mark.soak), "ministack"]
+)
 def cloud(request: pytest.FixtureRequest) -> LocalCloud:
     """Each engine in turn."""
     running: LocalCloud = request.getfixturevalue(request.param)

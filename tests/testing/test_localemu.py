@@ -12,6 +12,7 @@ from failure_destinations.testing import LocalCloud
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.soak
 def test_runs_of_one_event_share_the_returned_request_id(
     localemu: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
 ) -> None:
@@ -21,6 +22,7 @@ def test_runs_of_one_event_share_the_returned_request_id(
     assert {request_id: 3} == localemu.runs(name, count=3)
 
 
+@pytest.mark.soak
 def test_sns_delivers_only_where_the_queue_policy_allows_it(localemu: LocalCloud) -> None:
     """What the policy does not allow goes to the subscription's dead-letter queue."""
     sqs_client, sns = localemu.client("sqs"), localemu.client("sns")
