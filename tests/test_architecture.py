@@ -31,17 +31,20 @@ def test_committed_picture_is_fresh(name: str) -> None:
     assert picture(name) == (IMAGES / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.soak
 def test_shows_every_stop() -> None:
     """The picture shows each resource that a failure can reach."""
     stops = {"Schedule", "Handler", "Topic", "Queue", "Mailbox", "Copy queue", "Dead-letter queue"}
     assert names(synthesise("article")) == stops
 
 
+@pytest.mark.soak
 def test_shows_nothing_that_the_template_lacks() -> None:
     """A topic without subscriptions leads nowhere."""
     assert {"Queue", "Mailbox"} & names(without("AWS::SNS::Subscription")) == set()
 
 
+@pytest.mark.soak
 def test_counts_the_runs_by_lambdas_retries() -> None:
     """The arrow from the handler says how often it ran before the failure counts."""
     labels = {arrow.label for arrow in Template(synthesise("article")).arrows}

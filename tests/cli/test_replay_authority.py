@@ -94,6 +94,7 @@ def test_invokes_only_handlers_of_the_channel(channel: Deployed) -> None:
     assert channel.runs(ADMIN) == before
 
 
+@pytest.mark.soak
 def test_plans_only_handlers_of_the_channel(channel: Deployed) -> None:
     """Each forged function is named in full."""
     channel.send(*forgeries(channel.handler), channel.admin, channel.handler)
@@ -104,6 +105,7 @@ def test_plans_only_handlers_of_the_channel(channel: Deployed) -> None:
     assert f"would leave 1: for {channel.admin}, which is not a handler" in planned.stdout
 
 
+@pytest.mark.soak
 def test_a_name_does_not_choose_a_function_elsewhere(channel: Deployed) -> None:
     """`--function NAME` means the function of the queue's account and Region."""
     channel.send(*forgeries(channel.handler), channel.handler)
@@ -113,6 +115,7 @@ def test_a_name_does_not_choose_a_function_elsewhere(channel: Deployed) -> None:
     assert planned["would_stay"] == {"not chosen": 3}
 
 
+@pytest.mark.soak
 def test_invokes_a_function_that_the_operator_allows(channel: Deployed) -> None:
     """By its whole ARN, and nothing else beside the handlers."""
     channel.send(channel.admin)
@@ -130,6 +133,7 @@ def test_never_allows_a_function_elsewhere(channel: Deployed) -> None:
     assert replayed.returncode == 2
 
 
+@pytest.mark.soak
 def test_lists_functions_with_their_arns_for_a_queue(channel: Deployed) -> None:
     """Where no channel says which functions are meant, the operator must see them."""
     channel.send(*forgeries(channel.handler), channel.admin)

@@ -144,6 +144,7 @@ def test_finds_every_alarm_of_a_monitoring(deployed: Deployed) -> None:
     assert said[1:] == ["email is confirmed, and notified of alarms"]
 
 
+@pytest.mark.soak
 def test_finds_an_alarm_that_is_gone(healthy: Deployed) -> None:
     """The command defines it as the template has it, with its description."""
     before = healthy.alarm()
@@ -193,6 +194,7 @@ def test_finds_an_alarm_that_notifies_nobody(healthy: Deployed) -> None:
 _OF_CLOUDWATCH = ("AlarmArn", "StateValue", "StateReason", "StateReasonData")
 
 
+@pytest.mark.soak
 def test_says_which_alarm_rings(healthy: Deployed) -> None:
     """And since when, and what that means; the alarms are well."""
     ring = {"AlarmName": healthy.waiting, "StateReason": "1 of 1"}

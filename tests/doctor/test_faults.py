@@ -316,6 +316,7 @@ def test_finds_records_in_an_envelope_and_no_dead_letter_queue(
     assert doctor.problems() == []
 
 
+@pytest.mark.soak
 def test_finds_a_handler_without_destination(deployed: Deployed, doctor: Examiner) -> None:
     """Its configuration exists, but sends failures nowhere; the engine cannot update it."""
     deployed.lambda_.put_function_event_invoke_config(
@@ -369,6 +370,7 @@ def test_finds_a_function_without_copies(deployed: Deployed, doctor: Examiner) -
     assert doctor.problems() == []
 
 
+@pytest.mark.soak
 def test_finds_dead_letters(deployed: Deployed, doctor: Examiner) -> None:
     """They wait to be replayed; a record that SNS could not deliver is not lost."""
     id = str(uuid4())
@@ -471,6 +473,7 @@ def test_finds_a_shortened_retention(deployed: Deployed, doctor: Examiner) -> No
         assert doctor.problems() == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

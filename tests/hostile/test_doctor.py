@@ -87,6 +87,7 @@ def channels() -> Iterator[Channel]:
         )
 
 
+@pytest.mark.soak
 def test_every_finding_is_fit_to_print() -> None:
     """Sentences made printable, JSON as ASCII, commands that parse and name profile and Region."""
     for channel in channels():

@@ -222,6 +222,7 @@ def test_deep_json_is_read_as_exactly_as_other_json(text: str, expected: bool) -
     assert is_json(text) == expected
 
 
+@pytest.mark.soak
 @messages.patient
 @given(payload=messages.payloads)
 def test_deep_json_is_cut_out_to_the_last_character(payload: str) -> None:

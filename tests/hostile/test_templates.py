@@ -162,6 +162,7 @@ def test_takes_twice_the_work_for_twice_the_input(
         assert work(lambda: read(folder)) <= 2.3 * once + 500
 
 
+@pytest.mark.soak
 def test_reads_each_of_multiplying_nested_stacks_once() -> None:
     """Nine templates with ten stacks each of the next one are not read a thousand million times."""
     for level in range(9):
@@ -506,6 +507,7 @@ ODD_NAMES = (
 ).map("".join)
 
 
+@pytest.mark.soak
 @GENERATED
 @given(ODD_NAMES)
 def test_prints_no_generated_name_that_is_obeyed(text: str) -> None:

@@ -65,6 +65,7 @@ def session_of(cloud: LocalCloud) -> boto3.Session:
     )
 
 
+@pytest.mark.soak
 def test_says_what_the_check_says(
     localemu: LocalCloud, template: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_runs_count_the_first_try_and_each_retry(deployed: Deployed) -> None:
     assert "got {'order': 2}" in cloud.logs(outputs["FunctionName"])
 
 
+@pytest.mark.soak
 def test_payload_may_be_text_bytes_or_json(
     ministack: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
 ) -> None:
@@ -74,6 +75,7 @@ def test_payload_may_be_text_bytes_or_json(
     assert expected == sorted(got)
 
 
+@pytest.mark.soak
 def test_looking_at_messages_leaves_them_and_their_receive_count(cloud: LocalCloud) -> None:
     """Messages stay in the queue, and their receive counts stay as they are."""
     sqs_client = cloud.client("sqs")
@@ -92,6 +94,7 @@ def test_looking_at_messages_leaves_them_and_their_receive_count(cloud: LocalClo
     assert received["Attributes"]["ApproximateReceiveCount"] == "1"
 
 
+@pytest.mark.soak
 def test_all_messages_of_a_long_queue_are_seen(cloud: LocalCloud) -> None:
     """All 50 messages are seen, where one receive returns ten at most."""
     sqs_client = cloud.client("sqs")
@@ -103,6 +106,7 @@ def test_all_messages_of_a_long_queue_are_seen(cloud: LocalCloud) -> None:
     assert sorted(message.json() for message in found) == list(range(50))
 
 
+@pytest.mark.soak
 def test_rejects_too_few_messages_and_shows_them(cloud: LocalCloud) -> None:
     """When the time is over, the error says how many were expected and shows what was found."""
     url = cloud.client("sqs").create_queue(QueueName="one")["QueueUrl"]
@@ -111,6 +115,7 @@ def test_rejects_too_few_messages_and_shows_them(cloud: LocalCloud) -> None:
         cloud.messages(url, count=2, timeout=0.5)
 
 
+@pytest.mark.soak
 def test_rejects_missing_mails_and_runs(
     cloud: LocalCloud, create_function: Callable[[LocalCloud, str, str], str]
 ) -> None:
@@ -149,6 +154,7 @@ def test_rejects_unknown_physical_id(deployed: Deployed) -> None:
         deployed[0].physical_id("Failing", "Quque")
 
 
+@pytest.mark.soak
 def test_physical_ids_are_found_in_a_stage(ministack: LocalCloud, tmp_path: Path) -> None:
     """The stage is in the stack's name, and not in the path below it."""
     app = cdk.App(outdir=str(tmp_path), post_cli_context={"aws:cdk:enable-path-metadata": True})
@@ -181,6 +187,7 @@ def test_nothing_is_written_to_the_apps_folder(deployed: Deployed, failing_app: 
     assert sorted(path.name for path in failing_app.iterdir()) == ["app.py", "cdk.json", "orders"]
 
 
+@pytest.mark.soak
 def test_other_programs_use_the_engine(cloud: LocalCloud) -> None:
     """A program with these variables and no others uses the engine's account."""
     program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
@@ -194,6 +201,7 @@ def test_other_programs_use_the_engine(cloud: LocalCloud) -> None:
     assert cloud.account == printed.strip()
 
 
+@pytest.mark.soak
 def test_users_aws_settings_do_not_matter(
     ministack: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +231,7 @@ def test_context_and_parameters_reach_the_app(ministack: LocalCloud, failing_app
     assert queues == []
 
 
+@pytest.mark.soak
 def test_an_app_object_is_synthesised_in_process(cloud: LocalCloud, tmp_path: Path) -> None:
     """An aws_cdk.App needs no file, and only the named stacks are deployed."""
     app = cdk.App(outdir=str(tmp_path))
