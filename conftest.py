@@ -87,11 +87,10 @@ def share_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests that need the faithful engine first: they take longest.
 
-    Documents that start an engine are among the long tests.
+    A docstring that starts an engine is among the long tests.
     """
     for item in items:
-        example = getattr(item, "example", None)
-        if example and "LocalCloud(" in example.document.text[example.start : example.end]:
+        if item.nodeid.startswith("src/failure_destinations/testing/local_cloud.py"):
             item.add_marker(pytest.mark.soak)
     items.sort(key=lambda item: scope_of(item.nodeid) != "localemu")
 
