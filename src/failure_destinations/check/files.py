@@ -284,6 +284,7 @@ def _load(path: Path, text: str) -> tuple[Any, bool]:
 
 def _load_yaml(path: Path, text: str) -> Any:
     try:
+        _check_depth(path, text)
         return yaml.load(text, Loader=TemplateLoader)  # noqa: S506 - a safe loader's subclass
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
@@ -291,6 +292,18 @@ def _load_yaml(path: Path, text: str) -> Any:
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
         # A value that does not fit its tag can raise any error.
         raise _not_yaml(str(path), error) from None
+
+
+def _check_depth(path: Path, text: str) -> None:
+    """Raise TemplateError for YAML that nests too deeply: libyaml's loader would crash on it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=TemplateLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise TemplateError(f"{path}: is nested too deeply to be a template")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _not_yaml(place: str, problem: object) -> TemplateError:
