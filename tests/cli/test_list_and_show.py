@@ -71,6 +71,7 @@ def test_reports_an_unknown_event(orders: Orders) -> None:
     assert shown.returncode == 2
 
 
+@pytest.mark.soak
 def test_stops_receiving_before_a_message_is_moved_away(orders: Orders) -> None:
     """Once a message has one receive left, the others keep theirs."""
     limit_receives(orders, 2)
@@ -82,6 +83,7 @@ def test_stops_receiving_before_a_message_is_moved_away(orders: Orders) -> None:
     assert sum(counts) == len(listed.stdout.splitlines()) == 1
 
 
+@pytest.mark.soak
 def test_receives_nothing_where_one_receive_is_the_limit(orders: Orders) -> None:
     """The command says why."""
     limit_receives(orders, 1)
@@ -92,6 +94,7 @@ def test_receives_nothing_where_one_receive_is_the_limit(orders: Orders) -> None
     assert message.attributes.get("ApproximateReceiveCount", "0") == "0"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -107,6 +110,7 @@ def test_reports_an_unknown_queue_or_stack(orders: Orders, arguments: list[str],
     assert listed.returncode == 2
 
 
+@pytest.mark.soak
 def test_warns_of_a_function_that_drains_the_queue(orders: Orders) -> None:
     """A receive counts as one of its attempts."""
     client = orders.cloud.client("lambda")
@@ -119,6 +123,7 @@ def test_warns_of_a_function_that_drains_the_queue(orders: Orders) -> None:
     assert "warning: jobs drains this queue" in listed.stderr
 
 
+@pytest.mark.soak
 def test_gives_messages_back_when_interrupted(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:

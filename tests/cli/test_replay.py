@@ -74,6 +74,7 @@ def test_replays_from_a_backup_once(orders: Orders, tmp_path: Path) -> None:
     assert orders.runs() - before == 3
 
 
+@pytest.mark.soak
 def test_runs_a_duplicate_delivery_once(orders: Orders) -> None:
     """SNS and SQS may deliver twice: the second delivery is deleted with the first."""
     orders.send("{}", "{}", "{}", request_id="6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11")
@@ -86,6 +87,7 @@ def test_runs_a_duplicate_delivery_once(orders: Orders) -> None:
     assert orders.bodies() == []
 
 
+@pytest.mark.soak
 def test_replays_only_chosen_events(orders: Orders) -> None:
     """Those that match the filters, and no more than --max."""
     orders.send(*["{}"] * 6, error="KeyError")
@@ -100,6 +102,7 @@ def test_replays_only_chosen_events(orders: Orders) -> None:
     assert len(orders.bodies()) == 2
 
 
+@pytest.mark.soak
 def test_replays_dead_letters_with_the_function_that_is_named(orders: Orders) -> None:
     """They do not name their function: they stay, or go to --function-name."""
     attributes = {"RequestID": "1", "ErrorCode": "200", "ErrorMessage": "no data"}
@@ -111,6 +114,7 @@ def test_replays_dead_letters_with_the_function_that_is_named(orders: Orders) ->
     assert orders.bodies() == []
 
 
+@pytest.mark.soak
 def test_finishes_running_handlers_when_interrupted(orders: Orders) -> None:
     """After Ctrl-C nothing new starts, running handlers finish, and the rest stays."""
     orders.send(*(f'{{"seconds": 0.3, "order": {n}}}' for n in range(30)))
@@ -166,6 +170,7 @@ def test_loses_no_event_when_killed(orders: Orders, tmp_path: Path) -> None:
     assert len(backup.read_text().splitlines()) >= done
 
 
+@pytest.mark.soak
 def test_shows_a_bar_in_a_terminal(orders: Orders) -> None:
     """The bar, and the summary below it."""
     orders.send(*["{}"] * 3)

@@ -125,6 +125,7 @@ def test_invokes_a_function_that_the_operator_allows(channel: Deployed) -> None:
     assert (channel.runs(ADMIN) - before, replayed.returncode) == (1, 0)
 
 
+@pytest.mark.soak
 def test_never_allows_a_function_elsewhere(channel: Deployed) -> None:
     """Not even if the operator names it."""
     forged = forgeries(channel.handler)[0]

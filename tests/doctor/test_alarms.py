@@ -128,6 +128,7 @@ def healthy(deployed: Deployed) -> Iterator[Deployed]:
     assert deployed.problems() == []
 
 
+@pytest.mark.soak
 def test_finds_every_alarm_of_a_monitoring(deployed: Deployed) -> None:
     """About the channel, handler, schedules and replayer; not what else notifies the topic."""
     found = [f for f in deployed.findings() if f.subject.name.startswith("Monitoring")]

@@ -95,6 +95,7 @@ DENIED = ClientError(
 GENERATED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.soak
 @settings(GENERATED, max_examples=100)
 @given(option=st.sampled_from(OPTIONS), value=ARGUMENTS)
 def test_any_argument_is_harmless(option: list[str], value: str) -> None:

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.engines import ENGINES
 from failure_destinations.testing.engines.loopback_only import refusal
 
 HANDLERS = {
@@ -41,7 +40,7 @@ exports.handler = async () => ({
 }
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[pytest.param("localemu", marks=pytest.mark.soak), "ministack"])
 def cloud(request: pytest.FixtureRequest) -> LocalCloud:
     """Each engine, started from a shell and a home directory that hold a secret."""
     cloud: LocalCloud = request.getfixturevalue(request.param)

@@ -55,6 +55,7 @@ def outputs(localemu: LocalCloud) -> dict[str, str]:
     return localemu.deploy(app)["Replayed"]
 
 
+@pytest.mark.soak
 def test_replays_and_parks(localemu: LocalCloud, outputs: dict[str, str]) -> None:
     """A fixed handler gets its event again; a poison event is parked after max_attempts."""
     poison = localemu.invoke(outputs["OrdersName"], {"id": "poison", "poison": True})
