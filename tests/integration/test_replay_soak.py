@@ -198,7 +198,7 @@ def test_loses_nothing_when_the_replayer_is_killed(
         UUID=outputs["EventSourceId"], Enabled=True
     )
     kills = kill_again_and_again(deployed)
-    assert wait_until(lambda: deployed.left() == 0, 300), f"{deployed.left()} are left"
+    assert wait_until(lambda: deployed.left() == 0, 900), f"{deployed.left()} are left"
     ended = time.monotonic()
 
     runs, parked = deployed.runs(), deployed.parked()
