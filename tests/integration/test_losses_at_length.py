@@ -303,6 +303,6 @@ def test_keeps_what_a_rule_cannot_start(losses: Deployed) -> None:
 def test_an_alarm_notifies_about_dead_letters(losses: Deployed) -> None:
     """The channel's mailbox gets the alarm's message through the alarm topic."""
     alarm = "FunctionGoneMonitoring/DeadLetterEvents"
-    message, *_again = notifications(losses, "gone@example.com", alarm)
+    (message,) = notifications(losses, "gone@example.com", alarm)
     assert losses.physical_id("FunctionGone/DeadLetterQueue") in message["AlarmDescription"]
     assert losses.found_anywhere("AlarmName") == []

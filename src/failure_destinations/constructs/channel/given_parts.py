@@ -50,8 +50,8 @@ def check_key(key: Any) -> None:
     if has_member(key, "alias_name"):
         raise ValueError(
             f"encryption_key must be the key itself, got alias {shown(key.alias_name)}: "
-            "permissions "
-            "for an alias let nobody use its key; pass the key, or Key.from_key_arn(…)"
+            "permissions for an alias let nobody use its key; pass the key, or "
+            "Key.from_key_arn(…)"
         )
 
 
@@ -84,6 +84,5 @@ def check_queue(queue: Any) -> None:
     if queue.encryption_type is sqs.QueueEncryption.KMS_MANAGED:
         raise ValueError(
             f"queue must not use SQS's own KMS key, got {shown(queue.node.path)}: SNS may not use "
-            "that "
-            "key; encrypt the queue with QueueEncryption.SQS_MANAGED or a key of yours"
+            "that key; encrypt the queue with QueueEncryption.SQS_MANAGED or a key of yours"
         )

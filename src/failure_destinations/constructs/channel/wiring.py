@@ -186,18 +186,20 @@ class Wiring:
             self.deferred.pop(0)()
 
 
-_WIRINGS: weakref.WeakKeyDictionary[Construct, Wiring] = weakref.WeakKeyDictionary()
+# Weak on both sides: a wiring holds its channel, which could never be collected otherwise.
+_WIRINGS: weakref.WeakKeyDictionary[Construct, weakref.ref[Wiring]] = weakref.WeakKeyDictionary()
 
 
 def register(wiring: Wiring) -> None:
     """Register a channel's wiring for its companions."""
-    _WIRINGS[wiring.channel] = wiring
+    _WIRINGS[wiring.channel] = weakref.ref(wiring)
 
 
 def wiring_of(channel: Any) -> Wiring:
     """Return the wiring of a channel, or raise ValueError if it is not a FailureChannel."""
     try:
-        return _WIRINGS[channel]
+        # A channel keeps its wiring.
+        return cast(Wiring, _WIRINGS[channel]())
     except (KeyError, TypeError):
         raise ValueError(
             f"channel must be a FailureChannel, got {shown(channel)}: "
