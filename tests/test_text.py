@@ -33,11 +33,19 @@ HARMLESS = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]))
         ("\ud800", r"\ud800"),
         ("\U000e0041", r"\U000e0041"),
         ("\n::error::no", r"\n::error::no"),
+        ("::error::no", r"\x3a:error::no"),
+        ("  ::stop-commands::x", r"  \x3a:stop-commands::x"),
+        ("a ##[add-mask]b", r"a #\x23[add-mask]b"),
     ],
 )
 def test_escapes_what_a_terminal_or_a_log_would_obey(text: str, shown: str) -> None:
     """Nothing is dropped: the reader sees which character was there."""
     assert printable(text) == shown
+
+
+def test_escapes_commands_in_each_line_of_a_payload() -> None:
+    """GitHub looks for them in every line of a log."""
+    assert printable_lines("a\n ::error::b\n##[group]c") == "a\n \\x3a:error::b\n#\\x23[group]c"
 
 
 @pytest.mark.parametrize("text", ["", " a  b ", "Größe注文", "a\u00a0b\u3000c", r"C:\new", "😀"])

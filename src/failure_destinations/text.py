@@ -7,6 +7,7 @@ import unicodedata
 from datetime import datetime, timezone
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
+_COMMAND = re.compile(r"^(\s*):(?=:)")
 _MAX_INDENTED_DEPTH = 20
 _KIB = 1024
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -17,12 +18,17 @@ def printable(text: str) -> str:
 
     Control characters, line breaks of every kind, invisible characters, characters that change
     the text direction, and lone surrogates become Python escapes: `\n`, `\x1b`, `\u202e`.
+    So do the beginnings of commands that GitHub runs when it finds them in the log of a step:
+    `::` at the beginning, after any spaces, becomes `\x3a:`, and `##[` becomes `#\x23[`.
     Everything else, including spaces and backslashes, stays as it is.
 
     Args:
         text: Any text.
+
+    https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
     """
-    return text if text.isprintable() else "".join(map(_printable_character, text))
+    line = text if text.isprintable() else "".join(map(_printable_character, text))
+    return _COMMAND.sub(r"\1\\x3a", line).replace("##[", r"#\x23[")
 
 
 def printable_lines(text: str) -> str:

@@ -94,6 +94,29 @@ def test_invokes_only_handlers_of_the_channel(channel: Deployed) -> None:
     assert channel.runs(ADMIN) == before
 
 
+def completed(channel: Deployed, *words: str) -> list[str]:
+    """Return what bash is offered for the last of these words."""
+    asked = {
+        "_FAILURE_DESTINATIONS_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(["failure-destinations", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    environment = clean_environment(**channel.cloud.environment, **asked)
+    offered = run_cli([], environment).stdout.split()
+    return [item.removeprefix("plain,") for item in offered]
+
+
+def test_completes_the_names_of_handlers(channel: Deployed) -> None:
+    """Those of the channel that the words before name, and no other function's."""
+    name = channel.handler.rpartition(":")[2]
+    stack = ("--stack", STACK)
+    assert completed(channel, "list", *stack, "--function", name[:4]) == [name]
+    assert completed(channel, "replay", *stack, "--function-name", name[:4]) == [name]
+    assert completed(channel, "replay", *stack, "--function-name", ADMIN[:4]) == []
+    assert completed(channel, "list", "--stack", "NoSuchStack", "--function", name[:4]) == []
+    assert completed(channel, "list", "--function", name[:4]) == []
+
+
 @pytest.mark.soak
 def test_plans_only_handlers_of_the_channel(channel: Deployed) -> None:
     """Each forged function is named in full."""

@@ -83,7 +83,8 @@ def assert_harmless(result: Result) -> None:
     assert result.exception is None or isinstance(result.exception, SystemExit)
     kinds = {unicodedata.category(char) for char in result.output if char != "\n"}
     assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    assert not any(line.startswith("::") for line in result.output.splitlines())
+    assert not any(line.strip().startswith("::") for line in result.output.splitlines())
+    assert "##[" not in result.output
 
 
 DENIED = ClientError(
@@ -113,7 +114,18 @@ def test_many_arguments_are_harmless(option: list[str], value: str) -> None:
 
 HOSTILE = (
     *("\x1b]0;title\x07", "a\n::error::b", "\n::stop-commands::x", "\x9b31m", "\x85", "\u202e"),
-    *("\u2028::error::", "\udcff", "../../etc/passwd", "/dev/null", ".", "", " ", "-"),
+    *(
+        "\u2028::error::",
+        "##[error]x",
+        "::error::x",
+        "\udcff",
+        "../../etc/passwd",
+        "/dev/null",
+        ".",
+        "",
+        " ",
+        "-",
+    ),
     *("x" * 70_000, "9" * 5000, "-" * 5000, "arn:", "https://", "'; rm -rf ~; '", "%s{0}"),
 )
 

@@ -235,7 +235,18 @@ def test_deep_json_is_cut_out_to_the_last_character(payload: str) -> None:
 
 PIECES = [
     *('"', "\\", "{", "}", "[", "]", ":", ",", "\n", "\x1b[31m", "\x9b", "\u202e", "\u2028"),
-    *("\ud800", "\x00", "\x85", "::error::", "9" * 5000, "arn:aws:lambda:", "null", "1e999", "é"),
+    *(
+        "\ud800",
+        "\x00",
+        "\x85",
+        "::error::",
+        "##[error]",
+        "9" * 5000,
+        "arn:aws:lambda:",
+        "null",
+        "1e999",
+        "é",
+    ),
     *('"requestContext"', '"functionArn"', '"requestPayload"', '"Message"', '"detail"', "-", " "),
 ]
 
@@ -286,5 +297,7 @@ def test_generated_messages_are_read_shown_and_planned(seed: int) -> None:
         for text in shown:
             kinds = {unicodedata.category(char) for char in text if char != "\n"}
             assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+            assert "##[" not in text
+            assert not any(line.strip().startswith("::") for line in text.split("\n"))
         for group in plan.would_replay:
             assert group.function_arn == "orders" or HOME.contains(group.function_arn)

@@ -13,6 +13,7 @@ from failure_destinations.deployed.queues import Part, QueueChoice
 from failure_destinations.deployed.session import Aws
 from failure_destinations.replay.filters import Filter
 
+from .completion import handler_names
 from .parameters import IdType, NameType, TimeType
 
 
@@ -84,6 +85,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "functions",
         multiple=True,
         type=NameType(),
+        shell_complete=handler_names,
         metavar="NAME",
         help="Only this function's events: name, NAME:ALIAS or ARN; * stands for anything. "
         "Repeatable.",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,28 +93,18 @@ def as_text(report: Report) -> str:
 def _block(one: Reported) -> str:
     finding = one.finding
     head = f"{finding.severity} {finding.kind}"
-    name = click.style(printed(render.shown(finding)), bold=True)
+    name = click.style(printable(render.shown(finding)), bold=True)
     lines = [
         f"{click.style(head, fg=_COLOURS[finding.severity], bold=True)}  "
-        f"{name}  {printed(finding.qualifier)}".rstrip(),
-        f"  {printed(render.reason(finding))}",
+        f"{name}  {printable(finding.qualifier)}".rstrip(),
+        f"  {printable(render.reason(finding))}",
     ]
     if finding.severity != INFO:
-        lines += [f"  {where:9} {printed(fix)}" for where, fix in render.fixes(finding)]
+        lines += [f"  {where:9} {printable(fix)}" for where, fix in render.fixes(finding)]
     place = f"{one.file}:{one.line}" if one.line else one.file or finding.stack
     if place:
-        lines.append(f"  in        {printed(place)}")
+        lines.append(f"  in        {printable(place)}")
     return "\n".join(lines)
-
-
-def printed(text: str) -> str:
-    """Return untrusted text for a log line: GitHub runs commands in the output of any step.
-
-    It looks for `::` at the beginning of a line, after any spaces, and for `##[` anywhere.
-    https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
-    """
-    text = printable(text).replace("##[", r"#\x23[")
-    return re.sub(r"^(\s*):(?=:)", r"\1\\x3a", text)
 
 
 def _summary(report: Report) -> str:
@@ -254,7 +243,7 @@ def _annotation(one: Reported) -> str:
 
 def _command_data(text: str) -> str:
     """Escape text for a workflow command; it has no line breaks left to escape."""
-    return printed(text).replace("%", "%25")
+    return printable(text).replace("%", "%25")
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {

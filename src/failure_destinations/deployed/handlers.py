@@ -61,7 +61,12 @@ class HandlerSearch:
 
 
 def find_handlers(
-    aws: Aws, topic_arn: str, copy_queue_arn: str | None, progress: Progress = NO_PROGRESS
+    aws: Aws,
+    topic_arn: str,
+    copy_queue_arn: str | None,
+    progress: Progress = NO_PROGRESS,
+    *,
+    name_prefix: str = "",
 ) -> HandlerSearch:
     """Return the handlers of a channel, in all stacks of the account and Region.
 
@@ -75,6 +80,7 @@ def find_handlers(
         topic_arn: The channel's topic.
         copy_queue_arn: The channel's copy queue; None if it has none.
         progress: Gets a report of each function.
+        name_prefix: Look only at functions whose names begin with it. Default: at all.
 
     Raises:
         ClientError: The functions cannot be listed.
@@ -102,7 +108,11 @@ def find_handlers(
         found = [
             future
             for page in pages
-            for future in [pool.submit(handlers_of, one) for one in page["Functions"]]
+            for future in [
+                pool.submit(handlers_of, one)
+                for one in page["Functions"]
+                if one["FunctionName"].startswith(name_prefix)
+            ]
         ]
     search.handlers.extend(handler for future in found for handler in future.result())
     search.handlers.sort(key=lambda handler: (handler.function_arn, handler.qualifier or ""))

@@ -11,8 +11,9 @@ import click
 
 from failure_destinations.check import Finding, find_uncovered_functions_in
 from failure_destinations.check.paths import Checked
+from failure_destinations.text import printable
 
-from ..report_formats import Report, Reported, printed
+from ..report_formats import Report, Reported
 from ..reporting import Reporting, reporting_options
 
 _SECONDS_WITHOUT_PROGRESS = 2
@@ -51,7 +52,7 @@ def command(*, paths: tuple[Path, ...], root: Path | None, reporting: Reporting)
     accepted = reporting.accepted()
     checked = _read(paths, root)
     for problem in checked.problems:
-        click.echo(f"failure-destinations: {printed(problem)}", err=True)
+        click.echo(f"failure-destinations: {printable(problem)}", err=True)
     findings = find_uncovered_functions_in(checked.stacks)
     if reporting.writes_baseline(findings):
         sys.exit(_UNUSABLE if checked.problems else 0)

@@ -18,6 +18,7 @@ from failure_destinations.replay.selection import Selection
 from failure_destinations.replay.tally import Tally
 from failure_destinations.runtime import FailedEvent, Outcome, replay
 
+from ..completion import handler_names
 from ..options import aws_options, filter_options, queue_options
 from ..output import note, warn
 from ..parameters import FunctionArnType, FunctionType, RateType
@@ -73,6 +74,7 @@ Examples:
 @click.option(
     "--function-name",
     type=FunctionType(),
+    shell_complete=handler_names,
     metavar="NAME",
     help="The function to invoke for events from a function's dead-letter queue, which do not name "
     "it.",

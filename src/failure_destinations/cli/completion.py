@@ -1,0 +1,41 @@
+"""Complete the names of a channel's handlers in a shell."""
+
+from __future__ import annotations
+
+import click
+
+from failure_destinations.deployed.handlers import find_handlers
+from failure_destinations.deployed.location import Location
+from failure_destinations.deployed.queues import QueueChoice
+from failure_destinations.deployed.session import Aws
+from failure_destinations.errors import FailureDestinationsError, is_aws_error
+from failure_destinations.text import printable
+
+
+def handler_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of the channel's handlers that begin with a prefix.
+
+    The channel is the one that `--stack` and `--channel` name on the same command line. Without
+    `--stack`, or if AWS does not answer, there are none: a shell has no place for an error.
+
+    Args:
+        ctx: The options before the cursor.
+        incomplete: The beginning of the name.
+    """
+    options = ctx.params
+    if not options.get("stack"):
+        return []
+    try:
+        aws = Aws(*(options.get(name) for name in ("profile", "region", "endpoint_url")))
+        channel = QueueChoice(options["stack"], options.get("channel"), None).find_channel(aws)
+        if channel is None:
+            return []
+        queue = channel.copy_queue
+        copies = queue and Location.of(channel.topic_arn).queue_arn(queue)
+        found = find_handlers(aws, channel.topic_arn, copies, name_prefix=incomplete)
+    except Exception as error:
+        if isinstance(error, FailureDestinationsError) or is_aws_error(error):
+            return []
+        raise
+    names = {handler.configuration["FunctionName"] for handler in found.handlers}
+    return [name for name in sorted(names) if name == printable(name)]
