@@ -23,7 +23,7 @@ test: .venv/ready ## Run every test except the long ones
 	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
 
 soak: .venv/ready ## Run the long tests: engines and programs that are killed
-	@$(BIN)/python -m pytest -m soak
+	@$(BIN)/python -m pytest -m soak -n 2 --dist loadfile
 
 lint: .venv/ready ## Check style, types, who imports whom, and that requirements are current
 	$(BIN)/ruff check .
