@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from failure_destinations.check import Finding
+from failure_destinations.check.files import TemplateError, read_text
 from failure_destinations.check.json_values import load_json
 from failure_destinations.check.kinds import ERROR, SEVERITIES
 from failure_destinations.errors import CommandError
@@ -116,12 +117,15 @@ def reporting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _read_baseline(path: Path) -> frozenset[str]:
+    # A pull request may bring the file.
     try:
-        accepted = load_json(path.read_text(encoding="utf-8"))["accepted"]
+        text = read_text(path)
+    except TemplateError as error:
+        raise CommandError(f"{error}: write it with --write-baseline") from None
+    try:
+        accepted = load_json(text)["accepted"]
         if isinstance(accepted, list) and all(isinstance(one, str) for one in accepted):
             return frozenset(accepted)
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}: write it with --write-baseline") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise CommandError(f"{path}: is not a baseline: write it with --write-baseline")
