@@ -454,14 +454,14 @@ def output(**place: Any) -> dict[str, Any]:
     return {"Fn::GetStackOutput": {"StackName": "functions", "OutputName": "Arn"} | place}
 
 
-def functions(name: str = "functions", **place: str) -> Stack:
+def functions(name: str = "functions", **place: Any) -> Stack:
     """Return a stack with a function and an output: its ARN."""
     outputs = {"Arn": {"Value": ARN}}
     resources = {"Function": callers.FUNCTION}
     return Stack({"Resources": resources, "Outputs": outputs}, name, f"{place}", **place)
 
 
-def calling(function: Any, **place: str) -> Stack:
+def calling(function: Any, **place: Any) -> Stack:
     """Return a stack with a rule that calls a function."""
     return Stack({"Resources": {"Caller": callers.rule(function)["Caller"]}}, "rules", **place)
 
