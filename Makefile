@@ -1,5 +1,5 @@
 # `make demo` and `make test` set everything up: a machine needs only Python (3.10 or newer) and make.
-.PHONY: help setup demo test soak lint reference docs diagrams bench api dist rehearse release lock \
+.PHONY: help setup demo test soak flags lint reference docs diagrams bench api dist rehearse release lock \
 	upgrade clean
 
 PYTHON = python3
@@ -7,6 +7,11 @@ export PYTHON
 # Engines and the CDK's caches stay in the working tree.
 export FAILURE_DESTINATIONS_CACHE = $(CURDIR)/.cache
 BIN = .venv/bin
+# The tests whose templates a feature flag of the CDK may change.
+FLAGGED = tests/test_cdk_flags.py tests/test_async_config.py tests/test_channel.py tests/test_copies.py \
+	tests/test_cover.py tests/test_deployed_stacks.py tests/test_destination.py tests/test_examples.py \
+	tests/test_jsii_package.py tests/test_monitoring.py tests/test_policies.py tests/test_refusals.py \
+	tests/test_replayer.py tests/test_schedule.py tests/check/test_cdk_apps.py tests/check/test_validation.py
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -24,6 +29,9 @@ test: .venv/ready ## Run every test except the long ones
 
 soak: .venv/ready ## Run the long tests: engines and programs that are killed
 	@$(BIN)/python -m pytest -m soak -n 2 --dist loadfile
+
+flags: .venv/ready ## Run the tests of templates with the feature flags that `cdk init` writes
+	@CDK_FLAGS=recommended $(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile $(FLAGGED)
 
 lint: .venv/ready ## Check style, types, who imports whom, and that requirements are current
 	$(BIN)/ruff check .

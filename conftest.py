@@ -27,6 +27,10 @@ from failure_destinations.testing.node import find_node
 # and synth's own validation costs two seconds once; tests/test_examples.py leaves it on.
 os.environ.setdefault("JSII_NODE", str(find_node()))
 os.environ.setdefault("CDK_VALIDATION", "false")
+# Each app, also those of programs that tests start, gets the flags that `cdk init` writes today.
+if os.environ.get("CDK_FLAGS") == "recommended":
+    flags = Path(__file__).parent / "tests" / "recommended_flags.json"
+    os.environ["CDK_CONTEXT_JSON"] = flags.read_text()
 # A job in the background, and one of nohup's, ignores what tests stop programs with.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32":

@@ -35,6 +35,16 @@ def logical_id(stack: cdk.Stack, construct: Any) -> str:
     return str(stack.get_logical_id(construct.node.default_child))
 
 
+def listed(value: Any) -> list[Any]:
+    """Return a list of what a policy may write alone or as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def is_reference(value: Any) -> bool:
+    """Return whether a value comes from another stack, in either way in which the CDK writes it."""
+    return isinstance(value, dict) and value.keys() <= {"Fn::ImportValue", "Fn::GetStackOutput"}
+
+
 def without_hash(logical_id: str) -> str:
     """Return a logical id without its hash."""
     return re.sub(r"[0-9A-F]{8}$", "", logical_id)

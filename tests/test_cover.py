@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from typing import Any
 
 import aws_cdk as cdk
@@ -28,7 +29,7 @@ from constructs import Construct
 from failure_destinations import FailureChannel, FailureMonitoring, FailureReplayer
 
 from .conftest import define_handler
-from .templates import assert_warns, logical_id, resources_of
+from .templates import assert_warns, is_reference, logical_id, resources_of
 
 CONFIG = "AWS::Lambda::EventInvokeConfig"
 
@@ -106,7 +107,7 @@ def test_covers_an_alias_in_another_stack_than_its_function(app: cdk.App, stack:
     call_by_rule(aliases, "Rule", alias)
     app.synth()
     ((function, qualifier),) = configured(aliases)
-    assert "Fn::ImportValue" in function
+    assert is_reference(literal_eval(function))
     assert qualifier == "live"
     assert configured(handlers) == {}
 
@@ -121,6 +122,41 @@ def test_covers_what_is_called_through_an_export(app: cdk.App, stack: cdk.Stack)
     call_by_rule(rules, "Rule", lambda_.Function.from_function_arn(rules, "Handler", arn))
     app.synth()
     assert list(configured(handlers)) == [key(handlers, handler)]
+
+
+@pytest.mark.parametrize("strength", ["strong", "weak"])
+def test_covers_what_is_called_through_an_output(strength: str) -> None:
+    """A stack can refer to an output of another one by the name that this is deployed with."""
+    app = cdk.App(context={"@aws-cdk/core:defaultCrossStackReferences": strength})
+    stack, rules = cdk.Stack(app, "Failures"), cdk.Stack(app, "Rules")
+    handlers = cdk.Stack(app, "Handlers", stack_name="the-handlers")
+    FailureChannel(stack, "Channel").cover(app)
+    called = define_handler(handlers), define_handler(handlers, "Second")
+    cdk.CfnOutput(handlers, "Arn", value=called[0].function_arn)
+    cdk.CfnOutput(handlers, "SecondArn", value=cdk.Fn.get_stack_output("Rules", "Passed"))
+    cdk.CfnOutput(rules, "Passed", value=called[1].function_arn)
+    define_handler(handlers, "NotCalled")
+    for id in ("Arn", "SecondArn"):
+        arn = cdk.Fn.get_stack_output("the-handlers", id)
+        call_by_rule(rules, f"Calls{id}", lambda_.Function.from_function_arn(rules, id + "F", arn))
+    app.synth()
+    assert list(configured(handlers)) == [key(handlers, each) for each in called]
+
+
+def test_covers_the_function_that_an_output_of_a_region_names(app: cdk.App) -> None:
+    """Stacks of several Regions can have one name."""
+    rules = cdk.Stack(app, "Rules", env=cdk.Environment(region="eu-west-1"))
+    stacks = [
+        cdk.Stack(app, region, stack_name="handlers", env=cdk.Environment(region=region))
+        for region in ("us-east-1", "eu-west-1")
+    ]
+    for stack in stacks:
+        FailureChannel(stack, "Channel").cover(stack)
+        cdk.CfnOutput(stack, "Arn", value=define_handler(stack).function_arn)
+    arn = cdk.Fn.get_stack_output("handlers", "Arn", cdk.Aws.REGION)
+    call_by_rule(rules, "Rule", lambda_.Function.from_function_arn(rules, "Handler", arn))
+    app.synth()
+    assert [len(configured(stack)) for stack in stacks] == [0, 1]
 
 
 def test_covers_functions_of_other_stacks(app: cdk.App, stack: cdk.Stack) -> None:

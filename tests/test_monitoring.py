@@ -30,6 +30,7 @@ from .templates import (
     Resource,
     assert_does_not_warn,
     assert_warns,
+    listed,
     logical_id,
     only,
     resources_of,
@@ -418,13 +419,14 @@ def test_encrypts_the_alarm_topic_with_the_channels_key() -> None:
     statements = [
         statement
         for statement in key["KeyPolicy"]["Statement"]
-        if statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        if "cloudwatch.amazonaws.com" in listed(statement["Principal"].get("Service"))
     ]
     assert statements == [
         {
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Effect": "Allow",
-            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            # With the flag `minimizePolicies`, the CDK merges it with the statement for SNS.
+            "Principal": statements[0]["Principal"],
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import aws_cdk as cdk
@@ -26,7 +27,7 @@ from failure_destinations import (
 )
 
 from .conftest import define_handler
-from .templates import Resource
+from .templates import Resource, listed
 
 EVERY_MINUTE = ScheduleExpression.rate(cdk.Duration.minutes(1))
 ACCOUNT = {"Ref": "AWS::AccountId"}
@@ -160,11 +161,6 @@ def _documents(properties: Any) -> Iterator[Any]:
     elif isinstance(properties, list):
         for value in properties:
             yield from _documents(value)
-
-
-def listed(value: Any) -> list[Any]:
-    """Return a list of what a policy may write alone or as a list."""
-    return value if isinstance(value, list) else [value]
 
 
 def find(resources: dict[str, Resource], type: str, name: str) -> str:
@@ -329,17 +325,20 @@ def test_key_lets_each_publishing_service_use_it(stacks: dict[str, dict[str, Res
     resources = stacks["Encrypted"]
     policy = resources[find(resources, "AWS::KMS::Key", "Key")]["Properties"]["KeyPolicy"]
     of_services = [
-        each for each in policy["Statement"] if isinstance(each["Principal"].get("Service"), str)
+        each | {"Principal": service}
+        for each in policy["Statement"]
+        for service in listed(each["Principal"].get("Service", []))
+        if isinstance(service, str)
     ]
-    assert of_services == [
+    assert sorted(of_services, key=itemgetter("Principal")) == [
         {
             "Action": DATA_KEYS,
             "Effect": "Allow",
-            "Principal": {"Service": f"{service}.amazonaws.com"},
+            "Principal": f"{service}.amazonaws.com",
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
         }
-        for service in ("sns", "cloudwatch")
+        for service in ("cloudwatch", "sns")
     ]
 
 
@@ -408,7 +407,7 @@ def test_key_encrypts_everything_that_holds_events(stacks: dict[str, dict[str, R
         if resource["Type"] in ("AWS::SQS::Queue", "AWS::SNS::Topic")
     ]
     assert [each["KmsMasterKeyId"] for each in holders] == [key] * 6
-    (log,) = (each for each in resources.values() if each["Type"] == "AWS::Logs::LogGroup")
+    log = resources[find(resources, "AWS::Logs::LogGroup", "Replayer")]
     assert log["Properties"]["KmsKeyId"] == key
 
 

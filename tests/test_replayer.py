@@ -33,6 +33,7 @@ from .conftest import define_handler
 from .templates import (
     assert_does_not_warn,
     assert_warns,
+    is_reference,
     logical_id,
     only,
     resources_of,
@@ -278,7 +279,10 @@ def test_may_do_what_it_needs_and_nothing_else(
     channel.notify_failures_of(one)
     channel.notify_failures_of(other)
     define_handler(stack, "OfNoChannel")
-    (log_group,) = resources_of(stack, "AWS::Logs::LogGroup")
+    # A handler may have a log group of its own, by a flag of the CDK.
+    (log_group,) = (
+        id for id in resources_of(stack, "AWS::Logs::LogGroup") if id.startswith("Replayer")
+    )
     statements = statements_of(stack, replayer)
     assert [(s["Action"], s["Resource"], s["Effect"]) for s in statements] == [
         (
@@ -417,7 +421,8 @@ def test_a_handler_of_another_stack_lets_it_in(app: cdk.App, first: str) -> None
     _, permission = only(handlers, "AWS::Lambda::Permission")
     assert permission["Action"] == "lambda:InvokeFunction"
     assert permission["FunctionName"] == {"Ref": logical_id(handlers, live)}
-    assert "ReplayerRole" in str(permission["Principal"]["Fn::ImportValue"])
+    assert is_reference(permission["Principal"])
+    assert "ReplayerRole" in str(permission["Principal"])
     assert invocable(stack, replayer) == []
     assert stack.dependencies == []
 

@@ -36,6 +36,7 @@ INTRINSICS = st.sampled_from(
         "Fn::If",
         "Fn::FindInMap",
         "Fn::ImportValue",
+        "Fn::GetStackOutput",
         "Fn::Base64",
         "Condition",
     ]

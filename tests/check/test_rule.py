@@ -449,6 +449,156 @@ def test_follows_each_export_of_a_name() -> None:
     assert uncovered == ["Ireland", "Virginia"]
 
 
+def output(**place: Any) -> dict[str, Any]:
+    """Return a reference to an output of the stack `functions`."""
+    return {"Fn::GetStackOutput": {"StackName": "functions", "OutputName": "Arn"} | place}
+
+
+def functions(name: str = "functions", **place: Any) -> Stack:
+    """Return a stack with a function and an output: its ARN."""
+    outputs = {"Arn": {"Value": ARN}}
+    resources = {"Function": callers.FUNCTION}
+    return Stack({"Resources": resources, "Outputs": outputs}, name, f"{place}", **place)
+
+
+def calling(function: Any, **place: Any) -> Stack:
+    """Return a stack with a rule that calls a function."""
+    return Stack({"Resources": {"Caller": callers.rule(function)["Caller"]}}, "rules", **place)
+
+
+IRELAND: dict[str, Any] = {"account": "111122223333", "region": "eu-west-1"}
+VIRGINIA: dict[str, Any] = {"account": "111122223333", "region": "us-east-1"}
+OTHER_ACCOUNT: dict[str, Any] = {"account": "444455556666", "region": "eu-west-1"}
+OTHER_ROLE = "arn:aws:iam::444455556666:role/reads-outputs"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        output(),
+        output(Region={"Ref": "AWS::Region"}),
+        output(Region="eu-west-1"),
+        output(Region={"Ref": "Given"}),
+        output(StackName={"Fn::Sub": "func${Suffix}"}),
+        {"Fn::Sub": ["${Arn}", {"Arn": output()}]},
+        {"Fn::Join": ["", [output(), ":$LATEST"]]},
+        {"Fn::Join": [":", {"Fn::Split": [":", output()]}]},
+        {"Fn::If": ["IsProd", output(), output(Region={"Ref": "AWS::Region"})]},
+    ],
+    ids=str,
+)
+def test_follows_outputs_of_other_stacks(reference: Any) -> None:
+    """A stack may refer to another one's output, which is not exported."""
+    rules = calling(reference)
+    rules.template["Parameters"] = {  # type: ignore[index]
+        "Given": {"Type": "String"},
+        "Suffix": {"Type": "String", "Default": "tions"},
+    }
+    found = find_uncovered_functions_in([rules, functions()])
+    assert [(one.stack, one.invoked_by) for one in found if one.kind == "uncovered"] == [
+        ("functions", ("Caller",))
+    ]
+    assert "uncovered" not in [one.kind for one in find_uncovered_functions_in([rules])]
+
+
+def test_accepts_a_destination_in_another_stack() -> None:
+    """A queue may come from an output of another stack."""
+    queue = Stack(
+        {"Resources": {"Queue": callers.BASE["Queue"]}, "Outputs": {"Arn": {"Value": QUEUE_ARN}}},
+        "functions",
+    )
+    referring = Stack(template(KEPT, config(destination=output())), "referring")
+    assert find_uncovered_functions_in([referring, queue]) == []
+    assert [one.kind for one in find_uncovered_functions_in([referring])] == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "own", "called"),
+    [
+        (output(), IRELAND, [IRELAND]),
+        (output(Region={"Ref": "AWS::Region"}), VIRGINIA, [VIRGINIA]),
+        (output(Region="us-east-1"), IRELAND, [VIRGINIA]),
+        (output(RoleArn=OTHER_ROLE), IRELAND, [OTHER_ACCOUNT]),
+        (output(Region="us-east-1"), {}, [VIRGINIA]),
+        (output(Region={"Ref": "Given"}), IRELAND, [IRELAND, VIRGINIA]),
+        (output(RoleArn={"Ref": "Given"}), IRELAND, [IRELAND, OTHER_ACCOUNT]),
+        (output(), {}, [IRELAND, VIRGINIA, OTHER_ACCOUNT]),
+        (output(Region="eu-central-1"), IRELAND, []),
+        (output(Region="us-east-1", RoleArn=OTHER_ROLE), IRELAND, []),
+    ],
+    ids=str,
+)
+def test_follows_the_place_of_an_output(
+    reference: Any, own: dict[str, str], called: list[dict[str, str]]
+) -> None:
+    """Stacks of several Regions and accounts may have one name; each that may be meant counts."""
+    stacks = [functions(**place) for place in (IRELAND, VIRGINIA, OTHER_ACCOUNT)]
+    found = find_uncovered_functions_in([*stacks, calling(reference, **own)])
+    assert [one.file for one in found if one.kind == "uncovered"] == [str(one) for one in called]
+    assert ("unknown" in [one.kind for one in found]) == (not called)
+
+
+def test_follows_outputs_of_stacks_that_can_be_deployed_anywhere() -> None:
+    """An account or Region that is not known may be the one that is meant."""
+    ireland = [functions(region="eu-west-1"), functions(account="111122223333"), functions()]
+    far = functions(region="us-east-1")
+    rules = calling(output(), **IRELAND)
+    found = find_uncovered_functions_in([*ireland, far, rules])
+    uncovered = [one.file for one in found if one.kind == "uncovered"]
+    assert uncovered == [one.file for one in ireland]
+    # But one that is known to be meant goes before them.
+    found = find_uncovered_functions_in([*ireland, functions(**IRELAND), rules])
+    assert [one.file for one in found if one.kind == "uncovered"] == [str(IRELAND)]
+
+
+def test_follows_outputs_of_templates_without_a_stack_name() -> None:
+    """A template's file does not say the name of its stack, so it may be the one that is meant."""
+    rules = calling(output())
+    rules.name = ""
+    rules.template["Outputs"] = {"Arn": {"Value": output()}}  # type: ignore[index]
+    found = find_uncovered_functions_in([functions(""), rules])
+    assert [one.kind for one in found] == ["uncovered", "delivery"]
+    # One with the name goes before it.
+    found = find_uncovered_functions_in([functions(""), functions(), rules])
+    assert [one.stack for one in found if one.kind == "uncovered"] == ["functions"]
+    (unknown,) = find_uncovered_functions_in([rules])
+    assert unknown.reason == ("It may call a function: output Arn of stack functions is not known.")
+
+
+def test_matches_the_name_that_a_stack_is_deployed_with() -> None:
+    """Findings may name a stack otherwise, for example by its path."""
+    there = functions("App/Functions", **IRELAND)
+    there.deployed_name = "functions"
+    found = find_uncovered_functions_in([there, calling(output())])
+    assert [one.stack for one in found if one.kind == "uncovered"] == ["App/Functions"]
+
+
+def test_follows_outputs_into_and_out_of_nested_stacks() -> None:
+    """A nested stack is in the Region and account of the stack that it is deployed with."""
+    inner = {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": "https://s3.amazonaws.com/bucket/nested.json"},
+    }
+    outputs = {"Arn": {"Value": {"Fn::GetAtt": ["Inner", "Outputs.Arn"]}}}
+    outer = {"Resources": {"Inner": inner}, "Outputs": outputs}
+    producers = [
+        Stack(outer, "functions", nested={"Inner": functions("functions/Inner")}, **place)
+        for place in (IRELAND, VIRGINIA)
+    ]
+    consumer = Stack(
+        {"Resources": {"Inner": inner}}, "rules", nested={"Inner": calling(output())}, **VIRGINIA
+    )
+    found = find_uncovered_functions_in([*producers, consumer])
+    assert [one.kind for one in found if one.kind != "delivery"] == ["uncovered"]
+
+
+def test_survives_outputs_that_refer_to_one_another() -> None:
+    """CloudFormation cannot deploy such stacks."""
+    stacks = [functions(), calling(output())]
+    stacks[0].template["Outputs"]["Arn"] = {"Value": output()}
+    assert [one.kind for one in find_uncovered_functions_in(stacks)] == ["unknown"]
+
+
 # The finding.
 
 

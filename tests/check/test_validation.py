@@ -65,6 +65,23 @@ def test_passes_once_the_function_is_covered(app: cdk.App) -> None:
     assert report(app) == {"reported": [], "accepted": []}
 
 
+@pytest.mark.parametrize("strength", ["strong", "weak"])
+def test_follows_references_between_stacks(strength: str) -> None:
+    """The CDK writes references as imports, or since version 2.254 as outputs if it is told to."""
+    app = cdk.App(context={"@aws-cdk/core:defaultCrossStackReferences": strength})
+    handlers = cdk.Stack(app, "Handlers", stack_name="the-handlers")
+    handler = lambda_.CfnFunction(
+        handlers, "Handler", role="role", code=lambda_.CfnFunction.CodeProperty(zip_file="pass")
+    )
+    target = events.CfnRule.TargetProperty(id="Handler", arn=handler.attr_arn)
+    rules = cdk.Stack(app, "Rules")
+    events.CfnRule(rules, "Rule", schedule_expression="rate(1 day)", targets=[target])
+    Validations.of(app).add_plugins(FailureDestinationCheck())
+    with pytest.raises(RuntimeError) as error:
+        app.synth()
+    assert "called asynchronously by Rules/Rule (AWS::Events::Rule)" in str(error.value)
+
+
 @pytest.mark.parametrize("where", ["handler", "stack", "app"])
 def test_accepts_what_is_acknowledged(app: cdk.App, where: str) -> None:
     """A finding is acknowledged with a reason, on the function or above it."""

@@ -206,6 +206,71 @@ def test_reads_templates_that_import_from_one_another() -> None:
     assert [one["kind"] for one in findings(a)] == ["unknown"]
 
 
+OUTPUT = {"StackName": "orders", "OutputName": "Arn"}
+
+
+def test_reads_templates_that_refer_to_outputs_of_one_another() -> None:
+    """Of files without an assembly, the names of the stacks are not known."""
+    calling = {
+        "Resources": {"Caller": callers.rule({"Fn::GetStackOutput": OUTPUT})["Caller"]},
+    }
+    outputs = {"Arn": {"Value": ARN}}
+    a, b = write("a.json", calling), write("b.json", template(Outputs=outputs))
+    assert [one["kind"] for one in findings(a, b)] == ["uncovered", "delivery"]
+    assert [one["kind"] for one in findings(a)] == ["unknown"]
+
+
+def test_follows_an_output_to_the_stack_of_its_region() -> None:
+    """An assembly says where each stack is deployed, and by which name."""
+    places = {"Ireland": "eu-west-1", "Virginia": "us-east-1", "Anywhere": "unknown-region"}
+    artifacts = {
+        id: {
+            "type": "aws:cloudformation:stack",
+            "environment": f"aws://111122223333/{region}",
+            "properties": {"templateFile": f"{id}.json", "stackName": "orders"},
+        }
+        for id, region in places.items()
+    }
+    calling = {
+        "type": "aws:cloudformation:stack",
+        "environment": "aws://111122223333/us-east-1",
+        "properties": {"templateFile": "Rules.json"},
+    }
+    write("cdk.out/manifest.json", {"artifacts": {**artifacts, "Rules": calling}})
+    for id in places:
+        write(f"cdk.out/{id}.json", template(Outputs={"Arn": {"Value": ARN}}))
+
+    def called(reference: dict[str, Any]) -> list[str]:
+        rule = callers.rule({"Fn::GetStackOutput": OUTPUT | reference})["Caller"]
+        write("cdk.out/Rules.json", {"Resources": {"Caller": rule}})
+        found = [one for one in findings("cdk.out") if one["kind"] == "uncovered"]
+        return [Path(one["file"]).stem for one in found]
+
+    assert called({}) == ["Virginia"]
+    assert called({"Region": {"Ref": "AWS::Region"}}) == ["Virginia"]
+    assert called({"Region": "eu-west-1"}) == ["Ireland"]
+    assert called({"Region": "eu-central-1"}) == ["Anywhere"]
+    assert called({"Region": {"Ref": "Unknown"}}) == ["Ireland", "Virginia", "Anywhere"]
+
+
+def test_reads_the_short_form_of_an_output() -> None:
+    """YAML may write a reference to an output as a tag."""
+    calling = """
+Resources:
+  Caller:
+    Type: AWS::Events::Rule
+    Properties:
+      ScheduleExpression: rate(1 hour)
+      Targets:
+        - Id: Target
+          Arn: !GetStackOutput
+            StackName: orders
+            OutputName: Arn
+"""
+    a, b = write("a.yaml", calling), write("b.json", template(Outputs={"Arn": {"Value": ARN}}))
+    assert [one["kind"] for one in findings(a, b)] == ["uncovered", "delivery"]
+
+
 @pytest.mark.parametrize(("old", "new"), [("{", "{ # for people"), ("\n}", ",\n}")])
 def test_reads_json_that_is_only_yaml(old: str, new: str) -> None:
     """A file that begins like JSON may have comments and trailing commas, as YAML allows."""

@@ -25,6 +25,9 @@ _ACKNOWLEDGED = "aws:cdk:acknowledged-rules"
 _PREFIX = "failure-destinations::"
 _TEMPLATE = ".template.json"
 _HASH = re.compile(r"[0-9a-f]{64}")
+_ENVIRONMENT = re.compile(r"aws://([^/]*)/([^/]*)")
+# What the CDK writes for a stack that can be deployed anywhere.
+_UNKNOWN_ACCOUNT, _UNKNOWN_REGION = "unknown-account", "unknown-region"
 # A folder or stack that is nested deeper must contain itself.
 _MAX_NESTING = 20
 
@@ -177,10 +180,21 @@ def _read_stack(assembly: Assembly, path: Path, id: str, artifact: Mapping[str, 
     metadata = _read_metadata(assembly, path.parent, artifact)
     metadata.assets = _assets(assembly, path)
     assembly.files.start()
-    assembly.stacks.append(
-        _stack(
-            assembly, path, name if isinstance(name, str) else id, metadata, metadata.logical_ids
-        )
+    stack = _stack(
+        assembly, path, name if isinstance(name, str) else id, metadata, metadata.logical_ids
+    )
+    stack.account, stack.region = _environment(artifact)
+    assembly.stacks.append(stack)
+
+
+def _environment(artifact: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the account and Region that a stack is deployed to; empty where they are not known."""
+    environment = artifact.get("environment")
+    found = _ENVIRONMENT.fullmatch(environment) if isinstance(environment, str) else None
+    account, region = found.groups() if found is not None else ("", "")
+    return (
+        "" if account == _UNKNOWN_ACCOUNT else account,
+        "" if region == _UNKNOWN_REGION else region,
     )
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from .attributes import ARNS, NAMES
 from .marks import Mark, Marks
+from .outputs import StackOutputs, place_of
 from .scope import Scope
 from .values import branches, intrinsic, mapping, member, scalar
 
@@ -44,6 +46,7 @@ class Resolver:
         self._scopes = scopes
         self._exports: dict[str, list[tuple[Scope, Any]]] | None = None
         self._far_exports: dict[str, tuple[Scope, Any]] | None = None
+        self._outputs: StackOutputs | None = None
         self._steps = 0
         self._references: dict[tuple[Scope, str, str], Texts] = {}
         self._resolving: set[tuple[Scope, str, str]] = set()
@@ -56,6 +59,7 @@ class Resolver:
             "Fn::If": self._if,
             "Fn::FindInMap": self._find_in_map,
             "Fn::ImportValue": self._import_value,
+            "Fn::GetStackOutput": self._get_stack_output,
         }
 
     def texts(self, value: Any, scope: Scope) -> Texts:
@@ -114,8 +118,8 @@ class Resolver:
         if name in _PSEUDO:
             # No colons, because an ARN is split at them.
             return (f"${{{name.removeprefix('AWS::')}}}",)
-        if name == _STACK_NAME and scope.name and scope.parent is None:
-            return (self._marks.clean(scope.name),)
+        if name == _STACK_NAME and scope.deployed_name and scope.parent is None:
+            return (self._marks.clean(scope.deployed_name),)
         if scope.parameter(name) is not None:
             return self._parameter(name, scope, depth)
         if name in scope.resources:
@@ -352,6 +356,30 @@ class Resolver:
                             self._exports.setdefault(text, []).append((there, value))
         self._steps = steps
         return self._exports
+
+    def _get_stack_output(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        if self._outputs is None:
+            self._outputs = StackOutputs(self._scopes)
+        named = mapping(argument)
+        parts = [
+            self._texts(named.get(part), scope, depth)
+            for part in ("StackName", "OutputName", "Region", "RoleArn")
+        ]
+        found: list[str | None] = []
+        for stack, output, region, role in product(*parts):
+            known = False
+            place = place_of(region, role, scope, self._marks)
+            for there, value in self._outputs.find(stack or "", output or "", place, scope):
+                known = True
+                found += self._texts(value, there, depth + 1)
+                if len(found) > _MAX_BRANCHES:
+                    raise _OutOfBoundsError
+            if not known:
+                named_by = f"output {output or '?'} of stack {stack or '?'}"
+                found.append(self._unknown(scope, named_by))
+                if len(found) > _MAX_BRANCHES:
+                    raise _OutOfBoundsError
+        return tuple(found)
 
     def _cross_region_exports(self) -> Iterator[tuple[str, tuple[Scope, Any]]]:
         """Yield the values that the CDK's custom resources copy from Region to Region."""

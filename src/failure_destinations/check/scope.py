@@ -21,6 +21,9 @@ class Scope:
         children: The scopes of nested stacks by their logical id.
         parent: The scope that this one is nested in.
         parameters: The values that the parent gives to the parameters, unresolved.
+        deployed_name: The stack's name in CloudFormation, or empty.
+        account: The account that it is deployed to, or empty.
+        region: The Region that it is deployed to, or empty.
     """
 
     template: Mapping[str, Any]
@@ -30,6 +33,9 @@ class Scope:
     children: dict[str, Scope] = field(default_factory=dict)
     parent: Scope | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    deployed_name: str = ""
+    account: str = ""
+    region: str = ""
 
     def __post_init__(self) -> None:
         """Read the sections of the template that are mappings."""
@@ -37,6 +43,14 @@ class Scope:
         self._parameters = mapping(self.template.get("Parameters"))
         self._mappings = mapping(self.template.get("Mappings"))
         self.outputs = mapping(self.template.get("Outputs"))
+
+    @property
+    def outermost(self) -> Scope:
+        """The scope of the stack that this one is deployed with; itself unless nested."""
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
 
     def parameter(self, name: str) -> Mapping[str, Any] | None:
         """Return a parameter's definition."""

@@ -28,6 +28,10 @@ class Stack:
         paths: The construct paths of its resources by logical id, for templates whose metadata
             lacks them.
         nested: Its nested stacks by the logical ids of their `AWS::CloudFormation::Stack`.
+        deployed_name: Its name in CloudFormation, by which other stacks refer to its outputs.
+            Default: `name`.
+        account: The account that it is deployed to, where that is known.
+        region: The Region that it is deployed to, where that is known.
     """
 
     template: Mapping[str, Any]
@@ -35,6 +39,9 @@ class Stack:
     file: str = ""
     paths: Mapping[str, str] = field(default_factory=dict)
     nested: Mapping[str, Stack] = field(default_factory=dict)
+    deployed_name: str = ""
+    account: str = ""
+    region: str = ""
 
 
 def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
@@ -60,7 +67,7 @@ def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
 
 
 def find_uncovered_functions_in(stacks: Iterable[Stack]) -> list[Finding]:
-    """Return the findings in stacks that may import from one another and have nested stacks.
+    """Return the findings in stacks that may refer to one another and have nested stacks.
 
     Args:
         stacks: The stacks.
@@ -96,7 +103,15 @@ def _scopes(
             "read it with json.load or a YAML loader that knows CloudFormation's tags"
         )
     scope = Scope(
-        stack.template, stack.name, stack.file, stack.paths, parent=parent, parameters=parameters
+        stack.template,
+        stack.name,
+        stack.file,
+        stack.paths,
+        parent=parent,
+        parameters=parameters,
+        deployed_name=stack.deployed_name or stack.name,
+        account=stack.account,
+        region=stack.region,
     )
     yield scope
     for logical_id, nested in stack.nested.items():

@@ -59,9 +59,7 @@ class AppModel:
             for path, stack in self._stacks.items()
             for resource in stack["resources"]
         }
-        self._facts = read_facts(
-            [Template(_template(stack), path) for path, stack in self._stacks.items()]
-        )
+        self._facts = read_facts(map(_template, self._stacks.values()))
 
     def find_uncovered_functions(self) -> list[Finding]:
         """Return the check's findings; stacks are named by their paths."""
@@ -125,20 +123,27 @@ class AppModel:
                     yield stack, resource
 
 
-def _template(stack: ReadStack) -> dict[str, Any]:
-    return {
-        "Resources": {
-            resource["id"]: {
-                "Type": resource["type"],
-                "Properties": _as_written(resource["properties"]),
-            }
-            for resource in stack["resources"]
-        },
-        "Outputs": {
-            name: {"Value": value, "Export": {"Name": name}}
-            for name, value in stack["exports"].items()
-        },
+def _template(stack: ReadStack) -> Template:
+    resources = {
+        resource["id"]: {
+            "Type": resource["type"],
+            "Properties": _as_written(resource["properties"]),
+        }
+        for resource in stack["resources"]
     }
+    outputs = {name: {"Value": value} for name, value in stack["outputs"].items()}
+    # An output and an export may have the same name, but no output's logical id has a colon.
+    exports = {
+        f"Export:{name}": {"Value": value, "Export": {"Name": name}}
+        for name, value in stack["exports"].items()
+    }
+    return Template(
+        {"Resources": resources, "Outputs": outputs | exports},
+        stack["path"],
+        deployed_name=stack["name"],
+        account=stack["account"],
+        region=stack["region"],
+    )
 
 
 def _as_written(value: Any) -> Any:

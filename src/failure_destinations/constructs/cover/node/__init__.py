@@ -42,16 +42,24 @@ class ReadStack(TypedDict):
     Attributes:
         path: Its path.
         outer: The path of the outermost stack that it is deployed with: its own unless nested.
+        name: Its name in CloudFormation.
+        account: Its account; empty if that is only known at deployment.
+        region: Its Region; empty if that is only known at deployment.
         stack: The stack itself.
         resources: The resources that it defines.
         exports: The values that other stacks import from it, by export name.
+        outputs: The values that other stacks get from it with `Fn::GetStackOutput`, by logical id.
     """
 
     path: str
     outer: str
+    name: str
+    account: str
+    region: str
     stack: Stack
     resources: list[ReadResource]
     exports: dict[str, Any]
+    outputs: dict[str, Any]
 
 
 class ReadApp(TypedDict):

@@ -4,18 +4,20 @@
 
 const {
   CfnCondition, CfnElement, CfnOutput, CfnResource, DefaultTokenResolver, Reference, Stack, Stage,
-  Tokenization, Validations,
+  Token, Tokenization, Validations,
 } = require('aws-cdk-lib');
 const { Construct } = require('constructs');
 
 const FUNCTION = 'AWS::Lambda::Function';
+const IMPORT = 'Fn::ImportValue';
+const GET_OUTPUT = 'Fn::GetStackOutput';
 // Only these properties of a function are read: resolving others early could change the app.
 const OF_FUNCTIONS = ['functionName', 'deadLetterConfig', 'description'];
 
 class AppReader {
   /**
    * Returns the resources of some types that a stage or app defines. References to other stacks are
-   * exports and imports, as in the templates.
+   * exports and imports, whether the templates will have these or outputs.
    *
    * @param stage   the stage or app
    * @param types   the CloudFormation types to read; custom resources are always read
@@ -26,27 +28,33 @@ class AppReader {
     const withConstruct = new Set(called);
     const accepted = acknowledged();
     const stacks = new Map();
-    const outputs = new Map();
+    const exported = new Map();
+    const named = new Map();
     let hasConditions = false;
     for (const stack of stacksOf(stage)) {
       const [path, outer] = [stack.node.path, outermost(stack).node.path];
-      stacks.set(stack, { path, outer, stack, resources: [], exports: {} });
+      const name = stack.stackName;
+      const [account, region] = [stack.account, stack.region].map(knownPlace);
+      const place = { path, outer, name, account, region };
+      stacks.set(stack, { ...place, stack, resources: [], exports: {}, outputs: {} });
     }
     const resolver = new ReferenceResolver((reference, value, here) => {
       const owner = stacks.get(stackOf(reference.target));
       // A reference may resolve to another one that is already an import.
-      const isImported = value?.['Fn::ImportValue'] in (owner?.exports ?? {});
+      const isImported = value?.[IMPORT] in (owner?.exports ?? {});
       if (owner === undefined || owner.stack === here || isImported) return value;
       const name = exportName(owner.path, value);
       owner.exports[name] = value;
-      return { 'Fn::ImportValue': name };
+      return { [IMPORT]: name };
     });
     for (const [stack, read] of stacks) {
       for (const element of elementsOf(stack)) {
         hasConditions ||= element instanceof CfnCondition;
-        if (element instanceof CfnOutput && element.exportName !== undefined) {
-          const name = stack.resolve(element.exportName);
-          outputs.set(name, [...(outputs.get(name) ?? []), element]);
+        if (element instanceof CfnOutput) {
+          append(named, stack.resolve(element.logicalId), element);
+          if (element.exportName !== undefined) {
+            append(exported, stack.resolve(element.exportName), element);
+          }
         }
         if (!CfnResource.isCfnResource(element)) continue;
         const type = element.cfnResourceType;
@@ -63,10 +71,17 @@ class AppReader {
         read.resources.push(resource);
       }
     }
-    // Only outputs that are imported: a value that is resolved early must not change afterwards.
-    for (const name of importsOf([...stacks.values()].map((read) => read.resources))) {
-      for (const output of outputs.get(name) ?? []) {
-        stacks.get(output.stack).exports[name] = resolver.resolve(output.stack, output.value);
+    // Only outputs that are referred to: a value that is resolved early must not change afterwards.
+    const waiting = [[...stacks.values()].map((read) => read.resources)];
+    while (waiting.length > 0) {
+      for (const { isExport, name, stackName } of referencesIn(waiting.pop())) {
+        for (const output of (isExport ? exported : named).get(name) ?? []) {
+          const read = stacks.get(output.stack);
+          const known = isExport ? read.exports : read.outputs;
+          if (Object.hasOwn(known, name) || ![undefined, read.name].includes(stackName)) continue;
+          known[name] = resolver.resolve(output.stack, output.value);
+          waiting.push(known[name]);
+        }
       }
     }
     return { stacks: [...stacks.values()], hasConditions };
@@ -140,13 +155,25 @@ function exportName(path, value) {
   return `${path}:${JSON.stringify(value)}`.replace(/["\\]/g, "'");
 }
 
-/** Yields the export names that a value imports, at any depth. */
-function* importsOf(value) {
-  if (typeof value?.['Fn::ImportValue'] === 'string') yield value['Fn::ImportValue'];
-  // A construct is not a value.
-  else if (typeof value === 'object' && value !== null && !Construct.isConstruct(value)) {
-    for (const each of Object.values(value)) yield* importsOf(each);
+/** Yields the exports and outputs that a value refers to, at any depth. */
+function* referencesIn(value) {
+  const { StackName: stack, OutputName: output } = value?.[GET_OUTPUT] ?? {};
+  if (typeof value?.[IMPORT] === 'string') yield { isExport: true, name: value[IMPORT] };
+  else if (typeof output === 'string') {
+    // A name that is put together may be that of any stack.
+    yield { name: output, stackName: typeof stack === 'string' ? stack : undefined };
+  } else if (typeof value === 'object' && value !== null && !Construct.isConstruct(value)) {
+    for (const each of Object.values(value)) yield* referencesIn(each);
   }
+}
+
+function append(lists, key, value) {
+  lists.set(key, [...(lists.get(key) ?? []), value]);
+}
+
+/** Returns an account or Region, empty if it is only known at deployment. */
+function knownPlace(place) {
+  return Token.isUnresolved(place) ? '' : place;
 }
 
 /** Returns the stacks and nested stacks of a stage, without those of stages inside it. */
