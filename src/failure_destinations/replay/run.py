@@ -160,6 +160,9 @@ class ReplayRun:
                     self._spare(message)
                 case "without-function":
                     self.tally.without_function += 1
+                case "other-function":
+                    self.tally.other_function += 1
+                    self._spare(message)
                 case "other-sender":
                     self.tally.of_others += 1
                     self._spare(message)

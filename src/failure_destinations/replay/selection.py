@@ -17,6 +17,7 @@ Verdict = Literal[
     "not-an-event",
     "not-chosen",
     "without-function",
+    "other-function",
     "other-sender",
     "foreign",
     "not-a-handler",
@@ -33,12 +34,15 @@ class Selection:
         filter: The operator's filter.
         default_function: The function of events that do not name theirs; None if not given.
         any_sender: Whether that function also gets events from other senders.
+        to: ARN of the function that gets every chosen event, whatever the messages say; None to
+            send each event to the function that failed.
     """
 
     authority: Authority
     filter: Filter = field(default_factory=Filter)
     default_function: str | None = None
     any_sender: bool = False
+    to: str | None = None
 
     def verdict(self, message: ReceivedMessage) -> Verdict:
         """Return `replay` if a message is to be replayed, or else why it is not."""
@@ -51,19 +55,40 @@ class Selection:
             message, location=location, default_function=self.default_function
         ):
             return "not-chosen"
-        if event.function is not None:
-            return self.authority.refusal(event) or "replay"
-        if self.default_function is None:
-            return "without-function"
-        return "other-sender" if self._is_from_another(event) else "replay"
+        if self.to is not None:
+            # The operator named the function, so it does not matter which one the message names.
+            return "replay"
+        return self._verdict_of_named(event) if event.function else self._verdict_of_unnamed(event)
+
+    def destination(self, event: FailedEvent) -> str | None:
+        """Return the ARN of the function that an event goes to; None if there is none."""
+        return self.to or event.function_arn or self._default
 
     def target(self, event: FailedEvent) -> str:
         """Return the name of the function that an event goes to; `?` if there is none."""
+        if self.to is not None:
+            return self.to.partition(":function:")[2]
         return self.authority.shown(event) or self.default_function or "?"
 
-    def target_arn(self, event: FailedEvent) -> str:
-        """Return the ARN of the function that an event goes to, or what the operator typed."""
-        return event.function_arn or self.default_function or "?"
+    def named(self, event: FailedEvent) -> str | None:
+        """Return the function that a message names if its event goes to another; else None."""
+        return None if self.to in (None, event.function_arn) else self.authority.shown(event)
+
+    @property
+    def _default(self) -> str | None:
+        if self.default_function is None:
+            return None
+        return self.authority.resolve(self.default_function, "--function-name")
+
+    def _verdict_of_named(self, event: FailedEvent) -> Verdict:
+        if self._default not in (None, event.function_arn):
+            return "other-function"
+        return self.authority.refusal(event) or "replay"
+
+    def _verdict_of_unnamed(self, event: FailedEvent) -> Verdict:
+        if self.default_function is None:
+            return "without-function"
+        return "other-sender" if self._is_from_another(event) else "replay"
 
     def _is_from_another(self, event: FailedEvent) -> bool:
         # One queue has the copies of all functions of a channel. Lambda sends them in a session of

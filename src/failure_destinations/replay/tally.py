@@ -18,6 +18,7 @@ class Tally:
         not_deleted: Ids of messages that succeeded but are still in the queue, with the reason.
         no_events: Messages that are not failed events; they stay.
         without_function: Events that do not name their function; they stay.
+        other_function: Events that name another function than --function-name; they stay.
         not_meant: Events that the filters exclude; they stay.
         of_others: Events sent by a function other than the one they would go to; they stay.
         foreign: Events whose function is not in the queue's account and Region; they stay.
@@ -36,6 +37,7 @@ class Tally:
     not_deleted: list[str] = field(default_factory=list)
     no_events: int = 0
     without_function: int = 0
+    other_function: int = 0
     not_meant: int = 0
     of_others: int = 0
     foreign: int = 0
@@ -48,7 +50,7 @@ class Tally:
     @property
     def all_succeeded(self) -> bool:
         """Whether every event to replay succeeded and was deleted from the queue."""
-        refused = self.without_function or self.foreign or self.not_handlers
+        refused = self.without_function or self.other_function or self.foreign or self.not_handlers
         stays = self.failed or refused or self.not_deleted
         return not (stays or self.interrupted or self.stopped)
 

@@ -32,6 +32,7 @@ Examples:
   failure-destinations replay --stack Reports
   failure-destinations replay --stack Reports --yes --backup reports.jsonl
   failure-destinations replay --stack Reports --function 'orders*' --since 12h --yes --rate 50
+  failure-destinations replay --stack Reports --function orders --to orders-v2
   failure-destinations replay --from-backup reports.jsonl --yes
 """
 
@@ -78,6 +79,13 @@ Examples:
     "it.",
 )
 @click.option(
+    "--to",
+    type=FunctionType(),
+    metavar="FUNCTION",
+    help="Send every chosen event to this function instead, such as the successor of a deleted "
+    "one: its name, NAME:ALIAS or ARN.",
+)
+@click.option(
     "--any-sender",
     is_flag=True,
     help="Invoke --function-name also for events that SQS says another function sent.",
@@ -107,6 +115,7 @@ def command(
     backup: Path | None,
     from_backup: Path | None,
     function_name: str | None,
+    to: str | None,
     any_sender: bool,
     allowed: tuple[str, ...],
     as_json: bool,
@@ -134,9 +143,13 @@ def command(
     listed with their ARNs; read them before you pass --yes. A function of another account, Region
     or partition is never invoked.
 
+    --function-name is for events that do not name their function. An event that names another one
+    stays. To send events to a renamed or replaced function, choose them and pass --to: every chosen
+    event goes there, whatever its message says, so read the counts before you pass --yes.
+
     The channel's copies (--from copies) stay when their events are replayed from the main queue:
     choose among them by id or time, and name the function, which they do not. A copy whose sender,
-    as SQS names it, is not that function is left, unless --any-sender is given.
+    as SQS names it, is not that function is left, unless --any-sender is given; --to takes all.
 
     Ctrl-C takes no new events, waits for the handlers that run, and prints what was done; a second
     one ends at once.
@@ -149,21 +162,8 @@ def command(
     """
     if dry_run and yes:
         raise CommandError("--dry-run and --yes exclude each other: leave one out")
-    if from_backup is not None and (choice.given or backup is not None):
-        raise CommandError(
-            "--from-backup replays from a file: leave out --stack, --queue, --backup"
-        )
-    if backup is not None:
-        check_backup(backup)
-    if choice.part == "copies" and yes and not (chosen.ids or chosen.since or chosen.until):
-        raise CommandError(
-            "a copy stays when its event is replayed from the main queue: to run nothing twice, "
-            "choose those that never arrived there with --id, --since or --until"
-        )
-    if allowed and choice.stack is None:
-        raise CommandError(
-            "--allow-function adds to the handlers of a channel: leave it out without --stack"
-        )
+    _check_source(choice, chosen, backup, from_backup, yes=yes)
+    _check_functions(choice, function_name, to, allowed, any_sender=any_sender)
     # Without a filter, every received message is replayed, so no receive is wasted.
     to_peek = not yes or chosen.excludes_any
     origin: Origin = (
@@ -171,7 +171,11 @@ def command(
         if from_backup is None
         else BackupOrigin(aws, from_backup)
     )
-    selection = Selection(origin.authority, chosen, function_name, any_sender)
+    authority = origin.authority
+    if function_name is not None:
+        authority.resolve(function_name, "--function-name")
+    successor = None if to is None else authority.resolve(to, "--to")
+    selection = Selection(authority, chosen, function_name, any_sender, successor)
     if not yes:
         _plan(origin, selection, at_most, as_json=as_json)
         context.exit(1 if origin.broken_lines else 0)
@@ -181,7 +185,8 @@ def command(
     client = aws.lambda_client(connections=concurrency)
 
     def invoke(event: FailedEvent) -> Outcome:
-        return replay(event, client, function_name if event.function is None else None)
+        named = event.function is not None and successor is None
+        return replay(event, client, None if named else selection.destination(event))
 
     path = from_backup or backup
     notes = None if path is None else Backup(path, write_messages=from_backup is None)
@@ -215,6 +220,41 @@ def command(
         note("nothing was replayed: no message is a failed event that the options choose")
     succeeded = tally.all_succeeded and not origin.broken_lines and not did_nothing
     context.exit(0 if succeeded else 1)
+
+
+def _check_source(
+    choice: QueueChoice, chosen: Filter, backup: Path | None, from_backup: Path | None, *, yes: bool
+) -> None:
+    if from_backup is not None and (choice.given or backup is not None):
+        raise CommandError(
+            "--from-backup replays from a file: leave out --stack, --queue, --backup"
+        )
+    if backup is not None:
+        check_backup(backup)
+    if choice.part == "copies" and yes and not (chosen.ids or chosen.since or chosen.until):
+        raise CommandError(
+            "a copy stays when its event is replayed from the main queue: to run nothing twice, "
+            "choose those that never arrived there with --id, --since or --until"
+        )
+
+
+def _check_functions(
+    choice: QueueChoice,
+    function_name: str | None,
+    to: str | None,
+    allowed: tuple[str, ...],
+    *,
+    any_sender: bool,
+) -> None:
+    if to is not None and (function_name is not None or any_sender or allowed):
+        raise CommandError(
+            f"--to sends every chosen event to one function, got {to!r}: leave out "
+            "--function-name, --any-sender and --allow-function"
+        )
+    if allowed and choice.stack is None:
+        raise CommandError(
+            "--allow-function adds to the handlers of a channel: leave it out without --stack"
+        )
 
 
 def _plan(origin: Origin, selection: Selection, at_most: int | None, *, as_json: bool) -> None:
