@@ -140,6 +140,10 @@ def _tally_lines(tally: Tally, *, from_file: bool) -> Iterator[str]:
             tally.not_handlers,
             f"for functions that are not the channel's handlers{left}: pass --allow-function ARN",
         ),
+        (
+            tally.too_long,
+            f"for functions whose timeout is over 30 minutes{left}: invoke them asynchronously",
+        ),
         (tally.duplicates, "delivered twice, not run twice"),
         (tally.done_before, "not run, having succeeded in an earlier run"),
         (tally.at_limit, "to be moved to the queue's own dead-letter queue by the next receive"),

@@ -74,7 +74,7 @@ def _count(plan: Plan, message: ReceivedMessage, selection: Selection) -> None:
     event = message.event
     verdict = selection.verdict(message)
     if event is None or verdict != "replay":
-        plan.would_stay[_reason(message, verdict)] += 1
+        plan.would_stay[_reason(message, verdict, selection)] += 1
     elif event.obstacle is not None:
         plan.would_stay[event.obstacle] += 1
     else:
@@ -88,11 +88,12 @@ def _count(plan: Plan, message: ReceivedMessage, selection: Selection) -> None:
         plan.would_replay[group] += 1
 
 
-def _reason(message: ReceivedMessage, verdict: str) -> str:
+def _reason(message: ReceivedMessage, verdict: str, selection: Selection) -> str:
     event = message.event
     sender = (event.sender or event.sender_id) if event else None
     sent_by = f", sent by {printable(sender)}" if sender else ""
     function = event.function_arn if event else None
+    goes_to = selection.destination(event) if event else None
     return {
         "not-an-event": "not a failed event",
         "not-chosen": "not chosen",
@@ -104,4 +105,6 @@ def _reason(message: ReceivedMessage, verdict: str) -> str:
         "foreign": f"for {function}, which is not in the queue's account and Region",
         "not-a-handler": f"for {function}, which is not a handler of the channel: to invoke it, "
         "pass --allow-function",
+        "too-long": f"for {goes_to}, which may run longer than the 30 minutes of a synchronous "
+        "invocation: invoke it asynchronously with the payload from `show --raw`",
     }[verdict]

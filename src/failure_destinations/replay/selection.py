@@ -10,6 +10,7 @@ from failure_destinations.runtime import FailedEvent
 
 from .authority import Authority
 from .filters import Filter
+from .invoked_functions import UNKNOWN, InvokedFunctions
 from .received_message import ReceivedMessage
 
 Verdict = Literal[
@@ -21,6 +22,7 @@ Verdict = Literal[
     "other-sender",
     "foreign",
     "not-a-handler",
+    "too-long",
 ]
 """`replay`, or why a message stays in the queue."""
 
@@ -36,6 +38,7 @@ class Selection:
         any_sender: Whether that function also gets events from other senders.
         to: ARN of the function that gets every chosen event, whatever the messages say; None to
             send each event to the function that failed.
+        functions: The settings of the functions. Default: not known.
     """
 
     authority: Authority
@@ -43,6 +46,7 @@ class Selection:
     default_function: str | None = None
     any_sender: bool = False
     to: str | None = None
+    functions: InvokedFunctions = field(default_factory=lambda: InvokedFunctions(lambda _: UNKNOWN))
 
     def verdict(self, message: ReceivedMessage) -> Verdict:
         """Return `replay` if a message is to be replayed, or else why it is not."""
@@ -55,10 +59,16 @@ class Selection:
             message, location=location, default_function=self.default_function
         ):
             return "not-chosen"
-        if self.to is not None:
-            # The operator named the function, so it does not matter which one the message names.
-            return "replay"
-        return self._verdict_of_named(event) if event.function else self._verdict_of_unnamed(event)
+        verdict = self._verdict_by_function(event)
+        if verdict == "replay":
+            function = self.destination(event)
+            return (function and self.functions.refusal(function)) or "replay"
+        return verdict
+
+    def may_run_seconds(self, message: ReceivedMessage) -> int:
+        """Return how long a message's handler may still run after its answer was lost."""
+        event = message.event
+        return self.functions.may_run_seconds(None if event is None else self.destination(event))
 
     def destination(self, event: FailedEvent) -> str | None:
         """Return the ARN of the function that an event goes to; None if there is none."""
@@ -80,12 +90,14 @@ class Selection:
             return None
         return self.authority.resolve(self.default_function, "--function-name")
 
-    def _verdict_of_named(self, event: FailedEvent) -> Verdict:
-        if self._default not in (None, event.function_arn):
-            return "other-function"
-        return self.authority.refusal(event) or "replay"
-
-    def _verdict_of_unnamed(self, event: FailedEvent) -> Verdict:
+    def _verdict_by_function(self, event: FailedEvent) -> Verdict:
+        if self.to is not None:
+            # The operator named the function, so it does not matter which one the message names.
+            return "replay"
+        if event.function is not None:
+            if self._default not in (None, event.function_arn):
+                return "other-function"
+            return self.authority.refusal(event) or "replay"
         if self.default_function is None:
             return "without-function"
         return "other-sender" if self._is_from_another(event) else "replay"

@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from .selection import Verdict
+
+_LEFT: dict[Verdict, str] = {
+    "not-an-event": "no_events",
+    "not-chosen": "not_meant",
+    "without-function": "without_function",
+    "other-function": "other_function",
+    "other-sender": "of_others",
+    "foreign": "foreign",
+    "not-a-handler": "not_handlers",
+    "too-long": "too_long",
+}
+
 
 @dataclass
 class Tally:
@@ -23,6 +36,7 @@ class Tally:
         of_others: Events sent by a function other than the one they would go to; they stay.
         foreign: Events whose function is not in the queue's account and Region; they stay.
         not_handlers: Events whose function is not a handler of the channel; they stay.
+        too_long: Events whose function may run longer than a synchronous invocation; they stay.
         done_before: Events that succeeded in an earlier run, according to the backup's `.done`
             file.
         at_limit: Messages that stay but that SQS moves away on the next receive.
@@ -42,15 +56,31 @@ class Tally:
     of_others: int = 0
     foreign: int = 0
     not_handlers: int = 0
+    too_long: int = 0
     done_before: int = 0
     at_limit: int = 0
     interrupted: bool = False
     stopped: str | None = None
 
+    def count_left(self, verdict: Verdict) -> None:
+        """Count a message that stays.
+
+        Args:
+            verdict: Why it stays.
+        """
+        name = _LEFT[verdict]
+        setattr(self, name, getattr(self, name) + 1)
+
     @property
     def all_succeeded(self) -> bool:
         """Whether every event to replay succeeded and was deleted from the queue."""
-        refused = self.without_function or self.other_function or self.foreign or self.not_handlers
+        refused = (
+            self.without_function
+            or self.other_function
+            or self.foreign
+            or self.not_handlers
+            or self.too_long
+        )
         stays = self.failed or refused or self.not_deleted
         return not (stays or self.interrupted or self.stopped)
 

@@ -20,9 +20,9 @@ Status = Literal["succeeded", "failed", "not-started", "unknown"]
 Reason = Literal["throttled", "unavailable", "gone", "denied", "refused"]
 """Why a handler was not started. Retry if it is `throttled` or `unavailable`."""
 
-# A function runs for at most 900 seconds.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
-READ_TIMEOUT_SECONDS = 910
+# A synchronous invocation may take 30 minutes.
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+READ_TIMEOUT_SECONDS = 1830
 _CONNECT_TIMEOUT_SECONDS = 10
 
 # Errors that Lambda returns before it starts the function. It may return 500 at any time.
@@ -130,8 +130,8 @@ def lambda_client(
     Args:
         session: A `boto3.Session`. Default: a new one.
         connections: The number of threads that use it at once. Default: 10.
-        read_timeout: The number of seconds to wait for a response. Default: 910, longer than any
-            synchronous invocation takes.
+        read_timeout: The number of seconds to wait for a response. Default: 1,830, longer than
+            any synchronous invocation takes.
         **arguments: For `boto3.Session.client`, such as `endpoint_url`; not `config`.
     """
     import boto3  # noqa: PLC0415

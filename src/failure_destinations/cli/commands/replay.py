@@ -11,12 +11,13 @@ from failure_destinations.deployed.session import Aws
 from failure_destinations.errors import CommandError
 from failure_destinations.replay.backup import Backup, check_backup, read_done
 from failure_destinations.replay.filters import Filter
+from failure_destinations.replay.invoked_functions import InvokedFunctions, read_settings
+from failure_destinations.replay.invoker import Invoker
 from failure_destinations.replay.origins import BackupOrigin, Origin, QueueOrigin
 from failure_destinations.replay.plan import make_plan
 from failure_destinations.replay.run import ReplayRun
 from failure_destinations.replay.selection import Selection
 from failure_destinations.replay.tally import Tally
-from failure_destinations.runtime import FailedEvent, Outcome, replay
 
 from ..options import aws_options, filter_options, queue_options
 from ..output import note, warn
@@ -128,9 +129,10 @@ def command(
     succeeded. What fails stays in the queue, and so does a message that is not a failed event.
 
     An event that was delivered twice is run once. After a lost answer nobody knows whether the
-    handler ran: that counts as failed, and stays hidden for 15 minutes, while it may still run;
-    handlers should be idempotent anyway. A replay runs no on_success destination: Lambda invokes
-    those for asynchronous invocations only.
+    handler ran: that counts as failed, and stays hidden for as long as its function's timeout
+    lets it run, and at least 15 minutes. Handlers should be idempotent anyway. A function whose
+    timeout is over 30 minutes is not invoked, because a synchronous invocation ends earlier. A
+    replay runs no on_success destination: Lambda invokes those for asynchronous invocations only.
 
     Where the queue moves a message away after a number of receives, counting and choosing need
     --spend-receives: both receive messages that are not replayed, and may have some moved. SQS
@@ -175,19 +177,14 @@ def command(
     if function_name is not None:
         authority.resolve(function_name, "--function-name")
     successor = None if to is None else authority.resolve(to, "--to")
-    selection = Selection(authority, chosen, function_name, any_sender, successor)
+    functions = InvokedFunctions(lambda function: read_settings(aws.client("lambda"), function))
+    selection = Selection(authority, chosen, function_name, any_sender, successor, functions)
     if not yes:
         _plan(origin, selection, at_most, as_json=as_json)
         context.exit(1 if origin.broken_lines else 0)
     if isinstance(origin, QueueOrigin) and origin.queue.consumers:
         names = ", ".join(origin.queue.consumers)
         note(f"warning: {names} drains this queue too: each event goes to one of you")
-    client = aws.lambda_client(connections=concurrency)
-
-    def invoke(event: FailedEvent) -> Outcome:
-        named = event.function is not None and successor is None
-        return replay(event, client, None if named else selection.destination(event))
-
     path = from_backup or backup
     notes = None if path is None else Backup(path, write_messages=from_backup is None)
     tally = Tally()
@@ -195,7 +192,7 @@ def command(
         with ProgressBar(at_once=True) as progress:
             ReplayRun(
                 origin.source(concurrency),
-                invoke,
+                Invoker(aws, selection, functions, concurrency),
                 selection=selection,
                 concurrency=concurrency,
                 rate=rate,
