@@ -514,6 +514,19 @@ def test_refuses_a_handler_that_outlives_the_replayer(
         assert words in str(error.value)
 
 
+def test_refuses_a_handler_that_isolates_tenants(
+    stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
+) -> None:
+    """No record names its tenant, and Lambda rejects an invocation without one."""
+    isolated = define_handler(stack, tenancy_config=lambda_.TenancyConfig.PER_TENANT)
+    channel.notify_failures_of(isolated)
+    with pytest.raises(RuntimeError) as error:
+        Template.from_stack(stack)
+    for words in (f"{isolated.node.path} must not have tenancy_config", "replay --tenant-id"):
+        assert words in str(error.value)
+    assert replayer.node.path in str(error.value)
+
+
 def test_allows_lambdas_longest_timeout_for_a_token(
     stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
 ) -> None:

@@ -105,6 +105,8 @@ def test_reports_a_missing_permission_in_one_line(denying: str) -> None:
             ["replay", "--queue", "q", "--function-name", "arn:aws:sqs:eu-west-1:1:f"],
             "not a function",
         ),
+        (["replay", "--queue", "q", "--tenant-id", "blue;"], "'blue;' is not a tenant's id"),
+        (["replay", "--queue", "q", "--tenant-id", ""], "'' is not a tenant's id"),
         (["replay", "--queue", "q", "--to", "a b"], "'a b' is not a function"),
         (["replay", "--queue", "q", "--to", "a", "--any-sender"], "leave out --function-name"),
         (["replay", "--queue", "q", "--to", "a", "--function-name", "b"], "leave out --function"),

@@ -151,6 +151,19 @@ def test_does_not_run_what_outlives_a_synchronous_invocation() -> None:
     assert not tally.all_succeeded
 
 
+@pytest.mark.parametrize(("tenant", "runs"), [(None, 0), ("blue", 1)])
+def test_needs_a_tenant_for_a_function_that_isolates_them(tenant: str | None, runs: int) -> None:
+    """Lambda would reject the invocation; no event names its tenant."""
+    functions = InvokedFunctions(lambda _: FunctionSettings(3, isolates_tenants=True), tenant)
+    selection = Selection(AUTHORITY, functions=functions)
+    plan = make_plan([received()], selection)
+    assert plan.total == runs
+    assert ["pass --tenant-id" in reason for reason in plan.would_stay] == [True] * (1 - runs)
+    tally = run(Memory([received()]), lambda _: OK, selection=selection)
+    assert (tally.succeeded, tally.without_tenant) == (runs, 1 - runs)
+    assert tally.all_succeeded is bool(runs)
+
+
 def test_stops_where_invoking_is_denied() -> None:
     """One denied invocation means that all are: the rest stays untouched."""
     source = Memory([received("1")], [received("2")])

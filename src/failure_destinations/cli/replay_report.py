@@ -144,6 +144,10 @@ def _tally_lines(tally: Tally, *, from_file: bool) -> Iterator[str]:
             tally.too_long,
             f"for functions whose timeout is over 30 minutes{left}: invoke them asynchronously",
         ),
+        (
+            tally.without_tenant,
+            f"for functions that isolate tenants{left}: pass --tenant-id",
+        ),
         (tally.duplicates, "delivered twice, not run twice"),
         (tally.done_before, "not run, having succeeded in an earlier run"),
         (tally.at_limit, "to be moved to the queue's own dead-letter queue by the next receive"),

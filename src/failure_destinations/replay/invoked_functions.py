@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from failure_destinations.deployed.function_names import function_parts
+from failure_destinations.errors import CommandError
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -24,7 +25,7 @@ _MARGIN_SECONDS = 30
 # The wait for any shorter handler: to give up too early is worse than to wait for a lost answer.
 _MIN_WAIT_SECONDS = 910
 
-FunctionRefusal = Literal["too-long"]
+FunctionRefusal = Literal["too-long", "without-tenant"]
 """`too-long`: the function may run longer than a synchronous invocation."""
 
 
@@ -34,9 +35,11 @@ class FunctionSettings:
 
     Attributes:
         timeout: How many seconds the function may run; None if it is not known.
+        isolates_tenants: Whether each invocation must name a tenant.
     """
 
     timeout: int | None = None
+    isolates_tenants: bool = False
 
 
 UNKNOWN = FunctionSettings()
@@ -48,9 +51,16 @@ class InvokedFunctions:
     Args:
         read: Returns the settings of a function, by its ARN with or without a qualifier. Called
             once for each.
+        tenant_id: The tenant that the operator named; None if none.
+
+    Attributes:
+        tenant_id: The same.
     """
 
-    def __init__(self, read: Callable[[str], FunctionSettings]) -> None:
+    def __init__(
+        self, read: Callable[[str], FunctionSettings], tenant_id: str | None = None
+    ) -> None:
+        self.tenant_id = tenant_id
         self._read = read
         self._known: dict[str, FunctionSettings] = {}
         self._lock = threading.Lock()
@@ -68,8 +78,10 @@ class InvokedFunctions:
 
     def refusal(self, function_arn: str) -> FunctionRefusal | None:
         """Return why a replay cannot invoke a function; None if it can."""
-        timeout = self.settings(function_arn).timeout
-        return "too-long" if timeout is not None and timeout > SYNCHRONOUS_SECONDS else None
+        settings = self.settings(function_arn)
+        if settings.timeout is not None and settings.timeout > SYNCHRONOUS_SECONDS:
+            return "too-long"
+        return "without-tenant" if settings.isolates_tenants and not self.tenant_id else None
 
     def wait_seconds(self, function_arn: str) -> int:
         """Return how long to wait for a function's answer."""
@@ -111,4 +123,23 @@ def read_settings(client: LambdaClient, function_arn: str) -> FunctionSettings:
     except ClientError:
         # The invocation shows why.
         return UNKNOWN
-    return FunctionSettings(timeout=answer.get("Timeout"))
+    return FunctionSettings(
+        timeout=answer.get("Timeout"),
+        isolates_tenants=answer.get("TenancyConfig", {}).get("TenantIsolationMode") == "PER_TENANT",
+    )
+
+
+def check_tenant_support(client: LambdaClient) -> None:
+    """Raise CommandError if the installed boto3 cannot name a tenant in an invocation.
+
+    Args:
+        client: A boto3 client of Lambda.
+    """
+    import boto3  # noqa: PLC0415 - start-up time
+
+    request = client.meta.service_model.operation_model("Invoke").input_shape
+    if request is None or "TenantId" not in request.members:
+        raise CommandError(
+            f"--tenant-id needs a newer boto3, got {boto3.__version__}, whose Invoke has no "
+            "TenantId: pip install --upgrade boto3"
+        )

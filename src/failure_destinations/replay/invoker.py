@@ -40,7 +40,12 @@ class Invoker:
         function = self._selection.destination(event)
         wait = self._functions.wait_seconds(function) if function else 0
         own = self._selection.to is None and event.function is not None
-        return replay(event, self._client(wait), None if own else function)
+        return replay(
+            event,
+            self._client(wait),
+            None if own else function,
+            tenant_id=self._functions.tenant_id,
+        )
 
     def _client(self, wait: int) -> LambdaClient:
         """Return the client that waits so many seconds for an answer."""

@@ -105,6 +105,8 @@ def _reason(message: ReceivedMessage, verdict: str, selection: Selection) -> str
         "foreign": f"for {function}, which is not in the queue's account and Region",
         "not-a-handler": f"for {function}, which is not a handler of the channel: to invoke it, "
         "pass --allow-function",
+        "without-tenant": f"for {goes_to}, which isolates tenants: choose the events of one, "
+        "and pass --tenant-id",
         "too-long": f"for {goes_to}, which may run longer than the 30 minutes of a synchronous "
         "invocation: invoke it asynchronously with the payload from `show --raw`",
     }[verdict]

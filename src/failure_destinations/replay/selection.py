@@ -23,6 +23,7 @@ Verdict = Literal[
     "foreign",
     "not-a-handler",
     "too-long",
+    "without-tenant",
 ]
 """`replay`, or why a message stays in the queue."""
 

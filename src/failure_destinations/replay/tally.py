@@ -16,6 +16,7 @@ _LEFT: dict[Verdict, str] = {
     "foreign": "foreign",
     "not-a-handler": "not_handlers",
     "too-long": "too_long",
+    "without-tenant": "without_tenant",
 }
 
 
@@ -37,6 +38,7 @@ class Tally:
         foreign: Events whose function is not in the queue's account and Region; they stay.
         not_handlers: Events whose function is not a handler of the channel; they stay.
         too_long: Events whose function may run longer than a synchronous invocation; they stay.
+        without_tenant: Events whose function isolates tenants, without a tenant; they stay.
         done_before: Events that succeeded in an earlier run, according to the backup's `.done`
             file.
         at_limit: Messages that stay but that SQS moves away on the next receive.
@@ -57,6 +59,7 @@ class Tally:
     foreign: int = 0
     not_handlers: int = 0
     too_long: int = 0
+    without_tenant: int = 0
     done_before: int = 0
     at_limit: int = 0
     interrupted: bool = False
@@ -80,6 +83,7 @@ class Tally:
             or self.foreign
             or self.not_handlers
             or self.too_long
+            or self.without_tenant
         )
         stays = self.failed or refused or self.not_deleted
         return not (stays or self.interrupted or self.stopped)

@@ -69,7 +69,13 @@ class Outcome:
         return self.reason in ("throttled", "unavailable")
 
 
-def replay(event: FailedEvent, client: LambdaClient, function: str | None = None) -> Outcome:
+def replay(
+    event: FailedEvent,
+    client: LambdaClient,
+    function: str | None = None,
+    *,
+    tenant_id: str | None = None,
+) -> Outcome:
     """Invoke the handler again with the same payload, and wait for it to finish.
 
     The invocation is synchronous: a second failure is returned here and does not go through the
@@ -81,11 +87,14 @@ def replay(event: FailedEvent, client: LambdaClient, function: str | None = None
         function: Name or ARN of the function to invoke instead. Needed for an event from a
             function's dead-letter queue, which does not name it. Default: the function and
             qualifier that failed.
+        tenant_id: The tenant to invoke it for, if the function isolates tenants. The event does
+            not name it. Default: none.
 
     Returns:
         The outcome. Lambda and network errors are returned as outcomes, never raised.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+    https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -103,6 +112,8 @@ def replay(event: FailedEvent, client: LambdaClient, function: str | None = None
     }
     if function is None and event.qualifier is not None:
         request["Qualifier"] = event.qualifier
+    if tenant_id is not None:
+        request["TenantId"] = tenant_id
     try:
         answer = client.invoke(**request)
         response = answer["Payload"].read()

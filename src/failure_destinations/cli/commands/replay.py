@@ -11,7 +11,11 @@ from failure_destinations.deployed.session import Aws
 from failure_destinations.errors import CommandError
 from failure_destinations.replay.backup import Backup, check_backup, read_done
 from failure_destinations.replay.filters import Filter
-from failure_destinations.replay.invoked_functions import InvokedFunctions, read_settings
+from failure_destinations.replay.invoked_functions import (
+    InvokedFunctions,
+    check_tenant_support,
+    read_settings,
+)
 from failure_destinations.replay.invoker import Invoker
 from failure_destinations.replay.origins import BackupOrigin, Origin, QueueOrigin
 from failure_destinations.replay.plan import make_plan
@@ -21,7 +25,7 @@ from failure_destinations.replay.tally import Tally
 
 from ..options import aws_options, filter_options, queue_options
 from ..output import note, warn
-from ..parameters import FunctionArnType, FunctionType, RateType
+from ..parameters import FunctionArnType, FunctionType, RateType, TenantType
 from ..progress import ProgressBar
 from ..replay_report import broken_lines, print_plan, print_tally
 from .list import warn_of_consumers
@@ -99,6 +103,13 @@ Examples:
     metavar="ARN",
     help="Invoke also this function, which is not a handler of the channel. Repeatable.",
 )
+@click.option(
+    "--tenant-id",
+    type=TenantType(),
+    metavar="TENANT",
+    help="Invoke for this tenant; needed for functions that isolate tenants. Events do not name "
+    "theirs: choose those of one tenant, for example with --id.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
 @aws_options
 @click.pass_context
@@ -119,6 +130,7 @@ def command(
     to: str | None,
     any_sender: bool,
     allowed: tuple[str, ...],
+    tenant_id: str | None,
     as_json: bool,
 ) -> None:
     """Run failed events again, and delete from the queue what succeeds.
@@ -177,7 +189,11 @@ def command(
     if function_name is not None:
         authority.resolve(function_name, "--function-name")
     successor = None if to is None else authority.resolve(to, "--to")
-    functions = InvokedFunctions(lambda function: read_settings(aws.client("lambda"), function))
+    functions = InvokedFunctions(
+        lambda function: read_settings(aws.client("lambda"), function), tenant_id
+    )
+    if tenant_id is not None:
+        check_tenant_support(aws.client("lambda"))
     selection = Selection(authority, chosen, function_name, any_sender, successor, functions)
     if not yes:
         _plan(origin, selection, at_most, as_json=as_json)

@@ -14,7 +14,7 @@ from ..refusals import is_token
 
 WAY_OUT = (
     "give the handler a channel without a FailureReplayer, and replay its events with "
-    "`failure-destinations replay`"
+    "failure-destinations replay"
 )
 
 
@@ -44,6 +44,11 @@ class _HandlerCheck:
         return [error for handler in self._handlers() for error in self._errors(Called(handler))]
 
     def _errors(self, called: Called) -> Iterator[str]:
+        if called.isolates_tenants:
+            yield (
+                f"{called.node.path} must not have tenancy_config: each invocation has to name a "
+                f"tenant, which a replayer does not know; {WAY_OUT} --tenant-id"
+            )
         resource = called.resource
         seconds = None if resource is None else resource.timeout
         if seconds is not None and not is_token(seconds) and seconds > self._max_seconds:

@@ -129,7 +129,8 @@ class FailureReplayer(Construct):
             channel: The channel whose queue is drained. The visibility timeout of its queue becomes
                 six times the function's timeout, which is the slowest handler's timeout plus 30
                 seconds, at most 900 seconds. Synthesis fails if a handler's timeout is over 900
-                seconds: its events can be replayed with the command only. On a queue that you
+                seconds, or if it isolates tenants: its events can be replayed with the command
+                only. On a queue that you
                 passed to the channel, you have to set it yourself; a warning says to what.
                 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
             max_attempts: The number of attempts after which an event that still fails is parked.
