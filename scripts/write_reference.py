@@ -33,6 +33,7 @@ finds credentials and Region as every AWS tool does. This page is the output of 
 | list | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
 | be warned about a function that drains the queue | `lambda:ListEventSourceMappings` |
 | replay | all of these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
+| … and wait as long as a function may run | `lambda:GetFunctionConfiguration` |
 | … with --stack | `lambda:ListFunctionEventInvokeConfigs`, `lambda:GetFunctionConfiguration` |
 """
 

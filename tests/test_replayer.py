@@ -8,7 +8,7 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import pytest
@@ -18,7 +18,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
-from aws_cdk.assertions import Annotations, Match
+from aws_cdk.assertions import Annotations, Match, Template
 
 from failure_destinations import (
     FailureChannel,
@@ -499,6 +499,37 @@ def test_takes_its_times_from_the_handlers(
     assert function["Timeout"] == expected
     assert function["Environment"]["Variables"]["HANDLER_SECONDS"] == str(expected - 10)
     assert queue_of(stack, channel.queue)["VisibilityTimeout"] == 6 * expected
+
+
+@pytest.mark.parametrize("attached", ["before", "after"])
+def test_refuses_a_handler_that_outlives_the_replayer(
+    stack: cdk.Stack, channel: FailureChannel, attached: str
+) -> None:
+    """Also if its timeout grows after it was attached; an alias stands for its function."""
+    if attached == "after":
+        FailureReplayer(stack, "Replayer", channel=channel)
+    handler = define_handler(stack, timeout=cdk.Duration.seconds(60))
+    channel.notify_failures_of(handler.add_alias("live"))
+    if attached == "before":
+        FailureReplayer(stack, "Replayer", channel=channel)
+    cast(lambda_.CfnFunction, handler.node.default_child).timeout = 901
+    with pytest.raises(RuntimeError) as error:
+        Template.from_stack(stack)
+    for words in ("must be at most 900 seconds, got 901", "channel without a FailureReplayer"):
+        assert words in str(error.value)
+
+
+def test_refuses_a_handler_that_isolates_tenants(
+    stack: cdk.Stack, channel: FailureChannel, replayer: FailureReplayer
+) -> None:
+    """No record names its tenant, and Lambda rejects an invocation without one."""
+    isolated = define_handler(stack, tenancy_config=lambda_.TenancyConfig.PER_TENANT)
+    channel.notify_failures_of(isolated)
+    with pytest.raises(RuntimeError) as error:
+        Template.from_stack(stack)
+    for words in (f"{isolated.node.path} must not have tenancy_config", "replay --tenant-id"):
+        assert words in str(error.value)
+    assert replayer.node.path in str(error.value)
 
 
 def test_allows_lambdas_longest_timeout_for_a_token(

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import aws_cdk as cdk
+import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_scheduler import ContextAttribute, ScheduleExpression
@@ -41,6 +42,14 @@ def test_starts_the_handler_on_schedule(stack: cdk.Stack, handler: lambda_.Funct
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
     assert schedule["Target"]["Arn"] == {"Fn::GetAtt": [logical_id(stack, handler), "Arn"]}
     assert json.loads(schedule["Target"]["Input"]) == ARTICLE_PAYLOAD
+
+
+def test_refuses_a_schedule_for_a_function_that_isolates_tenants(stack: cdk.Stack) -> None:
+    """Scheduler cannot name a tenant; without a schedule, other callers can."""
+    handler = define_handler(stack, tenancy_config=lambda_.TenancyConfig.PER_TENANT)
+    with pytest.raises(ValueError, match=r"schedule must be left out .* cannot name a tenant"):
+        scheduled(stack, handler.add_alias("live"))
+    assert FailureNotifiedFunction(stack, "Other", handler=handler).schedule is None
 
 
 def test_defines_no_schedule_unless_asked(stack: cdk.Stack, handler: lambda_.Function) -> None:

@@ -122,7 +122,7 @@ def orders_function(ministack: LocalCloud) -> str:
     return create_function(ministack, "jobs")
 
 
-def create_function(cloud: LocalCloud, name: str) -> str:
+def create_function(cloud: LocalCloud, name: str, **settings: Any) -> str:
     """Create a function that fails when its event says so, and return its ARN."""
     cloud.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")
     archive = io.BytesIO()
@@ -134,6 +134,7 @@ def create_function(cloud: LocalCloud, name: str) -> str:
         Handler="index.handler",
         Role=f"arn:aws:iam::{cloud.account}:role/{name}-role",
         Code={"ZipFile": archive.getvalue()},
+        **settings,
     )
     return str(created["FunctionArn"])
 

@@ -14,7 +14,7 @@ import pytest
 from failure_destinations.replay.backup import read_done
 from failure_destinations.testing.observations import wait_for
 
-from .conftest import CLI, Orders
+from .conftest import CLI, Orders, create_function
 
 pytestmark = pytest.mark.integration
 
@@ -112,6 +112,18 @@ def test_replays_dead_letters_with_the_function_that_is_named(orders: Orders) ->
     assert left.returncode == 1
     assert "1 succeeded" in orders.cli("replay", "--yes", "--function-name", "jobs").stdout
     assert orders.bodies() == []
+
+
+def test_does_not_invoke_a_function_that_may_run_for_over_30_minutes(orders: Orders) -> None:
+    """Its timeout comes from Lambda, and the error says what to do instead."""
+    arn = create_function(orders.cloud, "hours", Timeout=2400)
+    body = orders.record("{}", "6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b12")
+    orders.send_text(body.replace(orders.function, arn))
+    planned = orders.cli("replay")
+    assert f"would leave 1: for {arn}, which may run longer than the 30 minutes" in planned.stdout
+    replayed = orders.cli("replay", "--yes")
+    assert "1 for functions whose timeout is over 30 minutes (left in the" in replayed.stdout
+    assert (replayed.returncode, sum(orders.cloud.runs("hours").values())) == (1, 0)
 
 
 @pytest.mark.soak

@@ -41,6 +41,17 @@ class Deployed:
             body = {"requestContext": context, "requestPayload": {"order": 1}}
             self.cloud.client("sqs").send_message(QueueUrl=self.queue, MessageBody=json.dumps(body))
 
+    def send_dead_letter(self) -> None:
+        """Put an event into the queue that does not name its function."""
+        values = {"RequestID": str(uuid4()), "ErrorCode": "200", "ErrorMessage": "no data"}
+        self.cloud.client("sqs").send_message(
+            QueueUrl=self.queue,
+            MessageBody="{}",
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in values.items()
+            },
+        )
+
     def replay(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command."""
         return run_cli(["replay", *arguments], clean_environment(**self.cloud.environment))
@@ -168,3 +179,62 @@ def test_lists_functions_with_their_arns_for_a_queue(channel: Deployed) -> None:
     replayed = channel.replay("--queue", name, "--yes", "--json")
     tally = json.loads(replayed.stdout)
     assert (tally["foreign"], tally["succeeded"], replayed.returncode) == (3, 1, 1)
+
+
+def test_sends_every_event_where_the_operator_says(channel: Deployed) -> None:
+    """Records of a handler and of a deleted function, and a dead letter, go to the successor."""
+    deleted = channel.handler + "-deleted"
+    channel.send(channel.handler, deleted)
+    channel.send_dead_letter()
+    planned = channel.replay("--stack", STACK, "--to", ADMIN)
+    assert f"     1  {channel.admin}, failed in {deleted.rpartition(':')[2]}  " in planned.stdout
+    assert "would replay 3 events; nothing was run or deleted\n" in planned.stdout
+    assert f"every one goes to {channel.admin}, whatever function" in planned.stdout
+    before = (channel.runs(ADMIN), channel.runs(channel.handler.rpartition(":")[2]))
+    replayed = channel.replay("--stack", STACK, "--to", ADMIN, "--yes")
+    assert "3 succeeded, deleted from the queue\n" in replayed.stdout
+    after = (channel.runs(ADMIN), channel.runs(channel.handler.rpartition(":")[2]))
+    assert (after[0] - before[0], after[1] - before[1], replayed.returncode) == (3, 0, 0)
+
+
+@pytest.mark.soak
+def test_sends_only_chosen_events_to_the_function_that_is_named(channel: Deployed) -> None:
+    """The filters look at what the messages say, and the rest stays."""
+    deleted = channel.handler + "-deleted"
+    channel.send(channel.handler, deleted)
+    chosen = ["--stack", STACK, "--function", deleted, "--to", f"{channel.admin}:$LATEST"]
+    planned = json.loads(channel.replay(*chosen, "--json").stdout)
+    assert planned["to"] == channel.admin
+    named = [(each["function_arn"], each["named"]) for each in planned["would_replay"]]
+    assert named == [(channel.admin, deleted.rpartition(":")[2])]
+    before = channel.runs(ADMIN)
+    tally = json.loads(channel.replay(*chosen, "--json", "--yes").stdout)
+    assert (tally["succeeded"], tally["not_meant"], channel.runs(ADMIN) - before) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("option", ["--to", "--function-name"])
+def test_never_sends_events_elsewhere(channel: Deployed, option: str) -> None:
+    """Not even if the operator names the function of another account, Region or partition."""
+    channel.send(channel.handler)
+    for forged in forgeries(channel.handler):
+        replayed = channel.replay("--stack", STACK, "--yes", option, forged)
+        assert f"{option} must be in the queue's account, Region and partition" in replayed.stderr
+        assert replayed.returncode == 2
+
+
+def test_leaves_events_that_name_another_function(channel: Deployed) -> None:
+    """`--function-name` is for events that name none; what names another one is not run."""
+    channel.send(channel.handler)
+    channel.send_dead_letter()
+    name = channel.handler.rpartition(":")[2]
+    planned = channel.replay("--stack", STACK, "--function-name", ADMIN)
+    assert f"would leave 1: for {channel.handler}, which is not --function-name" in planned.stdout
+    before = (channel.runs(ADMIN), channel.runs(name))
+    replayed = channel.replay("--stack", STACK, "--function-name", ADMIN, "--yes")
+    assert "1 succeeded, deleted from the queue\n" in replayed.stdout
+    assert "1 for another function than --function-name (left in the queue)" in replayed.stdout
+    assert "pass --to" in replayed.stdout
+    assert replayed.returncode == 1
+    assert (channel.runs(ADMIN) - before[0], channel.runs(name) - before[1]) == (1, 0)
+    channel.replay("--stack", STACK, "--function-name", name, "--yes")
+    assert channel.runs(name) - before[1] == 1

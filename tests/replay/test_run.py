@@ -14,6 +14,8 @@ from failure_destinations.deployed.location import Location
 from failure_destinations.progress import NO_PROGRESS, Progress
 from failure_destinations.replay.authority import Authority
 from failure_destinations.replay.filters import Filter
+from failure_destinations.replay.invoked_functions import FunctionSettings, InvokedFunctions
+from failure_destinations.replay.plan import make_plan
 from failure_destinations.replay.received_message import ReceivedMessage
 from failure_destinations.replay.run import ReplayRun
 from failure_destinations.replay.selection import Selection
@@ -36,6 +38,7 @@ class Memory:
         self.deleted: list[ReceivedMessage] = []
         self.kept: list[ReceivedMessage] = []
         self.may_run: list[ReceivedMessage] = []
+        self.may_run_seconds = 0
         self.ended_early: str | None = None
         self.ours = True
         self.closed = False
@@ -53,10 +56,11 @@ class Memory:
         """Return what the test set."""
         return self.ours
 
-    def keep(self, messages: Sequence[ReceivedMessage], *, may_run: bool = False) -> None:
+    def keep(self, messages: Sequence[ReceivedMessage], *, may_run_seconds: int = 0) -> None:
         """Remember messages."""
         self.kept += messages
-        self.may_run += messages if may_run else []
+        self.may_run += messages if may_run_seconds else []
+        self.may_run_seconds = may_run_seconds
 
     def close(self, _progress: Progress = NO_PROGRESS) -> None:
         """Remember that it was closed."""
@@ -118,7 +122,46 @@ def test_does_not_retry_an_event_whose_handler_may_have_run() -> None:
         ("nightly-report", "no answer, it may have run: ReadTimeoutError")
     ]
     assert (source.deleted, len(source.may_run), len(source.kept)) == ([], 2, 2)
+    assert source.may_run_seconds == 5430
     assert not tally.all_succeeded
+
+
+@pytest.mark.parametrize(("timeout", "hidden"), [(3, 910), (900, 930), (1200, 1230)])
+def test_hides_an_event_for_as_long_as_its_handler_may_run(timeout: int, hidden: int) -> None:
+    """According to the function's own timeout, so that it does not run twice at once."""
+    source = Memory([received()])
+    functions = InvokedFunctions({messages.FUNCTION: FunctionSettings(timeout)}.__getitem__)
+    selection = Selection(AUTHORITY, functions=functions)
+    tally = run(source, lambda _: Outcome("unknown"), selection=selection)
+    assert (tally.failed, source.may_run_seconds) == (1, hidden)
+    assert functions.wait_seconds(messages.FUNCTION) == hidden
+
+
+def test_does_not_run_what_outlives_a_synchronous_invocation() -> None:
+    """The answer would be lost, and the next replay would run it a second time at once."""
+    source = Memory([received()])
+    functions = InvokedFunctions(lambda _: FunctionSettings(1801))
+    selection = Selection(AUTHORITY, functions=functions)
+    plan = make_plan([received()], selection)
+    assert plan.total == 0
+    (reason,) = plan.would_stay
+    assert reason.startswith(f"for {messages.FUNCTION}, which may run longer than the 30 minutes")
+    tally = run(source, lambda _: OK, selection=selection)
+    assert (tally.succeeded, tally.too_long, source.deleted) == (0, 1, [])
+    assert not tally.all_succeeded
+
+
+@pytest.mark.parametrize(("tenant", "runs"), [(None, 0), ("blue", 1)])
+def test_needs_a_tenant_for_a_function_that_isolates_them(tenant: str | None, runs: int) -> None:
+    """Lambda would reject the invocation; no event names its tenant."""
+    functions = InvokedFunctions(lambda _: FunctionSettings(3, isolates_tenants=True), tenant)
+    selection = Selection(AUTHORITY, functions=functions)
+    plan = make_plan([received()], selection)
+    assert plan.total == runs
+    assert ["pass --tenant-id" in reason for reason in plan.would_stay] == [True] * (1 - runs)
+    tally = run(Memory([received()]), lambda _: OK, selection=selection)
+    assert (tally.succeeded, tally.without_tenant) == (runs, 1 - runs)
+    assert tally.all_succeeded is bool(runs)
 
 
 def test_stops_where_invoking_is_denied() -> None:

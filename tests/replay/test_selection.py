@@ -34,3 +34,24 @@ def test_gives_a_copy_only_to_the_function_that_sent_it(name: str | None, verdic
         "replay",
         "without-function",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("nightly-report", "other-function"),
+        ("nightly-report:live", "replay"),
+        ("111122223333:function:nightly-report:live", "replay"),
+        (f"{messages.FUNCTION}:live", "replay"),
+        ("nightly-report:canary", "other-function"),
+        ("invoices", "other-function"),
+    ],
+)
+def test_a_record_goes_to_no_other_function_than_the_operator_named(
+    name: str, verdict: str
+) -> None:
+    """An alias is not its function: either both name the same, or the event stays."""
+    record = ReceivedMessage.of(messages.message(messages.record("{}", qualifier="live")))
+    assert record.event is not None
+    assert record.event.called == "nightly-report:live"
+    assert Selection(AUTHORITY, default_function=name).verdict(record) == verdict

@@ -59,9 +59,9 @@ def source(sqs: Any) -> Iterator[QueueSource]:
 def test_keeps_a_message_hidden_whose_handler_may_run(sqs: Any, source: QueueSource) -> None:
     """For longer than Lambda lets a handler run, also after the end of the run."""
     ((message,),) = source.batches()
-    source.keep([message], may_run=True)
+    source.keep([message], may_run_seconds=1230)
     source.close()
-    assert sqs.hidden == [910]
+    assert sqs.hidden == [1230]
 
 
 def test_gives_kept_messages_back(sqs: Any, source: QueueSource) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from failure_destinations.runtime import FailedEvent, Outcome, lambda_client, parse, replay
 
+from ..boto3_features import needs_tenants
 from . import messages
 
 PAYLOAD = '{"n": 1.0, "n": 1e-7, "big": 12345678901234567890123, "\\u00fc": "ü"}'
@@ -100,6 +101,15 @@ def test_invokes_the_function_and_qualifier_that_failed(
     replay(event(qualifier), client)
     ((path, _, _),) = service.requests
     assert path.endswith(f"nightly-report/invocations{query}")
+
+
+@needs_tenants
+def test_invokes_for_the_tenant_that_the_caller_names(client: Any, service: Lambda) -> None:
+    """Only if the caller names one: Lambda gets it in a header."""
+    assert replay(event(), client, tenant_id="blue").succeeded
+    assert replay(event(), client).succeeded
+    (_, _, blue), (_, _, none) = service.requests
+    assert (blue["X-Amz-Tenant-Id"], "X-Amz-Tenant-Id" in none) == ("blue", False)
 
 
 def test_invokes_another_function_if_the_caller_names_one(client: Any, service: Lambda) -> None:

@@ -12,6 +12,8 @@ import click
 from failure_destinations.deployed.function_names import bare_name, is_function_arn
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+_TENANT = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # The length of ids in tables: two of 100,000 messages share a prefix this long in one of a million
 # queues.
@@ -103,6 +105,24 @@ class FunctionArnType(click.ParamType):  # type: ignore[type-arg]
             self.fail(
                 f"{text!r} is not the ARN of a function: write "
                 "arn:aws:lambda:REGION:ACCOUNT:function:NAME",
+                param,
+                ctx,
+            )
+        return text
+
+
+class TenantType(click.ParamType):  # type: ignore[type-arg]
+    """The id of a tenant of a function that isolates tenants."""
+
+    name = "tenant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id, or fail if Lambda would not accept it."""
+        text = str(value)
+        if _TENANT.fullmatch(text) is None:
+            self.fail(
+                f"{text!r} is not a tenant's id: write 1 to 256 letters, digits, spaces or "
+                "._:/=+-@",
                 param,
                 ctx,
             )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 
 from failure_destinations.replay.origins import BackupOrigin, Origin
-from failure_destinations.replay.plan import Plan
+from failure_destinations.replay.plan import Group, Plan
 from failure_destinations.replay.tally import Tally
 from failure_destinations.text import plural, printable
 
@@ -46,33 +46,39 @@ def print_plan(plan: Plan, origin: Origin, *, as_json: bool) -> None:
                 "function_arn": group.function_arn,
                 "error_type": group.error_type,
                 "sender": group.sender or None,
+                "named": group.named or None,
                 "count": count,
             }
             for group, count in groups
         ]
-        click.echo(json.dumps({"would_replay": events, "would_stay": dict(plan.would_stay)}))
+        stay = dict(plan.would_stay)
+        click.echo(json.dumps({"to": plan.to, "would_replay": events, "would_stay": stay}))
         return
     if groups:
         # Without a channel, only the messages themselves name these functions.
-        arns = origin.authority.handlers is None
+        arns = origin.authority.handlers is None or plan.to is not None
         rows = [
             (
                 f"{count:,}",
-                (group.function_arn if arns else group.function) + _sent_by(group.sender),
+                (group.function_arn if arns else group.function) + _origin(group),
                 group.error_type,
             )
             for group, count in groups
         ]
         print_table(("EVENTS", "FUNCTION", "ERROR"), rows, right=("EVENTS",))
     click.echo(f"would replay {plural(plan.total, 'event')}; nothing was run or deleted")
+    if plan.to is not None:
+        click.echo(f"every one goes to {plan.to}, whatever function its message names")
     for reason, count in plan.would_stay.items():
         click.echo(f"would leave {count:,}: {printable(reason)}")
     if groups:
         click.echo("to replay them: the same command with --yes")
 
 
-def _sent_by(sender: str) -> str:
-    return f", sent by {sender}" if sender else ""
+def _origin(group: Group) -> str:
+    """Return where a group's events come from, as far as it is not where they go."""
+    named = f", failed in {group.named}" if group.named else ""
+    return named + (f", sent by {group.sender}" if group.sender else "")
 
 
 def print_tally(tally: Tally, origin: Origin, *, as_json: bool) -> None:
@@ -120,6 +126,10 @@ def _tally_lines(tally: Tally, *, from_file: bool) -> Iterator[str]:
             f"from a function's dead-letter queue{left}: pass --function-name",
         ),
         (
+            tally.other_function,
+            f"for another function than --function-name{left}: leave it out, or pass --to",
+        ),
+        (
             tally.no_events,
             f"{'message is not a failed event' if one else 'messages are not failed events'}{left}",
         ),
@@ -129,6 +139,14 @@ def _tally_lines(tally: Tally, *, from_file: bool) -> Iterator[str]:
         (
             tally.not_handlers,
             f"for functions that are not the channel's handlers{left}: pass --allow-function ARN",
+        ),
+        (
+            tally.too_long,
+            f"for functions whose timeout is over 30 minutes{left}: invoke them asynchronously",
+        ),
+        (
+            tally.without_tenant,
+            f"for functions that isolate tenants{left}: pass --tenant-id",
         ),
         (tally.duplicates, "delivered twice, not run twice"),
         (tally.done_before, "not run, having succeeded in an earlier run"),

@@ -68,6 +68,14 @@ class Called:
         resource = node.default_child
         return resource if isinstance(resource, lambda_.CfnFunction) else None
 
+    @property
+    def isolates_tenants(self) -> bool:
+        """Whether each invocation must name a tenant; False if the function is not in this app.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html
+        """
+        return self.resource is not None and self.resource.tenancy_config is not None
+
     @functools.cached_property
     def custom_role(self) -> iam.IRole | None:
         """The handler's role; None if it has none, or has CDK's default role as its child."""

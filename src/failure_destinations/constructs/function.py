@@ -75,7 +75,8 @@ class FailureNotifiedFunction(Construct):
             handler: The function, version or alias that callers invoke, built by any means: a
                 `Function`, `NodejsFunction` or `DockerImageFunction`, or one imported with
                 `Function.from_function_attributes(…, role=…)`.
-            schedule: When EventBridge Scheduler starts the handler. Default: never; S3, SNS,
+            schedule: When EventBridge Scheduler starts the handler. Not for a function with
+                `tenancy_config`, whose invocations must name a tenant. Default: never; S3, SNS,
                 EventBridge or code invoke it.
             payload: The event of each scheduled run: any JSON value of at most 1 MB (1,048,576
                 bytes), which may contain tokens and Scheduler's context attributes.
@@ -118,6 +119,13 @@ class FailureNotifiedFunction(Construct):
         )
         called = Called(handler)
         check_free(called)
+        if delivery is not None and called.isolates_tenants:
+            raise ValueError(
+                f"schedule must be left out for a function with tenancy_config, got "
+                f"{shown(called.node.path)}: EventBridge Scheduler cannot name a tenant, so Lambda "
+                "would reject each event; schedule a function without tenancy_config that invokes "
+                "this one for each tenant"
+            )
         super().__init__(scope, id)
 
         self._handler = handler

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from .function_names import function_parts
+
 if TYPE_CHECKING:
     from .session import Aws
 
@@ -51,6 +53,23 @@ class Location(NamedTuple):
             arn: Its ARN.
         """
         return Location.of(arn) == self
+
+    def function_arn(self, function: str) -> str | None:
+        """Return the ARN of a function in this location; None if the text names one elsewhere.
+
+        Args:
+            function: A name, `NAME:QUALIFIER`, or a full or partial ARN.
+        """
+        parts = function_parts(function)
+        if parts is None or any(
+            given not in (None, ours)
+            for given, ours in zip(
+                parts[:3], (self.partition, self.region, self.account), strict=True
+            )
+        ):
+            return None
+        arn = f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{parts.name}"
+        return arn if parts.qualifier is None else f"{arn}:{parts.qualifier}"
 
     def queue_arn(self, url: str) -> str:
         """Return the ARN of a queue in this location.

@@ -116,15 +116,21 @@ class Aws:
             self._clients[service, connections] = client
         return self._clients[service, connections]
 
-    def lambda_client(self, *, connections: int = 10) -> LambdaClient:
+    def lambda_client(self, *, connections: int = 10, read_timeout: float) -> LambdaClient:
         """Return a Lambda client that never retries, so that each call starts a handler once.
 
         Args:
             connections: The number of threads that use it at once.
+            read_timeout: The number of seconds to wait for a response.
         """
         from failure_destinations.runtime import lambda_client  # noqa: PLC0415 - start-up time
 
-        return lambda_client(self.session, connections=connections, endpoint_url=self._endpoint_url)
+        return lambda_client(
+            self.session,
+            connections=connections,
+            read_timeout=read_timeout,
+            endpoint_url=self._endpoint_url,
+        )
 
 
 def _check_endpoint(name: str, url: str | None) -> None:

@@ -52,6 +52,24 @@ class Authority:
         """The account, Region and partition in which functions may be invoked."""
         return self.locate()
 
+    def resolve(self, function: str, option: str) -> str:
+        """Return the ARN of a function that the operator named.
+
+        Args:
+            function: What the operator typed: a name, `NAME:QUALIFIER`, or a full or partial ARN.
+            option: The option, such as `--to`.
+
+        Raises:
+            CommandError: The function is not in the location.
+        """
+        arn = self.location.function_arn(function)
+        if arn is None:
+            raise CommandError(
+                f"{option} must be in the queue's account, Region and partition, got {function!r}: "
+                "a replay never invokes functions elsewhere"
+            )
+        return arn
+
     def refusal(self, event: FailedEvent) -> Refusal | None:
         """Return why the function that an event names may not be invoked; None if it may.
 

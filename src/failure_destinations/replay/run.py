@@ -148,25 +148,14 @@ class ReplayRun:
         """Return the messages to run, and settle the others."""
         chosen, stay = [], []
         for message in batch:
-            match self._selection.verdict(message):
-                case "replay":
-                    if self._is_first(message):
-                        chosen.append(message)
-                    continue
-                case "not-an-event":
-                    self.tally.no_events += 1
-                case "not-chosen":
-                    self.tally.not_meant += 1
-                    self._spare(message)
-                case "without-function":
-                    self.tally.without_function += 1
-                case "other-sender":
-                    self.tally.of_others += 1
-                    self._spare(message)
-                case "foreign":
-                    self.tally.foreign += 1
-                case "not-a-handler":
-                    self.tally.not_handlers += 1
+            verdict = self._selection.verdict(message)
+            if verdict == "replay":
+                if self._is_first(message):
+                    chosen.append(message)
+                continue
+            self.tally.count_left(verdict)
+            if verdict in ("not-chosen", "other-function", "other-sender"):
+                self._spare(message)
             stay.append(message)
         if stay:
             self._keep(stay)
@@ -312,7 +301,8 @@ class ReplayRun:
             with self._lock:
                 self.tally.at_limit += sum(one.receives >= limit for one in messages)
         try:
-            self._source.keep(messages, may_run=may_run)
+            seconds = self._selection.may_run_seconds(messages[0]) if may_run else 0
+            self._source.keep(messages, may_run_seconds=seconds)
         except Exception as error:
             # They are hidden for only two minutes, but are recognised when they are received again.
             if not is_aws_error(error):

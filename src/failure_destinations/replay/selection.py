@@ -10,6 +10,7 @@ from failure_destinations.runtime import FailedEvent
 
 from .authority import Authority
 from .filters import Filter
+from .invoked_functions import UNKNOWN, InvokedFunctions
 from .received_message import ReceivedMessage
 
 Verdict = Literal[
@@ -17,9 +18,12 @@ Verdict = Literal[
     "not-an-event",
     "not-chosen",
     "without-function",
+    "other-function",
     "other-sender",
     "foreign",
     "not-a-handler",
+    "too-long",
+    "without-tenant",
 ]
 """`replay`, or why a message stays in the queue."""
 
@@ -33,12 +37,17 @@ class Selection:
         filter: The operator's filter.
         default_function: The function of events that do not name theirs; None if not given.
         any_sender: Whether that function also gets events from other senders.
+        to: ARN of the function that gets every chosen event, whatever the messages say; None to
+            send each event to the function that failed.
+        functions: The settings of the functions. Default: not known.
     """
 
     authority: Authority
     filter: Filter = field(default_factory=Filter)
     default_function: str | None = None
     any_sender: bool = False
+    to: str | None = None
+    functions: InvokedFunctions = field(default_factory=lambda: InvokedFunctions(lambda _: UNKNOWN))
 
     def verdict(self, message: ReceivedMessage) -> Verdict:
         """Return `replay` if a message is to be replayed, or else why it is not."""
@@ -51,19 +60,48 @@ class Selection:
             message, location=location, default_function=self.default_function
         ):
             return "not-chosen"
+        verdict = self._verdict_by_function(event)
+        if verdict == "replay":
+            function = self.destination(event)
+            return (function and self.functions.refusal(function)) or "replay"
+        return verdict
+
+    def may_run_seconds(self, message: ReceivedMessage) -> int:
+        """Return how long a message's handler may still run after its answer was lost."""
+        event = message.event
+        return self.functions.may_run_seconds(None if event is None else self.destination(event))
+
+    def destination(self, event: FailedEvent) -> str | None:
+        """Return the ARN of the function that an event goes to; None if there is none."""
+        return self.to or event.function_arn or self._default
+
+    def target(self, event: FailedEvent) -> str:
+        """Return the name of the function that an event goes to; `?` if there is none."""
+        if self.to is not None:
+            return self.to.partition(":function:")[2]
+        return self.authority.shown(event) or self.default_function or "?"
+
+    def named(self, event: FailedEvent) -> str | None:
+        """Return the function that a message names if its event goes to another; else None."""
+        return None if self.to in (None, event.function_arn) else self.authority.shown(event)
+
+    @property
+    def _default(self) -> str | None:
+        if self.default_function is None:
+            return None
+        return self.authority.resolve(self.default_function, "--function-name")
+
+    def _verdict_by_function(self, event: FailedEvent) -> Verdict:
+        if self.to is not None:
+            # The operator named the function, so it does not matter which one the message names.
+            return "replay"
         if event.function is not None:
+            if self._default not in (None, event.function_arn):
+                return "other-function"
             return self.authority.refusal(event) or "replay"
         if self.default_function is None:
             return "without-function"
         return "other-sender" if self._is_from_another(event) else "replay"
-
-    def target(self, event: FailedEvent) -> str:
-        """Return the name of the function that an event goes to; `?` if there is none."""
-        return self.authority.shown(event) or self.default_function or "?"
-
-    def target_arn(self, event: FailedEvent) -> str:
-        """Return the ARN of the function that an event goes to, or what the operator typed."""
-        return event.function_arn or self.default_function or "?"
 
     def _is_from_another(self, event: FailedEvent) -> bool:
         # One queue has the copies of all functions of a channel. Lambda sends them in a session of

@@ -28,7 +28,7 @@ def stopping_on_signals(stop: Callable[[], None], last_words: Callable[[], str])
         nonlocal stopped
         # A closed terminal may send two SIGHUPs at once, which do not count as a second request.
         if stopped and number != hangup:
-            # Threads that wait for a handler would keep the process alive for up to 15 minutes.
+            # Threads that wait for a handler would keep the process alive for up to 30 minutes.
             with suppress(OSError, ValueError):
                 os.write(sys.stderr.fileno(), f"\n{last_words()}\n".encode())
             os._exit(_INTERRUPTED_STATUS)

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _HIDDEN_SECONDS = 120
 _HEARTBEAT_SECONDS = 30
 _MISSED_HEARTBEATS = 3
-# Lambda runs a handler for at most 15 minutes.
-_MAY_RUN_SECONDS = 910
 _MIN_HELD_SECONDS = 300
 # SQS hides a message for at most 12 hours.
 _MAX_HELD_SECONDS = 11 * 3600
@@ -57,13 +55,13 @@ class Source(Protocol):
     def holds(self, message: ReceivedMessage) -> bool:
         """Return whether the source still holds a message exclusively; thread-safe."""
 
-    def keep(self, messages: Sequence[ReceivedMessage], *, may_run: bool = False) -> None:
+    def keep(self, messages: Sequence[ReceivedMessage], *, may_run_seconds: int = 0) -> None:
         """Leave up to ten messages in the source, and do not yield them again in this run.
 
         Args:
             messages: The messages.
-            may_run: Whether their handlers may still be running, so that they stay hidden even
-                after the run.
+            may_run_seconds: How long their handlers may still run, so that they stay hidden even
+                after the run; 0 if their handlers do not run.
         """
 
     def close(self, progress: Progress = NO_PROGRESS) -> None:
@@ -127,14 +125,14 @@ class QueueSource:
         self._settle([message])
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt_handle)
 
-    def keep(self, messages: Sequence[ReceivedMessage], *, may_run: bool = False) -> None:
+    def keep(self, messages: Sequence[ReceivedMessage], *, may_run_seconds: int = 0) -> None:
         """Hide messages until the run is expected to end."""
         self._settle(messages)
-        if not may_run:
+        if not may_run_seconds:
             with self._lock:
                 self._held.add(messages)
         receipts = [message.receipt_handle for message in messages]
-        seconds = _MAY_RUN_SECONDS if may_run else self._held_seconds()
+        seconds = may_run_seconds or self._held_seconds()
         change_visibility(self._sqs, self._url, receipts, seconds)
 
     def close(self, progress: Progress = NO_PROGRESS) -> None:
@@ -222,7 +220,7 @@ class FileSource:
         """Return True: a file has no other consumers."""
         return True
 
-    def keep(self, messages: Sequence[ReceivedMessage], *, may_run: bool = False) -> None:
+    def keep(self, messages: Sequence[ReceivedMessage], *, may_run_seconds: int = 0) -> None:
         """Do nothing: the file stays as it is."""
 
     def close(self, progress: Progress = NO_PROGRESS) -> None:

@@ -5,6 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from .selection import Verdict
+
+_LEFT: dict[Verdict, str] = {
+    "not-an-event": "no_events",
+    "not-chosen": "not_meant",
+    "without-function": "without_function",
+    "other-function": "other_function",
+    "other-sender": "of_others",
+    "foreign": "foreign",
+    "not-a-handler": "not_handlers",
+    "too-long": "too_long",
+    "without-tenant": "without_tenant",
+}
+
 
 @dataclass
 class Tally:
@@ -18,10 +32,13 @@ class Tally:
         not_deleted: Ids of messages that succeeded but are still in the queue, with the reason.
         no_events: Messages that are not failed events; they stay.
         without_function: Events that do not name their function; they stay.
+        other_function: Events that name another function than --function-name; they stay.
         not_meant: Events that the filters exclude; they stay.
         of_others: Events sent by a function other than the one they would go to; they stay.
         foreign: Events whose function is not in the queue's account and Region; they stay.
         not_handlers: Events whose function is not a handler of the channel; they stay.
+        too_long: Events whose function may run longer than a synchronous invocation; they stay.
+        without_tenant: Events whose function isolates tenants, without a tenant; they stay.
         done_before: Events that succeeded in an earlier run, according to the backup's `.done`
             file.
         at_limit: Messages that stay but that SQS moves away on the next receive.
@@ -36,19 +53,38 @@ class Tally:
     not_deleted: list[str] = field(default_factory=list)
     no_events: int = 0
     without_function: int = 0
+    other_function: int = 0
     not_meant: int = 0
     of_others: int = 0
     foreign: int = 0
     not_handlers: int = 0
+    too_long: int = 0
+    without_tenant: int = 0
     done_before: int = 0
     at_limit: int = 0
     interrupted: bool = False
     stopped: str | None = None
 
+    def count_left(self, verdict: Verdict) -> None:
+        """Count a message that stays.
+
+        Args:
+            verdict: Why it stays.
+        """
+        name = _LEFT[verdict]
+        setattr(self, name, getattr(self, name) + 1)
+
     @property
     def all_succeeded(self) -> bool:
         """Whether every event to replay succeeded and was deleted from the queue."""
-        refused = self.without_function or self.foreign or self.not_handlers
+        refused = (
+            self.without_function
+            or self.other_function
+            or self.foreign
+            or self.not_handlers
+            or self.too_long
+            or self.without_tenant
+        )
         stays = self.failed or refused or self.not_deleted
         return not (stays or self.interrupted or self.stopped)
 

@@ -20,9 +20,9 @@ Status = Literal["succeeded", "failed", "not-started", "unknown"]
 Reason = Literal["throttled", "unavailable", "gone", "denied", "refused"]
 """Why a handler was not started. Retry if it is `throttled` or `unavailable`."""
 
-# A function runs for at most 900 seconds.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
-READ_TIMEOUT_SECONDS = 910
+# A synchronous invocation may take 30 minutes.
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+READ_TIMEOUT_SECONDS = 1830
 _CONNECT_TIMEOUT_SECONDS = 10
 
 # Errors that Lambda returns before it starts the function. It may return 500 at any time.
@@ -69,7 +69,13 @@ class Outcome:
         return self.reason in ("throttled", "unavailable")
 
 
-def replay(event: FailedEvent, client: LambdaClient, function: str | None = None) -> Outcome:
+def replay(
+    event: FailedEvent,
+    client: LambdaClient,
+    function: str | None = None,
+    *,
+    tenant_id: str | None = None,
+) -> Outcome:
     """Invoke the handler again with the same payload, and wait for it to finish.
 
     The invocation is synchronous: a second failure is returned here and does not go through the
@@ -81,11 +87,14 @@ def replay(event: FailedEvent, client: LambdaClient, function: str | None = None
         function: Name or ARN of the function to invoke instead. Needed for an event from a
             function's dead-letter queue, which does not name it. Default: the function and
             qualifier that failed.
+        tenant_id: The tenant to invoke it for, if the function isolates tenants. The event does
+            not name it. Default: none.
 
     Returns:
         The outcome. Lambda and network errors are returned as outcomes, never raised.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+    https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -103,6 +112,8 @@ def replay(event: FailedEvent, client: LambdaClient, function: str | None = None
     }
     if function is None and event.qualifier is not None:
         request["Qualifier"] = event.qualifier
+    if tenant_id is not None:
+        request["TenantId"] = tenant_id
     try:
         answer = client.invoke(**request)
         response = answer["Payload"].read()
@@ -130,8 +141,8 @@ def lambda_client(
     Args:
         session: A `boto3.Session`. Default: a new one.
         connections: The number of threads that use it at once. Default: 10.
-        read_timeout: The number of seconds to wait for a response. Default: 910, longer than any
-            synchronous invocation takes.
+        read_timeout: The number of seconds to wait for a response. Default: 1,830, longer than
+            any synchronous invocation takes.
         **arguments: For `boto3.Session.client`, such as `endpoint_url`; not `config`.
     """
     import boto3  # noqa: PLC0415

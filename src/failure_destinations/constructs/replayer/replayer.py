@@ -42,6 +42,7 @@ from ..refusals import (
 from ..retention import default_retention
 from ..suppressions import suppress_for_replayer
 from .given_queue import VISIBILITY_FACTOR, GivenQueueCheck
+from .handler_check import check_handlers
 from .role import ReplayerRole
 
 MAX_ATTEMPTS = 100
@@ -127,8 +128,10 @@ class FailureReplayer(Construct):
             id: Its name within the scope. Changing it replaces the parked queue.
             channel: The channel whose queue is drained. The visibility timeout of its queue becomes
                 six times the function's timeout, which is the slowest handler's timeout plus 30
-                seconds, at most 900 seconds. On a queue that you passed to the channel, you have
-                to set it yourself; a warning says to what.
+                seconds, at most 900 seconds. Synthesis fails if a handler's timeout is over 900
+                seconds, or if it isolates tenants: its events can be replayed with the command
+                only. On a queue that you
+                passed to the channel, you have to set it yourself; a warning says to what.
                 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
             max_attempts: The number of attempts after which an event that still fails is parked.
                 1 to 100. SQS only counts how often a message was received, so throttled attempts
@@ -249,6 +252,9 @@ class FailureReplayer(Construct):
             limit = MAX_ATTEMPTS if is_token(attempts) else int(attempts)
             check = GivenQueueCheck(self, channel.queue, limit, lambda: self._timeout)
             Aspects.of(self).add(cast(IAspect, check))
+        check_handlers(
+            self.node, lambda: [each.handler for each in wiring.handlers], _MAX_TIMEOUT_SECONDS
+        )
         wiring.handlers.observe(self._admit_handler)
         wiring.replayers.append(AttachedReplayer(self, threshold))
 

@@ -1,0 +1,145 @@
+"""What the settings of functions mean for a replay: how long they run, and for whom."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from failure_destinations.deployed.function_names import function_parts
+from failure_destinations.errors import CommandError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+# A synchronous invocation may take 30 minutes.
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+SYNCHRONOUS_SECONDS = 1800
+# The longest timeout of a function.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+_MAX_TIMEOUT_SECONDS = 5400
+# A timeout does not count the start, of up to 10 seconds.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+_MARGIN_SECONDS = 30
+# The wait for any shorter handler: to give up too early is worse than to wait for a lost answer.
+_MIN_WAIT_SECONDS = 910
+
+FunctionRefusal = Literal["too-long", "without-tenant"]
+"""`too-long`: the function may run longer than a synchronous invocation."""
+
+
+@dataclass(frozen=True)
+class FunctionSettings:
+    """The settings of a function that matter for a replay.
+
+    Attributes:
+        timeout: How many seconds the function may run; None if it is not known.
+        isolates_tenants: Whether each invocation must name a tenant.
+    """
+
+    timeout: int | None = None
+    isolates_tenants: bool = False
+
+
+UNKNOWN = FunctionSettings()
+
+
+class InvokedFunctions:
+    """Knows the settings of the functions of a run. May be used from several threads.
+
+    Args:
+        read: Returns the settings of a function, by its ARN with or without a qualifier. Called
+            once for each.
+        tenant_id: The tenant that the operator named; None if none.
+
+    Attributes:
+        tenant_id: The same.
+    """
+
+    def __init__(
+        self, read: Callable[[str], FunctionSettings], tenant_id: str | None = None
+    ) -> None:
+        self.tenant_id = tenant_id
+        self._read = read
+        self._known: dict[str, FunctionSettings] = {}
+        self._lock = threading.Lock()
+
+    def settings(self, function_arn: str) -> FunctionSettings:
+        """Return a function's settings.
+
+        Args:
+            function_arn: Its ARN, with or without a qualifier.
+        """
+        with self._lock:
+            if function_arn not in self._known:
+                self._known[function_arn] = self._read(function_arn)
+            return self._known[function_arn]
+
+    def refusal(self, function_arn: str) -> FunctionRefusal | None:
+        """Return why a replay cannot invoke a function; None if it can."""
+        settings = self.settings(function_arn)
+        if settings.timeout is not None and settings.timeout > SYNCHRONOUS_SECONDS:
+            return "too-long"
+        return "without-tenant" if settings.isolates_tenants and not self.tenant_id else None
+
+    def wait_seconds(self, function_arn: str) -> int:
+        """Return how long to wait for a function's answer."""
+        timeout = self.settings(function_arn).timeout
+        longest = SYNCHRONOUS_SECONDS if timeout is None else timeout
+        return max(_MIN_WAIT_SECONDS, longest + _MARGIN_SECONDS)
+
+    def may_run_seconds(self, function_arn: str | None) -> int:
+        """Return how long a function may still run after its answer was lost.
+
+        Args:
+            function_arn: Its ARN; None if it is not known.
+        """
+        timeout = None if function_arn is None else self.settings(function_arn).timeout
+        longest = _MAX_TIMEOUT_SECONDS if timeout is None else timeout
+        return max(_MIN_WAIT_SECONDS, longest + _MARGIN_SECONDS)
+
+
+def read_settings(client: LambdaClient, function_arn: str) -> FunctionSettings:
+    """Return a function's settings; `UNKNOWN` if it does not exist or they may not be read.
+
+    Args:
+        client: A boto3 client of Lambda in the function's account and Region.
+        function_arn: Its ARN, with or without a qualifier.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
+
+    parts = function_parts(function_arn)
+    if parts is None:
+        return UNKNOWN
+    bare = function_arn if parts.qualifier is None else function_arn.rpartition(":")[0]
+    try:
+        if parts.qualifier is None:
+            answer = client.get_function_configuration(FunctionName=bare)
+        else:
+            answer = client.get_function_configuration(FunctionName=bare, Qualifier=parts.qualifier)
+    except ClientError:
+        # The invocation shows why.
+        return UNKNOWN
+    return FunctionSettings(
+        timeout=answer.get("Timeout"),
+        isolates_tenants=answer.get("TenancyConfig", {}).get("TenantIsolationMode") == "PER_TENANT",
+    )
+
+
+def check_tenant_support(client: LambdaClient) -> None:
+    """Raise CommandError if the installed boto3 cannot name a tenant in an invocation.
+
+    Args:
+        client: A boto3 client of Lambda.
+    """
+    import boto3  # noqa: PLC0415 - start-up time
+
+    request = client.meta.service_model.operation_model("Invoke").input_shape
+    if request is None or "TenantId" not in request.members:
+        raise CommandError(
+            f"--tenant-id needs a newer boto3, got {boto3.__version__}, whose Invoke has no "
+            "TenantId: pip install --upgrade boto3"
+        )
