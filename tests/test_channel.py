@@ -319,20 +319,21 @@ def test_encrypts_with_a_key(stack: cdk.Stack) -> None:
     assert encrypted == [get_arn(stack, key)] * 4
 
 
-def test_lets_sns_use_the_key(stack: cdk.Stack) -> None:
-    """SNS may encrypt for the queues, in this account only."""
+@pytest.mark.parametrize("service", ["sns.amazonaws.com", "events.amazonaws.com"])
+def test_lets_senders_use_the_key(stack: cdk.Stack, service: str) -> None:
+    """SNS and EventBridge may encrypt for the queues, in this account only."""
     FailureChannel(stack, "Channel", encryption_key=kms.Key(stack, "Key"))
     _, key = only(stack, "AWS::KMS::Key")
     statements = [
         s
         for s in key["KeyPolicy"]["Statement"]
-        if s["Principal"] == {"Service": "sns.amazonaws.com"}
+        if s["Principal"] == {"Service": service}
     ]
     assert statements == [
         {
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
+            "Principal": {"Service": service},
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
         }

@@ -17,7 +17,7 @@ from constructs import Construct, IConstruct
 from failure_destinations import names
 
 from ..called import Called
-from ..keys import SEND, in_words, let_service_send
+from ..keys import QUEUE_SENDERS, SEND, in_words, let_service_send
 from ..mailbox_ids import mailbox_id
 from ..refusals import (
     check_address,
@@ -32,6 +32,7 @@ from ..retention import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS, default_re
 from ..suppressions import suppress_for_channel
 from ..synthesis import at_synthesis
 from .attaching import AsyncSettings, attach_uncovered, attach_with_new_config, check_free
+from .dead_letter_queue import DeadLetterQueue
 from .destination import ChannelDestination
 from .given_parts import check_key, check_queue, check_subscribed, check_subscriptions, check_topic
 from .wiring import Wiring, register
@@ -127,7 +128,7 @@ class FailureChannel(Construct):
             self, names.TOPIC, enforce_ssl=True, master_key=self._encryption_key
         )
         self._dead_letter_queue = self._define_queue(
-            names.DEAD_LETTER_QUEUE, retention, removal_policy
+            names.DEAD_LETTER_QUEUE, retention, removal_policy, DeadLetterQueue
         )
         if queue is None:
             self._queue: sqs.IQueue = self._define_queue(names.QUEUE, retention, removal_policy)
@@ -188,7 +189,14 @@ class FailureChannel(Construct):
 
     @property
     def dead_letter_queue(self) -> sqs.IQueue:
-        """The queue for events that a schedule could not start or SNS could not deliver."""
+        """The queue for events that a schedule could not start or SNS could not deliver.
+
+        Pass it as `dead_letter_queue` to your own rules, subscriptions and schedules too, in any
+        stack of the app. Its policy, and that of an `encryption_key`, let EventBridge and SNS send
+        to it; a schedule's role needs the key as well: `channel.encryption_key.grant(role,
+        "kms:Decrypt", "kms:GenerateDataKey*")`.
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+        """
         return self._dead_letter_queue
 
     @property
@@ -354,10 +362,14 @@ class FailureChannel(Construct):
         return grant
 
     def _define_queue(
-        self, id: str, retention: Duration | None, removal_policy: RemovalPolicy
+        self,
+        id: str,
+        retention: Duration | None,
+        removal_policy: RemovalPolicy,
+        kind: type[sqs.Queue] = sqs.Queue,
     ) -> sqs.Queue:
         key = self._encryption_key
-        return sqs.Queue(
+        return kind(
             self,
             id,
             retention_period=retention or default_retention(),
@@ -368,18 +380,21 @@ class FailureChannel(Construct):
         )
 
     def _use_key(self, key: kms.IKey) -> kms.IKey:
-        """Let SNS use the key, and return an imported view of it, whose policy CDK does not change.
+        """Let SNS and EventBridge use the key, and return an imported view of it.
 
-        With the key itself, CDK would name this topic in the key's policy. A key of another stack
-        would then refer to this stack, which refers to the key.
+        CDK does not change the policy of an imported key. With the key itself, CDK would name this
+        topic in the key's policy. A key of another stack would then refer to this stack, which
+        refers to the key. Only a rule's dead-letter queue needs EventBridge, but CDK does not let
+        it use the key of a queue.
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
         """
-        if not let_service_send(key, _sns_service()):
+        added = [let_service_send(key, iam.ServicePrincipal(name)) for name in QUEUE_SENDERS[::-1]]
+        if not all(added):
             self._warn(
                 "imported-key",
                 "encryption_key is imported, so its policy cannot be changed here: let "
                 f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
-                "queue.",
+                "queue; and events.amazonaws.com, if a rule uses the dead-letter queue.",
             )
         return kms.Key.from_key_arn(self, "EncryptionKey", key.key_arn)
 
