@@ -128,10 +128,10 @@ class FailureReplayer(Construct):
             id: Its name within the scope. Changing it replaces the parked queue.
             channel: The channel whose queue is drained. The visibility timeout of its queue becomes
                 six times the function's timeout, which is the slowest handler's timeout plus 30
-                seconds, at most 900 seconds. Synthesis fails if a handler's timeout is over 900
-                seconds, or if it isolates tenants: its events can be replayed with the command
-                only. On a queue that you
-                passed to the channel, you have to set it yourself; a warning says to what.
+                seconds, at most 900 seconds. On a queue that you passed to the channel, you have
+                to set it yourself; a warning says to what. Synthesis fails if a handler's timeout
+                is over 900 seconds, or if it isolates tenants: only the command can replay its
+                events.
                 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
             max_attempts: The number of attempts after which an event that still fails is parked.
                 1 to 100. SQS only counts how often a message was received, so throttled attempts
