@@ -25,7 +25,7 @@ demo: .venv/ready ## Deploy the tutorial's app to this machine and find its fail
 	@$(BIN)/python scripts/demo.py
 
 test: .venv/ready ## Run every test except the long ones
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not soak" -n 3 --dist loadfile
 
 soak: .venv/ready ## Run the long tests: engines and programs that are killed
 	@$(BIN)/python -m pytest -m soak -n 2 --dist loadfile

@@ -338,7 +338,7 @@ def test_key_lets_each_publishing_service_use_it(stacks: dict[str, dict[str, Res
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
         }
-        for service in ("cloudwatch", "sns")
+        for service in ("cloudwatch", "events", "sns")
     ]
 
 
