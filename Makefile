@@ -10,8 +10,9 @@ BIN = .venv/bin
 # The tests whose templates a feature flag of the CDK may change.
 FLAGGED = tests/test_cdk_flags.py tests/test_async_config.py tests/test_channel.py tests/test_copies.py \
 	tests/test_cover.py tests/test_deployed_stacks.py tests/test_destination.py tests/test_examples.py \
-	tests/test_jsii_package.py tests/test_monitoring.py tests/test_policies.py tests/test_refusals.py \
-	tests/test_replayer.py tests/test_schedule.py tests/check/test_cdk_apps.py tests/check/test_validation.py
+	tests/test_jsii_package.py tests/test_losses.py tests/test_monitoring.py tests/test_policies.py \
+	tests/test_refusals.py tests/test_replayer.py tests/test_schedule.py tests/check/test_cdk_apps.py \
+	tests/check/test_validation.py
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16

@@ -11,7 +11,7 @@ import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .templates import without_hash
+from .templates import listed, without_hash
 
 Template = Mapping[str, Any]
 
@@ -550,7 +550,7 @@ def _check_service_uses_key_of(template: Template, service: str, id: str) -> Non
     if (key := _key_of(template, id)) is not None:
         statements = _at(template, key, "Properties", "KeyPolicy", "Statement")
         assert any(
-            _allows(s, USE_KEY, "*") and s.get("Principal") == {"Service": service}
+            _allows(s, USE_KEY, "*") and service in listed(s.get("Principal", {}).get("Service"))
             for s in statements
         ), f"{service} may not use {key}"
 
