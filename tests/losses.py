@@ -234,6 +234,8 @@ INDIFFERENT = {
     "AWS::CloudWatch::Alarm:*/TreatMissingData": "the alarm goes off without it",
     "AWS::IAM::Role:*/ManagedPolicyArns*": "lets the function write its log",
     "AWS::KMS::Key/Properties/KeyPolicy/Statement/Allow kms:[*]*": "the account manages the key",
+    "AWS::KMS::Key*for events.amazonaws.com": "only rules of the user's send there",
+    "AWS::KMS::Key*for events.amazonaws.com/[AEPR]*": "likewise",
     "AWS::Lambda::Function/Properties/Code*": "the user's",
     "AWS::Lambda::Function/Properties/Handler": "the user's",
     "AWS::Lambda::Function/Properties/Runtime": "the user's",
