@@ -232,6 +232,20 @@ def test_context_and_parameters_reach_the_app(ministack: LocalCloud, failing_app
 
 
 @pytest.mark.soak
+def test_a_stack_reads_outputs_of_another(cloud: LocalCloud, tmp_path: Path) -> None:
+    """With the flags of a new app, the CDK writes references between stacks as outputs."""
+    context = {"@aws-cdk/core:defaultCrossStackReferences": "weak"}
+    app = cdk.App(outdir=str(tmp_path), context=context)
+    queue = sqs.Queue(cdk.Stack(app, "Defining"), "Queue", queue_name="referred")
+    referring = cdk.Stack(app, "Referring")
+    cdk.CfnOutput(referring, "Arn", value=f"<{queue.queue_arn}>")
+    cdk.CfnOutput(referring, "Name", value=sqs.Queue(referring, "Queue").queue_name)
+    outputs = cloud.deploy(app)
+    assert outputs["Referring"]["Arn"] == (f"<arn:aws:sqs:{cloud.region}:{cloud.account}:referred>")
+    cloud.destroy(app)
+
+
+@pytest.mark.soak
 def test_an_app_object_is_synthesised_in_process(cloud: LocalCloud, tmp_path: Path) -> None:
     """An aws_cdk.App needs no file, and only the named stacks are deployed."""
     app = cdk.App(outdir=str(tmp_path))

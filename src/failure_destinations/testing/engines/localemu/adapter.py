@@ -30,6 +30,7 @@ class LocalEmu(Engine):
         "Destinations that do not exist, and retry counts over 2, are accepted.",
         "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
         "A function that reads a queue runs one batch at a time, whatever its concurrency.",
+        "An update does not read an output of another stack again.",
         "IAM permissions are not checked, and queue policies only for messages from SNS.",
     )
 

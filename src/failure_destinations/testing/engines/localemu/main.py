@@ -54,14 +54,14 @@ def main() -> None:
     from localemu.logging.setup import setup_logging_from_config
     from localemu.runtime import current
 
-    from . import dead_letters, plugin, queue_policies, updates
+    from . import dead_letters, outputs, plugin, queue_policies, updates
 
     setup_logging_from_config()
     _listen_on_loopback_only()
     _refuse_foreign_requests()
     _keep_s3_objects_in_temporary_directory()
     plugin.register()
-    for patches in (dead_letters, queue_policies, updates):
+    for patches in (dead_letters, outputs, queue_policies, updates):
         patches.apply()
     runtime = current.initialize_runtime()
 
