@@ -52,6 +52,8 @@ OPTIONS = [
     ["replay", "--queue", "q", "--rate"],
     ["replay", "--queue", "q", "--concurrency"],
     ["replay", "--queue", "q", "--function-name"],
+    ["replay", "--queue", "q", "--to"],
+    ["replay", "--queue", "q", "--tenant-id"],
     ["replay", "--stack", "s", "--allow-function"],
     ["replay", "--from-backup"],
     ["replay", "--queue", "q", "--backup"],

@@ -38,6 +38,10 @@ def lambda_(session: Session | None = None) -> Any:
     ("arn", "asked"),
     [
         (FUNCTION, {"FunctionName": FUNCTION}),
+        (
+            f"{FUNCTION}:$LATEST.PUBLISHED",
+            {"FunctionName": FUNCTION, "Qualifier": "$LATEST.PUBLISHED"},
+        ),
         (f"{FUNCTION}:live", {"FunctionName": FUNCTION, "Qualifier": "live"}),
     ],
 )
