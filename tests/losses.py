@@ -234,6 +234,9 @@ INDIFFERENT = {
     "AWS::CloudWatch::Alarm:*/TreatMissingData": "the alarm goes off without it",
     "AWS::IAM::Role:*/ManagedPolicyArns*": "lets the function write its log",
     "AWS::KMS::Key/Properties/KeyPolicy/Statement/Allow kms:[*]*": "the account manages the key",
+    "AWS::KMS::Key/Properties/KeyPolicy/Statement/Allow * for events.amazonaws.com*": (
+        "for the user's own rules; tests/test_dead_letter_queue.py"
+    ),
     "AWS::Lambda::Function/Properties/Code*": "the user's",
     "AWS::Lambda::Function/Properties/Handler": "the user's",
     "AWS::Lambda::Function/Properties/Runtime": "the user's",
