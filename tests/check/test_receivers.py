@@ -313,3 +313,19 @@ def test_judges_a_queue_of_another_stack() -> None:
     outer = {"Resources": {**queue, "Nested": one("AWS::CloudFormation::Stack", properties)}}
     (finding,) = find_uncovered_functions_in([Stack(outer, nested={"Nested": Stack(nested)})])
     assert finding.kind == "queue-policy"
+
+
+@pytest.mark.parametrize("odd", [1, None, True, "text", [1], {1: 2}, {"Statement": {1: 2}}])
+def test_reads_odd_values_without_failing(odd: Any) -> None:
+    """Whatever is no policy, key or subscription stays silent or is not allowed; nothing raises."""
+    resources: Any = {
+        **ENCRYPTED,
+        "Key": one("AWS::KMS::Key", {"KeyPolicy": odd}),
+        "QueuePolicy": one("AWS::SQS::QueuePolicy", {"Queues": odd, "PolicyDocument": odd}),
+        "Open": one("AWS::SQS::QueuePolicy", {"Queues": {"Ref": "Queue"}, "PolicyDocument": odd}),
+        "Other": one("AWS::SNS::Subscription", {"TopicArn": odd}),
+        "Custom": one("Custom::Thing", odd),
+    }
+    checked = template(RULE, TO_TOPIC, resources, Outputs={"A": odd, 1: odd}, Transform=odd)
+    checked["Resources"][1] = {"Type": "AWS::SQS::Queue"}
+    assert set(found(checked)) <= {"queue-policy", "queue-key", "no-subscriber", "unknown"}

@@ -43,7 +43,7 @@ def _named(scope: Scope) -> set[str] | None:
             named.update(_words(mapping(output).get("Value")))
     for logical_id, resource in scope.resources.items():
         type = mapping(resource).get("Type")
-        if logical_id.startswith("Fn::") or not isinstance(type, str):
+        if str(logical_id).startswith("Fn::") or not isinstance(type, str):
             return None
         if type.startswith("AWS::Serverless::") or "Fn::Transform" in resource:
             return None

@@ -36,7 +36,9 @@ class Policies:
         return False
 
     def _allows(self, statement: Any, scope: Scope, service: str, action: str) -> bool:
-        if not isinstance(statement, Mapping) or any(name.startswith("Fn::") for name in statement):
+        if not isinstance(statement, Mapping) or any(
+            str(name).startswith("Fn::") for name in statement
+        ):
             return True
         effects = self._resolver.texts(statement.get("Effect"), scope)
         if all(text is not None and text.lower() == "deny" for text in effects):
