@@ -325,9 +325,7 @@ def test_lets_senders_use_the_key(stack: cdk.Stack, service: str) -> None:
     FailureChannel(stack, "Channel", encryption_key=kms.Key(stack, "Key"))
     _, key = only(stack, "AWS::KMS::Key")
     statements = [
-        s
-        for s in key["KeyPolicy"]["Statement"]
-        if s["Principal"] == {"Service": service}
+        s for s in key["KeyPolicy"]["Statement"] if s["Principal"] == {"Service": service}
     ]
     assert statements == [
         {

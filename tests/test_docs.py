@@ -37,6 +37,20 @@ ORDERS = """{
     "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["Failures", "Arn"]}}}
    }
   },
+  "Policy": {
+   "Type": "AWS::SQS::QueuePolicy",
+   "Properties": {
+    "Queues": [{"Ref": "Failures"}],
+    "PolicyDocument": {
+     "Statement": {
+      "Effect": "Allow",
+      "Principal": {"Service": "events.amazonaws.com"},
+      "Action": "sqs:SendMessage",
+      "Resource": {"Fn::GetAtt": ["Failures", "Arn"]}
+     }
+    }
+   }
+  },
   "Nightly": {
    "Type": "AWS::Events::Rule",
    "Metadata": {"aws:cdk:path": "Orders/Nightly/Resource"},

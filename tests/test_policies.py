@@ -321,7 +321,7 @@ def test_refuses_connections_without_tls(
 
 
 def test_key_lets_each_publishing_service_use_it(stacks: dict[str, dict[str, Resource]]) -> None:
-    """SNS encrypts for the queues and CloudWatch for the alarm topic, for this account only."""
+    """SNS and EventBridge encrypt for queues, CloudWatch for a topic, for this account only."""
     resources = stacks["Encrypted"]
     policy = resources[find(resources, "AWS::KMS::Key", "Key")]["Properties"]["KeyPolicy"]
     of_services = [

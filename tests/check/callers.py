@@ -38,10 +38,36 @@ def role(*services: Any, policies: list[Any] | None = None) -> dict[str, Any]:
     return {"Type": "AWS::IAM::Role", "Properties": properties}
 
 
+QUEUE_POLICY: dict[str, Any] = {
+    "Type": "AWS::SQS::QueuePolicy",
+    "Properties": {
+        "Queues": [{"Ref": "Queue"}],
+        "PolicyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]},
+                    "Action": "sqs:SendMessage",
+                    "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
+                }
+            ],
+        },
+    },
+}
 BASE: Resources = {
     "Function": FUNCTION,
     "FunctionRole": role("lambda.amazonaws.com"),
     "Queue": {"Type": "AWS::SQS::Queue"},
+    "QueuePolicy": QUEUE_POLICY,
+    "QueueSubscription": {
+        "Type": "AWS::SNS::Subscription",
+        "Properties": {
+            "TopicArn": {"Ref": "Topic"},
+            "Protocol": "sqs",
+            "Endpoint": {"Fn::GetAtt": ["Queue", "Arn"]},
+        },
+    },
     "Role": role("scheduler.amazonaws.com", "pipes.amazonaws.com", "states.amazonaws.com"),
     "Topic": {"Type": "AWS::SNS::Topic"},
 }

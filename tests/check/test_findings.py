@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from failure_destinations.check import KINDS, Finding, find_uncovered_functions
-from failure_destinations.check.causes import Answer, Cause, Doubt, Open, Problem, Refused
+from failure_destinations.check.causes import Answer, Cause, Doubt, Flaw, Open, Problem, Refused
 from failure_destinations.check.kinds import kinds_table
 from failure_destinations.check.model import Source
 from failure_destinations.check.parts import Fix, Naming, Remedy
@@ -51,11 +51,13 @@ def test_documents_every_kind() -> None:
 # Sentences.
 
 
-@pytest.mark.parametrize("what", [*Open, *Refused, *Doubt, *Problem])
+@pytest.mark.parametrize("what", [*Open, *Refused, *Flaw, *Doubt, *Problem])
 def test_has_a_sentence_for_every_cause(what: Any) -> None:
     """Each is a sentence, and names nothing in braces."""
     why = Cause(Refused.FIFO_QUEUE)
-    cause = Cause(what, ("OnFailure", "Queue"), why, answers=(Answer("denied", "eu-west-1"),))
+    cause = Cause(
+        what, ("OnFailure", "Queue", "Key"), why, answers=(Answer("denied", "eu-west-1"),)
+    )
     said = finding(cause, callers=(FUNCTION,)).reason
     assert re.fullmatch(r"\S.*\S\.", said)
     assert not re.search(r"[{}]|  ", said)

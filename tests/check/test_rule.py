@@ -631,7 +631,10 @@ def test_gives_each_kind_a_severity() -> None:
         "other-qualifier": "error",
         "lost-destination": "error",
         "delivery": "warning",
+        "queue-policy": "warning",
+        "queue-key": "warning",
         "delivery-retries": "warning",
+        "no-subscriber": "info",
         "custom-resource": "info",
         "unknown": "info",
     }

@@ -41,6 +41,15 @@ class Refused(enum.Enum):
     OTHER_SERVICE = enum.auto()
 
 
+class Flaw(enum.Enum):
+    """Why events that are sent to a queue or topic are not kept, though it can hold them."""
+
+    NO_QUEUE_POLICY = enum.auto()
+    KEY_OF_AWS = enum.auto()
+    NO_KEY_POLICY = enum.auto()
+    NO_SUBSCRIPTION = enum.auto()
+
+
 class Doubt(enum.Enum):
     """Why it is not known whether failures are kept."""
 
@@ -65,7 +74,9 @@ class Problem(enum.Enum):
     DEAD_LETTER_QUEUE_REFUSED = enum.auto()
     NOT_DELIVERED = enum.auto()
     DELIVERY_QUEUE_REFUSED = enum.auto()
+    DELIVERY_QUEUE_CLOSED = enum.auto()
     DELIVERY_RETRIES = enum.auto()
+    TOPIC_UNHEARD = enum.auto()
     ANSWER_AWAITED = enum.auto()
     IN_DOUBT = enum.auto()
     WAITS_UNKNOWN = enum.auto()
@@ -98,7 +109,7 @@ class Cause:
         answers: How AWS refused, where it denied a request.
     """
 
-    what: Open | Refused | Doubt | Problem
+    what: Open | Refused | Flaw | Doubt | Problem
     names: tuple[str, ...] = ()
     why: Cause | None = None
     is_called: bool = True

@@ -7,6 +7,7 @@ from typing import Any
 
 from .marks import Mark, Marks
 from .model import LATEST, Facts, Function, Source
+from .receivers import Receivers
 from .references import Called
 from .resolver import Resolver
 from .scope import Scope
@@ -25,6 +26,7 @@ class Context:
         scopes: The stacks, including nested ones, in the order of the report.
         marks: The marks in their texts.
         resolver: Resolves their values.
+        receivers: What keeps events out of their queues and topics.
         facts: The facts read so far.
     """
 
@@ -33,6 +35,7 @@ class Context:
         self.scopes = scopes
         self.marks = Marks()
         self.resolver = Resolver(scopes, self.marks)
+        self.receivers = Receivers(scopes, self.marks, self.resolver)
         self.facts = Facts()
         self._by_type: dict[tuple[Scope, str], list[Mapping[str, Any]]] = {}
         self._indexes: dict[tuple[Scope, str], dict[str, list[Mapping[str, Any]]]] = {}

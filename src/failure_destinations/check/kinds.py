@@ -62,6 +62,22 @@ DELIVERY = Kind(
     f"{_DOCS}/eventbridge/latest/userguide/eb-rule-dlq.html",
     "a rule, schedule or subscription cannot start the function, and has no dead-letter queue",
 )
+QUEUE_POLICY = Kind(
+    "queue-policy",
+    WARNING,
+    "Dead-letter queue without permission for its sender",
+    f"{_DOCS}/eventbridge/latest/userguide/eb-rule-dlq.html",
+    "a rule or subscription cannot start the function, and the policy of its dead-letter queue "
+    "does not let EventBridge or SNS send to it",
+)
+QUEUE_KEY = Kind(
+    "queue-key",
+    WARNING,
+    "Dead-letter queue with a key that its sender may not use",
+    f"{_DOCS}/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html",
+    "a rule or subscription cannot start the function, and EventBridge or SNS may not use the KMS "
+    "key of its dead-letter queue: the key's policy does not let it, or it is `alias/aws/sqs`",
+)
 DELIVERY_RETRIES = Kind(
     "delivery-retries",
     WARNING,
@@ -69,6 +85,13 @@ DELIVERY_RETRIES = Kind(
     f"{_DOCS}/lambda/latest/dg/invocation-async-error-handling.html",
     "– but the function runs more often than intended: retries are set for the delivery, and "
     "Lambda's are not",
+)
+NO_SUBSCRIBER = Kind(
+    "no-subscriber",
+    INFO,
+    "Topic for failures without a subscription",
+    _RETAIN,
+    "the last attempt fails, and nobody has subscribed to the topic outside the templates either",
 )
 CUSTOM_RESOURCE = Kind(
     "custom-resource",
@@ -92,7 +115,10 @@ KINDS = {
         OTHER_QUALIFIER,
         LOST_DESTINATION,
         DELIVERY,
+        QUEUE_POLICY,
+        QUEUE_KEY,
         DELIVERY_RETRIES,
+        NO_SUBSCRIBER,
         CUSTOM_RESOURCE,
         UNKNOWN,
     )

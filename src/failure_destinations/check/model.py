@@ -60,11 +60,13 @@ class Destination:
         kept: Whether it can hold them.
         name: Its displayed name.
         why: Why it may not or cannot hold them, or None.
+        flaw: Why it does not keep them although it could, as far as the template says, or None.
     """
 
     kept: Kept
     name: str = ""
     why: Cause | None = None
+    flaw: Cause | None = None
 
 
 NOWHERE = Destination(Kept.NO)

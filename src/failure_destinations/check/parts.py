@@ -19,6 +19,10 @@ class Remedy(enum.Enum):
     KEEP_UNDELIVERED_MESSAGES = enum.auto()
     KEEP_UNDELIVERED_SCHEDULES = enum.auto()
     KEEP_UNDELIVERED_EVENTS = enum.auto()
+    LET_SENDER_SEND = enum.auto()
+    LET_SENDER_USE_KEY = enum.auto()
+    REPLACE_KEY = enum.auto()
+    SUBSCRIBE = enum.auto()
     SET_RETRIES = enum.auto()
 
 
@@ -43,6 +47,8 @@ class Fix:
         naming: How to refer to the function.
         qualifier: The qualifier that is called; begins with `?` where it is not known.
         retries: The number of Lambda's retries to set; empty if the fix sets none.
+        receiver: The logical id of the queue, key or topic to change; empty for none.
+        sender: The principal of the service to let in; empty for none.
     """
 
     remedy: Remedy
@@ -50,6 +56,8 @@ class Fix:
     naming: Naming
     qualifier: str
     retries: str = ""
+    receiver: str = ""
+    sender: str = ""
 
 
 @dataclass(frozen=True)

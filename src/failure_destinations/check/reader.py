@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .callers import CALLERS, CUSTOM_RESOURCE
@@ -87,7 +88,7 @@ class TemplateReader:
         ]
         if resource.properties.get("DeadLetterConfig") is not None:
             texts += _left_out(resource.properties["DeadLetterConfig"])
-        dead_letter = destination(texts, DEAD_LETTERS, self._context.marks)
+        dead_letter = self._judged(texts, DEAD_LETTERS)
         if resource.is_transformed and dead_letter.kept is Kept.NO:
             dead_letter = Destination(Kept.PERHAPS, why=Cause(Doubt.TRANSFORMED))
         self._context.add_function(
@@ -139,7 +140,13 @@ class TemplateReader:
             texts += _left_out(outcome)
             for each in members(outcome):
                 texts += resource.texts(mapping(each).get("Destination"))
-        return destination(texts, services, self._context.marks)
+        return self._judged(texts, services)
+
+    def _judged(self, texts: list[str | None], services: frozenset[str]) -> Destination:
+        found = destination(texts, services, self._context.marks)
+        if found.kept is not Kept.YES or len(texts) != 1:
+            return found
+        return replace(found, flaw=self._context.receivers.flaw_of_topic(texts[0] or ""))
 
     def _read_loops(self, scope: Scope) -> None:
         for logical_id in scope.resources:

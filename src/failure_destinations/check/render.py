@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .causes import Answer, Cause, Doubt, Open, Problem, Refused
+from .causes import Answer, Cause, Doubt, Flaw, Open, Problem, Refused
 from .model import LATEST, Source
 from .parts import FindingParts, Fix, Naming, Remedy
 
@@ -19,7 +19,7 @@ _LISTED = 3
 _MOST_RETRIES = "2"
 
 # {0} and {1} are names, {names} all of them, {why} the underlying cause.
-_SENTENCES: dict[Open | Refused | Doubt | Problem, str] = {
+_SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     Open.DOCUMENT_NOT_GIVEN: "It may call functions without waiting: its document was not given",
     Open.DEFINITION_FILE_MISSING: ("It may call functions: its definition file {0} does not exist"),
     Open.DEFINITION_IN_S3: "It may call functions: its definition is in S3",
@@ -47,6 +47,10 @@ _SENTENCES: dict[Open | Refused | Doubt | Problem, str] = {
     Refused.FUNCTION: "a function",
     Refused.EVENT_BUS: "an event bus",
     Refused.OTHER_SERVICE: "a resource of {0}",
+    Flaw.NO_QUEUE_POLICY: "no queue policy lets {1} send to it",
+    Flaw.KEY_OF_AWS: "{1} cannot use its key, alias/aws/sqs",
+    Flaw.NO_KEY_POLICY: "the policy of its key {2} does not let {1} use the key",
+    Flaw.NO_SUBSCRIPTION: "no template that was read subscribes to it",
     Doubt.CONDITIONAL_VALUE: "it is set only under a condition",
     Doubt.CONDITIONAL_CONFIG: "{0} exists only under the condition {1}",
     Doubt.VALUE_NOT_KNOWN: "{0} is not known",
@@ -81,6 +85,14 @@ _SENTENCES: dict[Open | Refused | Doubt | Problem, str] = {
         "The dead-letter queue of {callers} is {0}, and events cannot be sent to {why}: one that "
         "cannot be delivered to {the_function}, for example for lack of permission, is lost"
     ),
+    Problem.DELIVERY_QUEUE_CLOSED: (
+        "The dead-letter queue of {callers} is {0}, but {why}: an event that cannot be delivered "
+        "to {the_function}, for example for lack of permission, is lost"
+    ),
+    Problem.TOPIC_UNHEARD: (
+        "The failures of {the_function} go to topic {0}, but {why}: unless somebody has subscribed "
+        "in another way, they are lost"
+    ),
     Problem.DELIVERY_RETRIES: (
         "{callers} sets MaximumRetryAttempts to {0}, which counts deliveries to Lambda. Lambda's "
         "own retries of {the_function} are not set, so there are 2"
@@ -102,7 +114,8 @@ _OUTCOMES = {"OnFailure": "failures", "OnSuccess": "successes"}
 
 
 class _FixTexts(NamedTuple):
-    # Placeholders: {function}, {reference}, {qualifier} and {retries}, from the finding's Fix.
+    # Placeholders, from the finding's Fix: {function}, {reference}, {qualifier}, {retries},
+    # {receiver} and {sender}.
     cdk: str
     cloudformation: str
 
@@ -112,6 +125,10 @@ _CONFIG = (
     "AWS::Lambda::EventInvokeConfig with {{FunctionName: {reference}, Qualifier: {qualifier}, "
 )
 _DESTINATION = "DestinationConfig: {{OnFailure: {{Destination: !GetAtt Queue.Arn}}}}"
+_STATEMENT = (
+    "{{Effect: Allow, Principal: {{Service: {sender}}}, Action: %s, Resource: %s, "
+    "Condition: {{StringEquals: {{aws:SourceAccount: !Ref AWS::AccountId}}}}}}"
+)
 _FIXES = {
     Remedy.ATTACH_DESTINATION: _FixTexts(_ATTACH, _CONFIG + _DESTINATION + "}}"),
     Remedy.REPLACE_FAILURE_DESTINATION: _FixTexts(
@@ -137,6 +154,27 @@ _FIXES = {
     Remedy.KEEP_UNDELIVERED_EVENTS: _FixTexts(
         "targets.LambdaFunction(function, dead_letter_queue=queue)",
         "DeadLetterConfig: {{Arn: !GetAtt Queue.Arn}} on the target",
+    ),
+    Remedy.LET_SENDER_SEND: _FixTexts(
+        "dead_letter_queue=queue on the target or subscription, with the Queue itself: CDK adds "
+        "{sender} to its policy",
+        "AWS::SQS::QueuePolicy with {{Queues: [!Ref {receiver}], PolicyDocument: {{Statement: ["
+        + _STATEMENT % ("sqs:SendMessage", "!GetAtt {receiver}.Arn")
+        + "]}}}}; in AWS SAM, DeadLetterConfig: {{Type: SQS}} on the event defines both",
+    ),
+    Remedy.LET_SENDER_USE_KEY: _FixTexts(
+        'key.grant(iam.ServicePrincipal("{sender}"), "kms:Decrypt", "kms:GenerateDataKey*")',
+        "in the KeyPolicy of {receiver}: "
+        + _STATEMENT % ("[kms:Decrypt, kms:GenerateDataKey*]", "'*'"),
+    ),
+    Remedy.REPLACE_KEY: _FixTexts(
+        "sqs.Queue(…, encryption=sqs.QueueEncryption.SQS_MANAGED)",
+        "SqsManagedSseEnabled: true on {receiver}, in place of KmsMasterKeyId",
+    ),
+    Remedy.SUBSCRIBE: _FixTexts(
+        "topic.add_subscription(SqsSubscription(queue))",
+        "AWS::SNS::Subscription with {{TopicArn: !Ref {receiver}, Protocol: sqs, "
+        "Endpoint: !GetAtt Queue.Arn}}",
     ),
     Remedy.SET_RETRIES: _FixTexts(
         "channel.notify_failures_of({function}, retries={retries})",
@@ -225,6 +263,8 @@ def _filled(text: str, fix: Fix) -> str:
         function=_name_in_code(fix),
         reference=f"!Ref {name}" if fix.naming is Naming.IN_TEMPLATE else _last_part(name),
         qualifier="…" if fix.qualifier.startswith("?") else f"'{fix.qualifier}'",
+        receiver=fix.receiver,
+        sender=fix.sender,
         retries=fix.retries if fix.retries in ("0", "1", _MOST_RETRIES) else _MOST_RETRIES,
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .causes import Cause, Open
 from .context import Context
 from .marks import Mark, Marks
-from .model import Call, Destination, Source, Unknown, Waits
+from .model import Call, Destination, Kept, Source, Unknown, Waits
 from .references import called, destination, is_arn_of
 from .resolver import Texts
 from .scope import Scope
@@ -108,10 +109,20 @@ class Resource:
         """Index the properties of the stack's resources of a type by the texts of one property."""
         return self._context.index(self.scope, type, names)
 
-    def dead_letter(self, value: Any, services: frozenset[str]) -> Destination:
-        """Return the destination that the ARN of a dead-letter queue names."""
+    def dead_letter(self, value: Any, services: frozenset[str], *, sender: str = "") -> Destination:
+        """Return the destination that the ARN of a dead-letter queue names.
+
+        Args:
+            value: The ARN, unresolved.
+            services: The services whose resources can be its dead-letter queue.
+            sender: The service that sends in its own name, so that the queue must let it in;
+                empty if a role sends.
+        """
         texts = [text for item in items(value) for text in self.texts(item)]
-        return destination(texts, services, self.marks)
+        found = destination(texts, services, self.marks)
+        if not sender or found.kept is not Kept.YES or len(texts) != 1:
+            return found
+        return replace(found, flaw=self._context.receivers.flaw_of_queue(texts[0] or "", sender))
 
     def calls(
         self,

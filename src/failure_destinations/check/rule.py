@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .causes import Cause, Doubt, Problem
+from .causes import Cause, Doubt, Flaw, Problem
 from .findings import Finding
 from .kinds import (
     CUSTOM_RESOURCE,
     DELIVERY,
     DELIVERY_RETRIES,
     LOST_DESTINATION,
+    NO_SUBSCRIBER,
     OTHER_QUALIFIER,
+    QUEUE_KEY,
+    QUEUE_POLICY,
     UNCOVERED,
     UNKNOWN,
     Kind,
@@ -32,6 +35,11 @@ _REPLACEMENTS = {
 _DELIVERY_REMEDIES = {
     "sns": Remedy.KEEP_UNDELIVERED_MESSAGES,
     "scheduler": Remedy.KEEP_UNDELIVERED_SCHEDULES,
+}
+_FLAWS = {
+    Flaw.NO_QUEUE_POLICY: (QUEUE_POLICY, Remedy.LET_SENDER_SEND),
+    Flaw.NO_KEY_POLICY: (QUEUE_KEY, Remedy.LET_SENDER_USE_KEY),
+    Flaw.KEY_OF_AWS: (QUEUE_KEY, Remedy.REPLACE_KEY),
 }
 
 
@@ -143,7 +151,10 @@ def _coverage(
     failures = [_failure_destination(config, group, calls) for config in group.configs]
     failures.append(group.function.dead_letter)
     kept = {one.kept for one in failures}
-    if Kept.YES in kept or (already_reported and Kept.LOST in kept):
+    if Kept.YES in kept:
+        yield from _unheard(group, failures, sources)
+        return
+    if already_reported and Kept.LOST in kept:
         return
     doubt = next((one.why for one in failures if one.kept is Kept.PERHAPS), None)
     doubt = doubt or _doubt_about_coverage(group, of_function)
@@ -157,6 +168,17 @@ def _coverage(
     else:
         unsure = _sources(call for call in calls if call.waits is Waits.UNKNOWN)
         yield _finding(group, UNKNOWN, Cause(Problem.WAITS_UNKNOWN), unsure)
+
+
+def _unheard(
+    group: _Group, failures: list[Destination], sources: tuple[Source, ...]
+) -> Iterator[Finding]:
+    """Yield a finding if all that may keep failures are topics without subscriptions."""
+    holding = [one for one in failures if one.kept in (Kept.YES, Kept.PERHAPS)]
+    if all(one.flaw is not None for one in holding):
+        why = holding[0].flaw
+        cause = Cause(Problem.TOPIC_UNHEARD, why.names if why else (), why)
+        yield _finding(group, NO_SUBSCRIBER, cause, sources, remedy=Remedy.SUBSCRIBE)
 
 
 def _not_kept(
@@ -220,6 +242,10 @@ def _deliveries(group: _Group) -> Iterator[Finding]:
                 (call.source,),
                 remedy=_DELIVERY_REMEDIES.get(call.service, Remedy.KEEP_UNDELIVERED_EVENTS),
             )
+        if one is not None and one.flaw is not None and isinstance(one.flaw.what, Flaw):
+            kind, remedy = _FLAWS[one.flaw.what]
+            cause = Cause(Problem.DELIVERY_QUEUE_CLOSED, one.flaw.names, one.flaw)
+            yield _finding(group, kind, cause, (call.source,), remedy=remedy)
         retries = call.delivery_retries
         if retries is not None and retries != _DEFAULT_DELIVERY_RETRIES and not sets_retries:
             yield _finding(
@@ -252,8 +278,23 @@ def _finding(
         function=source.shown,
         qualifier="" if group.qualifier.startswith("?") else group.qualifier,
         callers=callers,
-        remedy=Fix(remedy, source, _naming(group.function), group.qualifier, retries),
+        remedy=Fix(
+            remedy,
+            source,
+            _naming(group.function),
+            group.qualifier,
+            retries,
+            *_parties(cause.why),
+        ),
     )
+
+
+def _parties(why: Cause | None) -> tuple[str, str]:
+    """Return what a fix changes so that a service may send: a queue, key or topic; the sender."""
+    if why is None or not isinstance(why.what, Flaw):
+        return "", ""
+    sender = "" if why.what is Flaw.NO_SUBSCRIPTION else why.names[1]
+    return why.names[-1 if why.what is Flaw.NO_KEY_POLICY else 0], sender
 
 
 def _naming(function: Function) -> Naming:

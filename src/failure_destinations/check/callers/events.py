@@ -28,7 +28,7 @@ def read_rule(resource: Resource) -> None:
             target.get("Arn"),
             "events",
             only_arns=True,
-            dead_letter=_dead_letter(resource, target),
+            dead_letter=_dead_letter(resource, target, sender="events"),
             delivery_retries=member(target, "RetryPolicy", "MaximumRetryAttempts"),
         )
 
@@ -124,8 +124,9 @@ def _has_parameters(target: Mapping[str, Any]) -> bool:
     )
 
 
-def _dead_letter(resource: Resource, target: Mapping[str, Any]) -> Destination:
-    return resource.dead_letter(member(target, "DeadLetterConfig", "Arn"), DELIVERIES)
+def _dead_letter(resource: Resource, target: Mapping[str, Any], sender: str = "") -> Destination:
+    arn = member(target, "DeadLetterConfig", "Arn")
+    return resource.dead_letter(arn, DELIVERIES, sender=sender)
 
 
 CALLERS = {

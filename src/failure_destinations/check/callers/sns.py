@@ -40,7 +40,7 @@ def _read(resource: Resource, subscription: Mapping[str, Any], dead_letter: Dest
 
 
 def _dead_letter(resource: Resource) -> Destination:
-    return resource.dead_letter(list(_targets(resource)), DELIVERIES)
+    return resource.dead_letter(list(_targets(resource)), DELIVERIES, sender="sns")
 
 
 def _targets(resource: Resource) -> Iterator[Any]:

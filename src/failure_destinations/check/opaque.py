@@ -1,0 +1,70 @@
+"""Resources to which something outside of their template may add policies or subscriptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .scope import Scope
+from .values import items, mapping
+
+# Logical ids are alphanumeric.
+_ID = re.compile(r"[A-Za-z0-9]+")
+_INCLUDES = ("Fn::Transform", "Fn::ForEach")
+_NESTED_STACK = "AWS::CloudFormation::Stack"
+
+
+class OpaqueParts:
+    """What custom resources, exports and templates that were not given may change."""
+
+    def __init__(self) -> None:
+        """Start with no template read."""
+        self._named: dict[Scope, set[str] | None] = {}
+
+    def may_change(self, scope: Scope, logical_id: str) -> bool:
+        """Return whether something that is not known may add to a resource."""
+        if scope not in self._named:
+            self._named[scope] = _named(scope)
+        named = self._named[scope]
+        return named is None or logical_id in named
+
+
+def _named(scope: Scope) -> set[str] | None:
+    """Return all words near which a logical id may be; None for any."""
+    named: set[str] = set()
+    transforms = [*items(scope.template.get("Transform")), *items(scope.template.get(_INCLUDES[0]))]
+    for transform in transforms:
+        name = mapping(transform).get("Name", transform)
+        if not isinstance(name, str) or not name.startswith("AWS::") or name == "AWS::Include":
+            return None
+    for output in scope.outputs.values():
+        if scope.parent is not None or "Export" in mapping(output):
+            named.update(_words(mapping(output).get("Value")))
+    for logical_id, resource in scope.resources.items():
+        type = mapping(resource).get("Type")
+        if str(logical_id).startswith("Fn::") or not isinstance(type, str):
+            return None
+        if type.startswith("AWS::Serverless::") or "Fn::Transform" in resource:
+            return None
+        properties = mapping(resource.get("Properties"))
+        if any(name.startswith(_INCLUDES) for name in properties if isinstance(name, str)):
+            return None
+        is_given = type == _NESTED_STACK and logical_id in scope.children
+        if (not type.startswith("AWS::") or type.startswith("AWS::CloudFormation::")) and (
+            not is_given
+        ):
+            named.update(_words(properties))
+    return named
+
+
+def _words(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+        elif isinstance(one, str):
+            yield from _ID.findall(one)
