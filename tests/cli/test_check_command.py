@@ -406,6 +406,16 @@ def test_survives_a_nested_template_that_cannot_be(url: str) -> None:
     assert [one["kind"] for one in found] == ["unknown"] * 9
 
 
+def test_says_how_much_it_could_not_judge() -> None:
+    """An error may hide there; whoever wants none to pass sees how."""
+    stack = callers.one("AWS::CloudFormation::Stack", {"TemplateURL": "missing.yaml"})
+    name = write("template.json", {"Resources": {"A": stack, "B": stack}})
+    *_, last = check(name).stdout.splitlines()
+    assert last == "Not judged: nested template not given (2). --fail-on info fails on these too."
+    assert check(name).exit_code == 0
+    assert check(name, "--fail-on", "info").exit_code == 1
+
+
 def test_reads_nested_templates_beside_it() -> None:
     """The template of a nested stack is read if it is a file."""
     nested = callers.one("AWS::CloudFormation::Stack", {"TemplateURL": "./nested.yaml"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import click
 
 from failure_destinations import __version__
 from failure_destinations.check import KINDS, Finding, render
-from failure_destinations.check.kinds import ERROR, INFO, SEVERITIES, WARNING
+from failure_destinations.check.kinds import ERROR, INFO, SEVERITIES, UNKNOWN, WARNING
 from failure_destinations.text import printable
 
 _URI = "https://pypi.org/project/failure-destinations/"
@@ -87,7 +88,8 @@ class Report:
 def as_text(report: Report) -> str:
     """Write findings for people, each with its fix."""
     blocks = [_block(one) for one in report.open]
-    return "".join(f"{block}\n\n" for block in blocks) + _summary(report) + "\n"
+    end = "".join(f"{line}\n" for line in (_summary(report), _not_judged(report)) if line)
+    return "".join(f"{block}\n\n" for block in blocks) + end
 
 
 def _block(one: Reported) -> str:
@@ -118,6 +120,23 @@ def _summary(report: Report) -> str:
         f"{found or 'No findings'} in {_count(report.count, report.unit)}"
         f"{f', {accepted} accepted' if accepted else ''}"
     )
+
+
+def _not_judged(report: Report) -> str:
+    """Say how much could not be judged, because an `unknown` may hide an error."""
+    reasons = Counter(_reason(one.finding) for one in report.open if one.finding.kind == UNKNOWN.id)
+    if not reasons:
+        return ""
+    listed = "; ".join(f"{reason} ({number:,})" for reason, number in reasons.most_common())
+    return f"Not judged: {listed}. --fail-on {INFO} fails on these too."
+
+
+def _reason(finding: Finding) -> str:
+    """Return the innermost reason in a few words, which many findings share."""
+    cause = finding.cause
+    while cause.why is not None:
+        cause = cause.why
+    return cause.what.name.lower().replace("_", " ")
 
 
 def _count(number: int, name: str) -> str:
