@@ -83,7 +83,7 @@ def subscription(protocol: str, endpoint: str, **changed: str) -> Subscription:
         "Protocol": protocol,
         "Endpoint": endpoint,
         "PendingConfirmation": "false",
-        "ConfirmationWasAuthenticated": "false",
+        "ConfirmationWasAuthenticated": "true",
         "RawMessageDelivery": "true" if protocol == "sqs" else "false",
         "RedrivePolicy": json.dumps({"deadLetterTargetArn": DEAD_LETTERS.arn}),
         **changed,
@@ -95,6 +95,7 @@ def subscription(protocol: str, endpoint: str, **changed: str) -> Subscription:
 OF_QUEUE = subscription("sqs", QUEUE.arn or "")
 OF_MAILBOX = subscription("email", MAILBOX)
 PENDING = subscription("email", MAILBOX, PendingConfirmation="true")
+BY_LINK = subscription("email", MAILBOX, ConfirmationWasAuthenticated="false")
 
 
 def of_alarms(**attributes: str) -> list[Subscription]:
@@ -293,6 +294,7 @@ CASES = [
     Case("info", "mail-storm", topic(peak=11.0)),
     Case("warning", "mail-storm", topic(peak=601.0)),
     Case("error", "subscription-pending", topic(subscriptions=[OF_QUEUE, PENDING])),
+    Case("info", "subscription-by-link", topic(subscriptions=[OF_QUEUE, BY_LINK])),
     Case(
         "error",
         "subscription-deleted",

@@ -81,6 +81,20 @@ def test_finds_nothing_in_a_healthy_monitoring(changed: dict[str, Any]) -> None:
     assert problems(**changed) == []
 
 
+def test_confirms_mailboxes_so_that_no_link_unsubscribes_them() -> None:
+    """Whether one is lost, waits, or was confirmed by a link."""
+    mailboxes = {
+        "subscription-by-link": paper.BY_LINK,
+        "subscription-pending": paper.PENDING,
+        "subscription-deleted": dataclasses.replace(paper.OF_MAILBOX, attributes=None),
+    }
+    for kind, mailbox in mailboxes.items():
+        known = paper.topic(subscriptions=[paper.OF_QUEUE, mailbox])
+        said = sentence(finding(kind, **known)) + fix_of(kind, **known)
+        assert "confirm-subscription" in said
+        assert "--authenticate-on-unsubscribe true" in said
+
+
 def test_finds_a_fifo_topic() -> None:
     """Lambda does not accept it."""
     config = {"DestinationConfig": {"OnFailure": {"Destination": paper.FIFO}}}

@@ -160,6 +160,15 @@ SUBSCRIPTION_PENDING = Kind(
     _EMAIL,
     fix="`aws sns subscribe` sends the e-mail again; confirm it",
 )
+SUBSCRIPTION_BY_LINK = Kind(
+    "subscription-by-link",
+    "info",
+    "confirmed by the link in the e-mail: the link in every later e-mail unsubscribes the mailbox, "
+    "for whoever follows it, such as a program that scans links",
+    f"{_DOCS}/sns/latest/api/API_ConfirmSubscription.html",
+    fix="subscribe again, and confirm with `aws sns confirm-subscription "
+    "--authenticate-on-unsubscribe true`",
+)
 SUBSCRIPTION_FILTER = Kind(
     "subscription-filter",
     "error",

@@ -11,6 +11,11 @@ from . import kinds
 from .findings import Finding
 
 _DAY = 86_400
+# https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
+_CONFIRM = (
+    "Confirm it with the token in the e-mail's link and aws sns confirm-subscription "
+    "--authenticate-on-unsubscribe true: then no link unsubscribes it"
+)
 
 
 def span(seconds: float) -> str:
@@ -108,7 +113,10 @@ def _subscription_deleted(finding: Finding) -> str:
         return "is not subscribed: failed events do not reach the queue"
     where = "" if facts["topic"] == "topic" else " to the alarm topic"
     if facts["is_mailbox"]:
-        return f"is not subscribed{where}: somebody unsubscribed it, or SNS deleted it unconfirmed"
+        return (
+            f"is not subscribed{where}: somebody unsubscribed it, or SNS deleted it unconfirmed. "
+            f"{_CONFIRM}"
+        )
     return f"is not subscribed{where}: nobody is notified there"
 
 
@@ -118,7 +126,23 @@ def _subscription_pending(finding: Finding) -> str:
     text = f"is not confirmed: nobody is notified{of_what} there, and SNS deletes it after 48 hours"
     if "peak" in facts:
         text += f". Perhaps SNS suspended it, for {facts['peak']:,} messages within a minute"
-    return text
+    return f"{text}. {_CONFIRM}" if facts["is_mailbox"] else text
+
+
+def _subscription_by_link(_finding: Finding) -> str:
+    return (
+        "was confirmed by the link in the e-mail: whoever follows the link at the end of a later "
+        "e-mail, such as a program that scans links, unsubscribes it"
+    )
+
+
+def _confirm_with_credentials(finding: Finding) -> str:
+    return (
+        "let the mailbox unsubscribe, subscribe it again, and confirm it with the token in the "
+        "link of the new e-mail: aws sns confirm-subscription "
+        f"--topic-arn {finding.facts['topic_arn']} --token TOKEN "
+        "--authenticate-on-unsubscribe true"
+    )
 
 
 def _mail_storm(finding: Finding) -> str:
@@ -290,6 +314,7 @@ SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     kinds.SUBSCRIPTION_NOT_RAW.id: _always(
         "gets each record in SNS's envelope, not as Lambda wrote it"
     ),
+    kinds.SUBSCRIPTION_BY_LINK.id: _subscription_by_link,
     kinds.MAIL_STORM.id: _mail_storm,
     kinds.QUEUE.id: _queue,
     kinds.QUEUE_MISSING.id: _queue_missing,
@@ -367,6 +392,7 @@ ADVICE: Mapping[str, Callable[[Finding], str | None]] = {
     kinds.KEY_POLICY.id: _POLICY_DENIES,
     kinds.TOPIC_MISSING.id: _replace_topic,
     kinds.TOPIC_FIFO.id: _replace_fifo,
+    kinds.SUBSCRIPTION_BY_LINK.id: _confirm_with_credentials,
     kinds.MAIL_STORM.id: _stop_mail_storm,
     kinds.QUEUE_FIFO.id: _always("define the channel without this queue, and deploy"),
     kinds.KEY_OF_AWS.id: lambda finding: (

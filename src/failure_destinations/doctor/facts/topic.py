@@ -49,6 +49,16 @@ class Subscription(Readable):
         """Whether it waits for confirmation."""
         return str(self.known.get("PendingConfirmation", "false")).lower() == "true"
 
+    @property
+    def by_link(self) -> bool:
+        """Whether it is a mailbox that was confirmed without credentials.
+
+        Whoever has an e-mail can then unsubscribe the mailbox, without credentials too.
+        https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
+        """
+        confirmed = str(self.known.get("ConfirmationWasAuthenticated", "true")).lower()
+        return self.is_mailbox and confirmed == "false"
+
 
 @dataclass(frozen=True)
 class Topic(Readable):

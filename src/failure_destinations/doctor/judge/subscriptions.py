@@ -95,6 +95,8 @@ def _judge(
         yield Finding(kinds.SUBSCRIPTION_PENDING, subject, facts, fix)
     else:
         yield from _judge_delivery(subscription, attributes)
+        if subscription.by_link:
+            yield Finding(kinds.SUBSCRIPTION_BY_LINK, subject, {"topic_arn": topic.arn})
         # An alarm's state is in CloudWatch too, so nothing is lost with its message.
         if topic.noun == "topic":
             yield from _judge_dead_letters(subscription, attributes, dead_letters)
