@@ -8,6 +8,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
@@ -319,19 +320,34 @@ def test_encrypts_with_a_key(stack: cdk.Stack) -> None:
     assert encrypted == [get_arn(stack, key)] * 4
 
 
+@pytest.mark.parametrize(
+    ("keep_copies", "kept"),
+    [(True, "Its dead-letter queue keeps the events"), (False, "Nothing keeps its failed events")],
+)
+def test_warns_of_a_durable_function(stack: cdk.Stack, keep_copies: bool, kept: str) -> None:
+    """Lambda sends its failures to its dead-letter queue only."""
+    config = lambda_.DurableConfig(execution_timeout=cdk.Duration.hours(1))
+    function = define_handler(stack, "Durable", durable_config=config)
+    FailureChannel(stack, "Channel", keep_copies=keep_copies).notify_failures_of(function)
+    assert_warns(stack, f"Stack/Durable is a durable function.*{kept}")
+
+
 @pytest.mark.parametrize("service", ["sns.amazonaws.com", "events.amazonaws.com"])
 def test_lets_senders_use_the_key(stack: cdk.Stack, service: str) -> None:
     """SNS and EventBridge may encrypt for the queues, in this account only."""
     FailureChannel(stack, "Channel", encryption_key=kms.Key(stack, "Key"))
     _, key = only(stack, "AWS::KMS::Key")
+    # A new CDK app merges statements that are otherwise alike.
     statements = [
-        s for s in key["KeyPolicy"]["Statement"] if s["Principal"] == {"Service": service}
+        statement | {"Principal": service}
+        for statement in key["KeyPolicy"]["Statement"]
+        if service in listed(statement["Principal"].get("Service", []))
     ]
     assert statements == [
         {
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Effect": "Allow",
-            "Principal": {"Service": service},
+            "Principal": service,
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
         }

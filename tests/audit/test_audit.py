@@ -214,6 +214,18 @@ def test_versions_have_their_own_dead_letter_queue(
     assert found(audit(account, tmp_path / "state")) == expected
 
 
+def test_a_destination_does_not_cover_a_durable_function(tmp_path: Path) -> None:
+    """Lambda sends its failures to its dead-letter queue only."""
+    durable = {"DurableConfig": {"ExecutionTimeout": 3600, "RetentionPeriodInDays": 7}}
+    lost = PaperAccount(
+        ListFunctions=functions("orders", **durable), **targets(function_arn("orders"))
+    )
+    assert [kind for *_, kind in found(audit(lost, tmp_path / "lost"))] == ["durable"]
+    kept = functions("orders", **durable, DeadLetterConfig={"TargetArn": QUEUE})
+    account = PaperAccount(ListFunctions=kept, **targets(function_arn("orders")))
+    assert found(audit(account, tmp_path / "kept")) == []
+
+
 def test_does_not_judge_an_alias_that_it_cannot_see(tmp_path: Path) -> None:
     """Its version may have a dead-letter queue, or none."""
     account = PaperAccount(

@@ -195,6 +195,48 @@ def test_finds_a_destination_that_is_left_out() -> None:
     assert kinds(template(KEPT, config(destination=nothing))) == ["uncovered"]
 
 
+def durable(config: Any = None, **more: Any) -> Resources:
+    """Return a durable function."""
+    settings = {"ExecutionTimeout": 3600, "RetentionPeriodInDays": 7}
+    properties = callers.FUNCTION["Properties"] | {"DurableConfig": config or settings, **more}
+    return {"Function": callers.FUNCTION | {"Properties": properties}}
+
+
+def test_finds_a_durable_function_with_a_destination_only() -> None:
+    """Lambda sends its failures to its dead-letter queue and to no destination."""
+    for rest in (config(), {}):
+        finding = only(template(KEPT, durable(), rest), "durable")
+        assert finding.severity == "error"
+        assert "has no dead-letter queue: it is a durable function" in finding.reason
+        assert "dead_letter_queue=" in finding.fix
+
+
+def test_accepts_the_dead_letter_queue_of_a_durable_function() -> None:
+    """It gets the event of a failed execution, whichever qualifier is called."""
+    kept = durable(DeadLetterConfig={"TargetArn": QUEUE_ARN})
+    assert kinds(template(KEPT, kept)) == []
+    assert (
+        kinds(
+            template(
+                ALIAS, callers.rule({"Ref": "Alias"}, DeadLetterConfig={"Arn": QUEUE_ARN}), kept
+            )
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    "maybe",
+    [
+        {"Ref": "AWS::NoValue"},
+        {"Fn::If": ["IsDurable", {"ExecutionTimeout": 60}, {"Ref": "AWS::NoValue"}]},
+    ],
+)
+def test_accuses_no_function_that_may_not_be_durable(maybe: Any) -> None:
+    """Its destination counts where it is an ordinary function."""
+    assert kinds(template(KEPT, durable(maybe), config())) == []
+
+
 def test_accepts_the_dead_letter_queue_beside_a_bad_destination() -> None:
     """The dead-letter queue keeps what the destination loses, but the mistake is reported."""
     found = kinds(template(KEPT, FIFO, with_dead_letter(), config(destination=FIFO_ARN)))
@@ -629,6 +671,7 @@ def test_gives_each_kind_a_severity() -> None:
     assert {kind.id: kind.severity for kind in KINDS.values()} == {
         "uncovered": "error",
         "other-qualifier": "error",
+        "durable": "error",
         "lost-destination": "error",
         "delivery": "warning",
         "queue-policy": "warning",

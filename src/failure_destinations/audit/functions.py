@@ -25,10 +25,12 @@ class _Function:
     Attributes:
         arn: Its ARN, without a qualifier.
         dead_letters: The ARN of the dead-letter queue, or empty, of each version and of $LATEST.
+        durable: The settings that make $LATEST durable; empty if it is not.
     """
 
     arn: str = ""
     dead_letters: dict[str, str] = field(default_factory=dict)
+    durable: dict[str, Any] = field(default_factory=dict)
 
 
 def read_functions(
@@ -44,11 +46,14 @@ def read_functions(
     """
     functions: dict[str, _Function] = {}
     # One list of all versions needs a fiftieth of the requests of one list per function.
-    for name, arn, version, dead_letter in account.pages(
+    # A journal of an older version does not have the last value.
+    for name, arn, version, dead_letter, *durable in account.pages(
         LIST_FUNCTIONS, region, _function, FunctionVersion="ALL"
     ):
         function = functions.setdefault(name, _Function())
         function.dead_letters[version] = dead_letter
+        if version == LATEST and any(durable):
+            function.durable = durable[0]
         function.arn = function.arn or arn.removesuffix(f":{version}")
     inventory.functions[region] = sorted(functions)
     for name, function in functions.items():
@@ -56,6 +61,8 @@ def read_functions(
         properties: dict[str, Any] = {"FunctionName": name}
         if dead_letter:
             properties["DeadLetterConfig"] = {"TargetArn": dead_letter}
+        if function.durable:
+            properties["DurableConfig"] = function.durable
         inventory.add(region, name, "AWS::Lambda::Function", properties)
         for version, arn in function.dead_letters.items():
             inventory.versions[region, name, version] = arn
@@ -66,12 +73,13 @@ def read_functions(
         yield partial(_read_aliases, account, inventory, region, name, function)
 
 
-def _function(answer: Any) -> list[str]:
+def _function(answer: Any) -> list[Any]:
     return [
         answer["FunctionName"],
         answer["FunctionArn"],
         answer.get("Version") or LATEST,
         (answer.get("DeadLetterConfig") or {}).get("TargetArn") or "",
+        answer.get("DurableConfig") or {},
     ]
 
 

@@ -69,6 +69,7 @@ class Problem(enum.Enum):
     """A problem with where a function's failures go."""
 
     NOT_KEPT = enum.auto()
+    DURABLE_NOT_KEPT = enum.auto()
     KEPT_ELSEWHERE = enum.auto()
     DESTINATION_REFUSED = enum.auto()
     DEAD_LETTER_QUEUE_REFUSED = enum.auto()

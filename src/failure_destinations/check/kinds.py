@@ -48,6 +48,14 @@ OTHER_QUALIFIER = Kind(
     "the last attempt fails: the failure destination belongs to another qualifier than the one "
     "called",
 )
+DURABLE = Kind(
+    "durable",
+    ERROR,
+    "Durable function without dead-letter queue",
+    f"{_DOCS}/lambda/latest/dg/durable-invoking.html",
+    "the execution of a durable function fails: Lambda sends its failures to its dead-letter queue "
+    "only, and to no failure destination",
+)
 LOST_DESTINATION = Kind(
     "lost-destination",
     ERROR,
@@ -113,6 +121,7 @@ KINDS = {
     for kind in (
         UNCOVERED,
         OTHER_QUALIFIER,
+        DURABLE,
         LOST_DESTINATION,
         DELIVERY,
         QUEUE_POLICY,

@@ -84,6 +84,8 @@ class Function:
             a configuration there.
         is_deployed: Whether it was found in an account rather than in a template.
         owned_by_cdk: Whether CDK or Serverless Framework defines it for its own custom resource.
+        is_durable: Whether it is a durable function, whose failures only its dead-letter queue
+            gets. https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
         acknowledged: Kinds of findings that its author accepts, with the reasons.
     """
 
@@ -93,6 +95,7 @@ class Function:
     judged: bool = True
     is_deployed: bool = False
     owned_by_cdk: bool = False
+    is_durable: bool = False
     acknowledged: dict[str, str] = field(default_factory=dict)
 
 

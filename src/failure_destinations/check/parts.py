@@ -16,6 +16,7 @@ class Remedy(enum.Enum):
     REPLACE_FAILURE_DESTINATION = enum.auto()
     REPLACE_SUCCESS_DESTINATION = enum.auto()
     REPLACE_DEAD_LETTER_QUEUE = enum.auto()
+    ADD_DEAD_LETTER_QUEUE = enum.auto()
     KEEP_UNDELIVERED_MESSAGES = enum.auto()
     KEEP_UNDELIVERED_SCHEDULES = enum.auto()
     KEEP_UNDELIVERED_EVENTS = enum.auto()

@@ -98,6 +98,7 @@ class TemplateReader:
                 dead_letter=dead_letter,
                 owned_by_cdk=_CDK_LOGICAL_ID.search(resource.logical_id) is not None
                 or (isinstance(description, str) and description.startswith(_CDK_DESCRIPTION)),
+                is_durable=_is_durable(resource.properties.get("DurableConfig")),
                 acknowledged=_acknowledged(resource.definition),
             ),
             resource.known_texts(resource.properties.get("FunctionName")),
@@ -171,6 +172,11 @@ class TemplateReader:
 def _left_out(value: Any) -> list[None]:
     """Return one None if a value is left out, at least in one branch of its conditions."""
     return [] if all(leaf is not None for leaf in leaves(value)) else [None]
+
+
+def _is_durable(config: Any) -> bool:
+    """Return whether a function is durable under all conditions."""
+    return bool(mapping(next(iter(items(config)), None))) and not _left_out(config)
 
 
 def _acknowledged(definition: Mapping[str, Any]) -> dict[str, str]:

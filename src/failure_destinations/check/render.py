@@ -66,6 +66,11 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "{It} is {how_async} {callers}{through}, and has neither a failure destination nor a "
         "dead-letter queue: an event whose last attempt fails is lost"
     ),
+    Problem.DURABLE_NOT_KEPT: (
+        "{It} is {how_async} {callers}{through}, and has no dead-letter queue: it is a durable "
+        "function, of which Lambda sends no failures to a destination, so an event whose execution "
+        "fails is lost"
+    ),
     Problem.KEPT_ELSEWHERE: (
         "{It} is {how_async} {callers} through {qualifier}, and has no failure destination there: "
         "the one for {names} does not get its failures"
@@ -142,6 +147,11 @@ _FIXES = {
     Remedy.REPLACE_DEAD_LETTER_QUEUE: _FixTexts(
         f"{_ATTACH}, in place of dead_letter_queue",
         "DeadLetterConfig: {{TargetArn: !GetAtt StandardQueue.Arn}}",
+    ),
+    Remedy.ADD_DEAD_LETTER_QUEUE: _FixTexts(
+        "dead_letter_queue=queue where {function} is defined, with a standard queue",
+        "DeadLetterConfig: {{TargetArn: !GetAtt StandardQueue.Arn}}; in AWS SAM, "
+        "DeadLetterQueue: {{Type: SQS, TargetArn: !GetAtt StandardQueue.Arn}}",
     ),
     Remedy.KEEP_UNDELIVERED_MESSAGES: _FixTexts(
         "LambdaSubscription(function, dead_letter_queue=queue)",

@@ -14,6 +14,7 @@ from .kinds import (
     CUSTOM_RESOURCE,
     DELIVERY,
     DELIVERY_RETRIES,
+    DURABLE,
     LOST_DESTINATION,
     NO_SUBSCRIBER,
     OTHER_QUALIFIER,
@@ -148,8 +149,10 @@ def _coverage(
     awaits_answer = not goes_on and certain == calls
     if awaits_answer and (group.function.owned_by_cdk or not group.function.source.type):
         return
-    failures = [_failure_destination(config, group, calls) for config in group.configs]
-    failures.append(group.function.dead_letter)
+    failures = [group.function.dead_letter]
+    if not group.function.is_durable:
+        configs = group.configs
+        failures[:0] = [_failure_destination(config, group, calls) for config in configs]
     kept = {one.kept for one in failures}
     if Kept.YES in kept:
         yield from _unheard(group, failures, sources)
@@ -185,6 +188,9 @@ def _not_kept(
     group: _Group, of_function: dict[str, _Group], sources: tuple[Source, ...]
 ) -> Finding:
     is_called = bool(group.calls)
+    if group.function.is_durable:
+        cause = Cause(Problem.DURABLE_NOT_KEPT, is_called=is_called)
+        return _finding(group, DURABLE, cause, sources, remedy=Remedy.ADD_DEAD_LETTER_QUEUE)
     others = tuple(
         other.qualifier
         for other in of_function.values()
@@ -215,6 +221,8 @@ def _failure_destination(config: AsyncConfig, group: _Group, calls: list[Call]) 
 
 def _doubt_about_coverage(group: _Group, of_function: dict[str, _Group]) -> Cause | None:
     """Return the doubt if an unknown configuration could cover a qualifier, or None."""
+    if group.function.is_durable:
+        return None
     if not group.function.judged:
         return Cause(Doubt.DEFINED_ELSEWHERE)
     if group.qualifier.startswith("?"):

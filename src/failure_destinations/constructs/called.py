@@ -76,6 +76,14 @@ class Called:
         """
         return self.resource is not None and self.resource.tenancy_config is not None
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether it is a durable function; False if the function is not in this app.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
+        """
+        return self.resource is not None and self.resource.durable_config is not None
+
     @functools.cached_property
     def custom_role(self) -> iam.IRole | None:
         """The handler's role; None if it has none, or has CDK's default role as its child."""

@@ -195,6 +195,8 @@ def attach(
     if wiring.publishers_use_key or wiring.key is not None:
         # The policy into which CDK writes the role's grants.
         acknowledge(policy or handler.role, DATA_KEYS)
+    if called.is_durable:
+        _warn_of_durable(called)
     wiring.follow_condition(called, config)
     wiring.handlers.append(attached)
     return Attachment(config, may_publish)
@@ -388,6 +390,21 @@ def _may_publish(role: iam.IRole, handler: lambda_.IFunction, wiring: Wiring) ->
         "rejects the destination.",
     )
     return False
+
+
+def _warn_of_durable(called: Called) -> None:
+    """Warn that Lambda sends no failures of a durable function to a destination."""
+    resource = cast(lambda_.CfnFunction, called.resource)
+    kept = (
+        "Its dead-letter queue keeps the events; look there"
+        if resource.dead_letter_config is not None
+        else "Nothing keeps its failed events: set dead_letter_queue where it is defined"
+    )
+    Annotations.of(cast(Construct, called.handler)).add_warning_v2(
+        "failure-destinations:durable",
+        f"{called.node.path} is a durable function, whose failures Lambda sends to its dead-letter "
+        f"queue only: the channel's queue and people do not get them. {kept}, or acknowledge this.",
+    )
 
 
 def _check_qualifier(handler: Any) -> None:
