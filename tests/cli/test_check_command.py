@@ -440,8 +440,6 @@ def test_reads_a_template_that_others_wrote() -> None:
         ('{"Resources": ', "bad:1: is not JSON: Expecting value"),
         ("Resources: [", "bad:2: is not YAML: did not find expected node content"),
         ("Resources:\n\tA: B", "bad:2: is not YAML: "),
-        ("- 1", "bad: is not a CloudFormation template: it has no Resources"),
-        ("", "bad: is not a CloudFormation template: it has no Resources"),
         ('{"Resources": []}', "bad: is not a CloudFormation template: it has no Resources"),
         ("service: a\nprovider: {}", "bad: is Serverless Framework's own file: run"),
         ('{"Resources": ' * 50_000, "bad: is nested too deeply to be a template"),
@@ -458,6 +456,27 @@ def test_says_in_a_line_what_is_wrong_and_goes_on(content: str, message: str) ->
     assert line.startswith(f"failure-destinations: {message}")
     assert result.exit_code == 2
     assert "uncovered" in result.stdout
+
+
+OTHER_FILES = ("- 1", "", '{"name": "package"}', "replicas: 2")
+
+
+@pytest.mark.parametrize("content", OTHER_FILES)
+def test_rejects_the_only_file_if_it_is_not_a_template(content: str) -> None:
+    """Whoever names one file means it."""
+    result = check(write("bad", content))
+    assert result.stderr.startswith("failure-destinations: bad: is not a CloudFormation template")
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_skips_and_counts_what_is_not_a_template_among_several() -> None:
+    """As a pattern names them: `check stacks/*`."""
+    others = [write(f"other{number}", content) for number, content in enumerate(OTHER_FILES)]
+    result = check(*others, write("good.json", LOST))
+    assert "skipped 4 files without Resources, such as other0: not a template" in result.stderr
+    assert "uncovered" in result.stdout
+    assert result.exit_code == 1
+    assert check(*others).exit_code == 2
 
 
 def test_says_that_a_file_is_missing() -> None:

@@ -38,6 +38,10 @@ class TemplateError(FailureDestinationsError):
     """A file that cannot be checked; the message is one line for people."""
 
 
+class NotATemplateError(TemplateError):
+    """A JSON or YAML file that is something else than a template."""
+
+
 class TooLargeError(TemplateError):
     """A template that is too large, together with the files that it refers to."""
 
@@ -319,7 +323,10 @@ def _template(path: Path, loaded: Any) -> Mapping[str, Any]:
             f"{path}: is Serverless Framework's own file: run `serverless package`, and check "
             ".serverless/cloudformation-template-update-stack.json"
         )
-    raise TemplateError(f"{path}: is not a CloudFormation template: it has no Resources")
+    said = f"{path}: is not a CloudFormation template: it has no Resources"
+    if isinstance(loaded, Mapping) and "Resources" in loaded:
+        raise TemplateError(said)
+    raise NotATemplateError(said)
 
 
 def _json_lines(text: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from . import sam
 from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
 from .documents import Documents
-from .files import Files, TemplateError, TemplateFile, TooLargeError, once
+from .files import Files, NotATemplateError, TemplateError, TemplateFile, TooLargeError, once
 from .findings import Finding
 from .stacks import Stack
 from .values import mapping
@@ -36,11 +36,13 @@ class Checked:
             of each added path.
         stacks: The stacks.
         problems: One line for each file that could not be read.
+        skipped: The files among several that are not templates.
     """
 
     root: Path | None = None
     stacks: list[Stack] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
     _assemblies: list[Assembly] = field(default_factory=list)
     _files: dict[str, TemplateFile] = field(default_factory=dict)
     _prepared: dict[Path, Any] = field(default_factory=dict)
@@ -64,8 +66,14 @@ class Checked:
         """Return the number of templates, including nested ones."""
         return _count(self.stacks)
 
-    def add(self, path: Path) -> None:
-        """Read a path, or add to `problems` why it cannot be read."""
+    def add(self, path: Path, *, is_one_of_many: bool = False) -> None:
+        """Read a path, or add to `problems` why it cannot be read.
+
+        Args:
+            path: A template or a folder.
+            is_one_of_many: Whether a pattern may have named it, so that a file that is not a
+                template is skipped.
+        """
         try:
             if path.is_dir():
                 self._add_folder(path)
@@ -74,7 +82,10 @@ class Checked:
             else:
                 self._add_file(path)
         except (AssemblyError, TemplateError) as error:
-            self.problems.append(str(error))
+            if is_one_of_many and isinstance(error, NotATemplateError):
+                self.skipped.append(path)
+            else:
+                self.problems.append(str(error))
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else error
             self.problems.append(f"{path}: {said}")

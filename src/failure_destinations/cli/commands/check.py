@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from failure_destinations.check import Finding, find_uncovered_functions_in
 from failure_destinations.check.paths import Checked
-from failure_destinations.text import printable
+from failure_destinations.text import plural, printable
 
 from ..report_formats import Report, Reported
 from ..reporting import Reporting, reporting_options
@@ -47,12 +47,17 @@ def command(*, paths: tuple[Path, ...], root: Path | None, reporting: Reporting)
 
     PATHS are CloudFormation or AWS SAM templates in JSON or YAML, a cdk.out folder, or the folder
     of a project that has one of them. Templates that are given together may import from one
-    another. Nothing is deployed, and no account is needed.
+    another; files among them that are not templates are skipped. Nothing is deployed, and no
+    account is needed.
     """
     accepted = reporting.accepted()
     checked = _read(paths, root)
     for problem in checked.problems:
         click.echo(f"failure-destinations: {printable(problem)}", err=True)
+    for line in _skipped(checked):
+        click.echo(f"failure-destinations: {printable(line)}", err=True)
+    if checked.skipped and not checked.stacks:
+        sys.exit(_UNUSABLE)
     findings = find_uncovered_functions_in(checked.stacks)
     if reporting.writes_baseline(findings):
         sys.exit(_UNUSABLE if checked.problems else 0)
@@ -70,10 +75,17 @@ def _read(paths: tuple[Path, ...], root: Path | None) -> Checked:
     for i, path in enumerate(paths, 1):
         if shows and time.monotonic() - started > _SECONDS_WITHOUT_PROGRESS:
             click.echo(f"\r\x1b[Kreading {i} of {len(paths)}", nl=False, err=True)
-        checked.add(path)
+        checked.add(path, is_one_of_many=len(paths) > 1)
     if shows:
         click.echo("\r\x1b[K", nl=False, err=True)
     return checked
+
+
+def _skipped(checked: Checked) -> Iterator[str]:
+    """Yield a line about the files that are not templates, if there are any."""
+    if checked.skipped:
+        files = plural(len(checked.skipped), "file")
+        yield f"skipped {files} without Resources, such as {checked.skipped[0]}: not a template"
 
 
 def _report(checked: Checked, findings: Iterable[Finding], accepted: frozenset[str]) -> Report:
