@@ -52,6 +52,16 @@ def test_refuses_a_schedule_for_a_function_that_isolates_tenants(stack: cdk.Stac
     assert FailureNotifiedFunction(stack, "Other", handler=handler).schedule is None
 
 
+def test_refuses_a_schedule_for_a_durable_function_itself(stack: cdk.Stack) -> None:
+    """Lambda starts it through a version or alias only."""
+    config = lambda_.DurableConfig(execution_timeout=cdk.Duration.hours(1))
+    handler = define_handler(stack, durable_config=config)
+    with pytest.raises(ValueError, match=r"schedule needs a version or alias"):
+        scheduled(stack, handler)
+    alias = handler.add_alias("live")
+    assert scheduled(stack, alias)["Target"]["Arn"] == stack.resolve(alias.function_arn)
+
+
 def test_defines_no_schedule_unless_asked(stack: cdk.Stack, handler: lambda_.Function) -> None:
     """Without a schedule others invoke the handler."""
     notified = FailureNotifiedFunction(stack, "Notified", handler=handler)

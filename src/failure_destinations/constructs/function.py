@@ -76,8 +76,9 @@ class FailureNotifiedFunction(Construct):
                 `Function`, `NodejsFunction` or `DockerImageFunction`, or one imported with
                 `Function.from_function_attributes(…, role=…)`.
             schedule: When EventBridge Scheduler starts the handler. Not for a function with
-                `tenancy_config`, whose invocations must name a tenant. Default: never; S3, SNS,
-                EventBridge or code invoke it.
+                `tenancy_config`, whose invocations must name a tenant, nor for a durable function
+                itself: pass a version or alias of it. Default: never; S3, SNS, EventBridge or code
+                invoke it.
             payload: The event of each scheduled run: any JSON value of at most 1 MB (1,048,576
                 bytes), which may contain tokens and Scheduler's context attributes.
                 Default: Scheduler's own event, with the schedule's ARN and time.
@@ -125,6 +126,13 @@ class FailureNotifiedFunction(Construct):
                 f"{shown(called.node.path)}: EventBridge Scheduler cannot name a tenant, so Lambda "
                 "would reject each event; schedule a function without tenancy_config that invokes "
                 "this one for each tenant"
+            )
+        if delivery is not None and called.is_durable and called.function is handler:
+            # https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
+            raise ValueError(
+                f"schedule needs a version or alias of a durable function, got "
+                f"{shown(called.node.path)} itself: Lambda rejects an invocation without a "
+                "qualifier; pass handler=function.current_version, or an alias"
             )
         super().__init__(scope, id)
 
