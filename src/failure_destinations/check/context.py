@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from .causes import Cause
 from .marks import Mark, Marks
-from .model import LATEST, Facts, Function, Source
+from .model import LATEST, Destination, Facts, Function, Kept, Source
 from .receivers import Receivers
-from .references import Called
+from .references import Called, destination
 from .resolver import Resolver
 from .scope import Scope
 from .values import mapping, members
@@ -69,6 +71,24 @@ class Context:
                         if text is not None:
                             made.setdefault(text, []).append(properties)
         return made
+
+    def destination(
+        self,
+        texts: Sequence[str | None],
+        services: frozenset[str],
+        flaw_of: Callable[[str], Cause | None],
+    ) -> Destination:
+        """Return the destination that an ARN names, with its flaw if it is certain which one it is.
+
+        Args:
+            texts: What the ARN may be; None where it may be left out.
+            services: The services that it may belong to.
+            flaw_of: Returns why a destination does not keep what is sent to it, or None.
+        """
+        found = destination(texts, services, self.marks)
+        if found.kept is not Kept.YES or len(texts) != 1:
+            return found
+        return replace(found, flaw=flaw_of(texts[0] or ""))
 
     def may_be_function(self, mark: Mark) -> bool:
         """Return whether a value that is only known at deployment could be a function's ARN."""

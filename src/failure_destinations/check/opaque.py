@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .scope import Scope
-from .values import items, mapping
+from .scope import TRANSFORM, Scope
+from .values import mapping
 
 # Logical ids are alphanumeric.
 _ID = re.compile(r"[A-Za-z0-9]+")
-_INCLUDES = ("Fn::Transform", "Fn::ForEach")
+# Begins the names of properties that a macro or loop writes.
+_WRITTEN_LATER = (TRANSFORM, "Fn::ForEach")
 _NESTED_STACK = "AWS::CloudFormation::Stack"
 
 
@@ -32,12 +33,9 @@ class OpaqueParts:
 
 def _named(scope: Scope) -> set[str] | None:
     """Return all words near which a logical id may be; None for any."""
+    if any(True for _ in scope.macros()):
+        return None
     named: set[str] = set()
-    transforms = [*items(scope.template.get("Transform")), *items(scope.template.get(_INCLUDES[0]))]
-    for transform in transforms:
-        name = mapping(transform).get("Name", transform)
-        if not isinstance(name, str) or not name.startswith("AWS::") or name == "AWS::Include":
-            return None
     for output in scope.outputs.values():
         if scope.parent is not None or "Export" in mapping(output):
             named.update(_words(mapping(output).get("Value")))
@@ -45,10 +43,10 @@ def _named(scope: Scope) -> set[str] | None:
         type = mapping(resource).get("Type")
         if str(logical_id).startswith("Fn::") or not isinstance(type, str):
             return None
-        if type.startswith("AWS::Serverless::") or "Fn::Transform" in resource:
+        if type.startswith("AWS::Serverless::") or TRANSFORM in resource:
             return None
         properties = mapping(resource.get("Properties"))
-        if any(name.startswith(_INCLUDES) for name in properties if isinstance(name, str)):
+        if any(name.startswith(_WRITTEN_LATER) for name in properties if isinstance(name, str)):
             return None
         is_given = type == _NESTED_STACK and logical_id in scope.children
         if (not type.startswith("AWS::") or type.startswith("AWS::CloudFormation::")) and (

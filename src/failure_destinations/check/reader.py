@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .callers import CALLERS, CUSTOM_RESOURCE
@@ -12,8 +11,8 @@ from .causes import Cause, Doubt, Open
 from .context import FUNCTION, Context
 from .marks import Mark
 from .model import NOWHERE, AsyncConfig, Destination, Facts, Function, Kept, Source, Unknown
-from .references import DEAD_LETTERS, FAILURES, SUCCESSES, called, destination
-from .resource import TRANSFORM, Resource
+from .references import DEAD_LETTERS, FAILURES, SUCCESSES, called
+from .resource import Resource
 from .scope import Scope
 from .values import items, leaves, mapping, member, members
 
@@ -31,7 +30,6 @@ _CDK_DESCRIPTION = (
     'AWS CloudFormation handler for "Custom::',
 )
 _ACKNOWLEDGE = "failure-destinations"
-_INCLUDE = "AWS::Include"
 # The maximum length of a displayed name, in characters.
 _SHOWN = 200
 
@@ -143,11 +141,8 @@ class TemplateReader:
                 texts += resource.texts(mapping(each).get("Destination"))
         return self._judged(texts, services)
 
-    def _judged(self, texts: list[str | None], services: frozenset[str]) -> Destination:
-        found = destination(texts, services, self._context.marks)
-        if found.kept is not Kept.YES or len(texts) != 1:
-            return found
-        return replace(found, flaw=self._context.receivers.flaw_of_topic(texts[0] or ""))
+    def _judged(self, texts: Sequence[str | None], services: frozenset[str]) -> Destination:
+        return self._context.destination(texts, services, self._context.receivers.flaw_of_topic)
 
     def _read_loops(self, scope: Scope) -> None:
         for logical_id in scope.resources:
@@ -155,12 +150,8 @@ class TemplateReader:
                 self._leave_open(scope, logical_id, logical_id.split("::")[1], Open.LOOP)
 
     def _read_macros(self, scope: Scope) -> None:
-        transforms = [*items(scope.template.get("Transform"))]
-        transforms += items(scope.template.get(TRANSFORM))
-        for transform in transforms:
-            name = mapping(transform).get("Name", transform)
-            # AWS's own macros do not change existing resources, except for includes.
-            if isinstance(name, str) and (name == _INCLUDE or not name.startswith("AWS::")):
+        for name in scope.macros():
+            if name is not None:
                 self._leave_open(scope, "Transform", name[:_SHOWN], Open.MACRO)
 
     def _leave_open(self, scope: Scope, name: str, type: str, what: Open) -> None:

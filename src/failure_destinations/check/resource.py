@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from .causes import Cause, Open
 from .context import Context
 from .marks import Mark, Marks
-from .model import Call, Destination, Kept, Source, Unknown, Waits
-from .references import called, destination, is_arn_of
+from .model import Call, Destination, Source, Unknown, Waits
+from .references import called, is_arn_of
 from .resolver import Texts
-from .scope import Scope
+from .scope import TRANSFORM, Scope
 from .values import items, mapping, member
 
-TRANSFORM = "Fn::Transform"
 # The maximum length of a displayed name, in characters.
 _SHOWN = 200
 
@@ -119,10 +117,10 @@ class Resource:
                 empty if a role sends.
         """
         texts = [text for item in items(value) for text in self.texts(item)]
-        found = destination(texts, services, self.marks)
-        if not sender or found.kept is not Kept.YES or len(texts) != 1:
-            return found
-        return replace(found, flaw=self._context.receivers.flaw_of_queue(texts[0] or "", sender))
+        receivers = self._context.receivers
+        return self._context.destination(
+            texts, services, lambda arn: receivers.flaw_of_queue(arn, sender) if sender else None
+        )
 
     def calls(
         self,

@@ -149,10 +149,10 @@ def _coverage(
     awaits_answer = not goes_on and certain == calls
     if awaits_answer and (group.function.owned_by_cdk or not group.function.source.type):
         return
-    failures = [group.function.dead_letter]
-    if not group.function.is_durable:
-        configs = group.configs
-        failures[:0] = [_failure_destination(config, group, calls) for config in configs]
+    # Of a durable function, destinations get nothing.
+    configs = () if group.function.is_durable else group.configs
+    failures = [_failure_destination(config, group, calls) for config in configs]
+    failures.append(group.function.dead_letter)
     kept = {one.kept for one in failures}
     if Kept.YES in kept:
         yield from _unheard(group, failures, sources)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .values import mapping
+from .values import items, mapping
+
+TRANSFORM = "Fn::Transform"
+_INCLUDE = "AWS::Include"
 
 
 @dataclass(eq=False)
@@ -51,6 +54,21 @@ class Scope:
         while scope.parent is not None:
             scope = scope.parent
         return scope
+
+    def macros(self) -> Iterator[str | None]:
+        """Yield the macros that may change existing resources; None for one without a known name.
+
+        Of AWS's own macros, only includes do.
+        """
+        for transform in (
+            *items(self.template.get("Transform")),
+            *items(self.template.get(TRANSFORM)),
+        ):
+            name = mapping(transform).get("Name", transform)
+            if not isinstance(name, str):
+                yield None
+            elif name == _INCLUDE or not name.startswith("AWS::"):
+                yield name
 
     def parameter(self, name: str) -> Mapping[str, Any] | None:
         """Return a parameter's definition."""
