@@ -316,7 +316,7 @@ def test_rejects_a_function_without_a_role(stack: cdk.Stack) -> None:
 
 
 def test_rejects_the_channel_as_success_destination(stack: cdk.Stack) -> None:
-    """Successes are no business of a failure channel."""
+    """A failure channel does not handle successes."""
     channel = FailureChannel(stack, "Channel")
     with pytest.raises(RuntimeError, match="on_success must not be the channel's, got 'Stack/Ch"):
         define_handler(stack, on_success=channel.destination)

@@ -317,7 +317,7 @@ def test_judges_a_queue_of_another_stack() -> None:
 
 @pytest.mark.parametrize("odd", [1, None, True, "text", [1], {1: 2}, {"Statement": {1: 2}}])
 def test_reads_odd_values_without_failing(odd: Any) -> None:
-    """Whatever is no policy, key or subscription stays silent or is not allowed; nothing raises."""
+    """Whatever is not a policy, key or subscription is ignored or not allowed; nothing raises."""
     resources: Any = {
         **ENCRYPTED,
         "Key": one("AWS::KMS::Key", {"KeyPolicy": odd}),

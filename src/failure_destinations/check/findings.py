@@ -75,7 +75,7 @@ class Finding(FindingParts):
 
     @property
     def shown(self) -> str:
-        """The function's displayed name; the resource's if there is no function."""
+        """The function's displayed name; the resource's if it is not about one."""
         return render.shown(self)
 
     @property

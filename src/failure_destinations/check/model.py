@@ -22,7 +22,7 @@ class Kept(enum.Enum):
     PERHAPS = "perhaps"
     # The service cannot send to the destination.
     LOST = "lost"
-    # There is no destination.
+    # No destination is set.
     NO = "no"
 
 

@@ -211,7 +211,7 @@ def cloudformation_fix(finding: FindingParts) -> str:
 
 
 def shown(finding: FindingParts) -> str:
-    """Return the function's displayed name; the resource's if there is no function."""
+    """Return the function's displayed name; the resource's if the finding is not about one."""
     return finding.function or finding.resource.shown
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from failure_destinations.deployed.handlers import find_handlers
-from failure_destinations.deployed.location import Location
 from failure_destinations.deployed.queues import QueueChoice
 from failure_destinations.deployed.session import Aws
 from failure_destinations.errors import FailureDestinationsError, is_aws_error
@@ -30,9 +29,8 @@ def handler_names(ctx: click.Context, _param: click.Parameter, incomplete: str) 
         channel = QueueChoice(options["stack"], options.get("channel"), None).find_channel(aws)
         if channel is None:
             return []
-        queue = channel.copy_queue
-        copies = queue and Location.of(channel.topic_arn).queue_arn(queue)
-        found = find_handlers(aws, channel.topic_arn, copies, name_prefix=incomplete)
+        topic, copies = channel.topic_arn, channel.copy_queue_arn
+        found = find_handlers(aws, topic, copies, name_prefix=incomplete)
     except Exception as error:
         if isinstance(error, FailureDestinationsError) or is_aws_error(error):
             return []

@@ -17,7 +17,7 @@ RECEIVE = ("kms:Decrypt",)
 SEND = ("kms:Decrypt", "kms:GenerateDataKey*")
 # The services that send to a queue in their own name: its policy and its key must let them in.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html#compatibility-with-aws-services
-QUEUE_SENDERS = ("events.amazonaws.com", "sns.amazonaws.com")
+QUEUE_SENDERS = ("sns.amazonaws.com", "events.amazonaws.com")
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 WRITE_LOGS = (
     "kms:Decrypt",

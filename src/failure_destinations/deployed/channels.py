@@ -12,6 +12,7 @@ from failure_destinations.errors import CommandError
 from failure_destinations.names import COPY_QUEUE, QUEUE_SUBSCRIPTION
 
 from .aws_errors import is_access_denied
+from .location import Location
 from .session import Aws
 from .stacks import DeployedStack
 
@@ -42,6 +43,12 @@ class Channel:
     queue: str | None
     dead_letter_queue: str | None = None
     copy_queue: str | None = None
+
+    @property
+    def copy_queue_arn(self) -> str | None:
+        """The ARN of its copy queue; None if there is none."""
+        queue = self.copy_queue
+        return None if queue is None else Location.of(self.topic_arn).queue_arn(queue)
 
 
 def declared_channels(stack: DeployedStack) -> list[Channel]:

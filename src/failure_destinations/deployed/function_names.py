@@ -11,10 +11,6 @@ _FUNCTION = re.compile(
     r"(?P<name>[\w-]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[\w-]+))?",
     re.ASCII,
 )
-_ARN = re.compile(
-    r"arn:[\w-]+:lambda:[\w-]+:\d{12}:function:[\w-]+(?::(?:\$LATEST(?:\.PUBLISHED)?|[\w-]+))?",
-    re.ASCII,
-)
 
 
 class FunctionParts(NamedTuple):
@@ -62,4 +58,6 @@ def bare_name(function: str) -> str | None:
 
 def is_function_arn(text: str) -> bool:
     """Return whether text is the ARN of a function, with or without a qualifier."""
-    return _ARN.fullmatch(text) is not None
+    parts = function_parts(text)
+    # Only a full ARN names the partition.
+    return parts is not None and parts.partition is not None

@@ -80,7 +80,7 @@ def find_handlers(
         topic_arn: The channel's topic.
         copy_queue_arn: The channel's copy queue; None if it has none.
         progress: Gets a report of each function.
-        name_prefix: Look only at functions whose names begin with it. Default: at all.
+        name_prefix: Look only at functions whose names begin with it. Default: all.
 
     Raises:
         ClientError: The functions cannot be listed.

@@ -136,15 +136,6 @@ def _subscription_by_link(_finding: Finding) -> str:
     )
 
 
-def _confirm_with_credentials(finding: Finding) -> str:
-    return (
-        "let the mailbox unsubscribe, subscribe it again, and confirm it with the token in the "
-        "link of the new e-mail: aws sns confirm-subscription "
-        f"--topic-arn {finding.facts['topic_arn']} --token TOKEN "
-        "--authenticate-on-unsubscribe true"
-    )
-
-
 def _mail_storm(finding: Finding) -> str:
     if_ = "if more than 10 came within a second, " if finding.severity == "info" else ""
     return (
@@ -392,7 +383,9 @@ ADVICE: Mapping[str, Callable[[Finding], str | None]] = {
     kinds.KEY_POLICY.id: _POLICY_DENIES,
     kinds.TOPIC_MISSING.id: _replace_topic,
     kinds.TOPIC_FIFO.id: _replace_fifo,
-    kinds.SUBSCRIPTION_BY_LINK.id: _confirm_with_credentials,
+    kinds.SUBSCRIPTION_BY_LINK.id: _always(
+        f"let the mailbox unsubscribe, and subscribe it again. {_CONFIRM}"
+    ),
     kinds.MAIL_STORM.id: _stop_mail_storm,
     kinds.QUEUE_FIFO.id: _always("define the channel without this queue, and deploy"),
     kinds.KEY_OF_AWS.id: lambda finding: (

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from failure_destinations.deployed.function_names import function_parts
 from failure_destinations.errors import CommandError
+from failure_destinations.runtime.replay import SYNCHRONOUS_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# A synchronous invocation may take 30 minutes.
-# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-SYNCHRONOUS_SECONDS = 1800
 # The longest timeout of a function.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 _MAX_TIMEOUT_SECONDS = 5400

@@ -68,8 +68,8 @@ class QueueOrigin:
         location = Location.of(queue.arn)
         handlers = None
         if channel is not None:
-            copies = channel.copy_queue and location.queue_arn(channel.copy_queue)
-            handlers = ChannelHandlers(aws.client("lambda"), channel.topic_arn, copies)
+            topic, copies = channel.topic_arn, channel.copy_queue_arn
+            handlers = ChannelHandlers(aws.client("lambda"), topic, copies)
         self.authority = Authority(lambda: location, handlers, allowed)
 
     @classmethod

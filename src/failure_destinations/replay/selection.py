@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,7 +86,7 @@ class Selection:
         """Return the function that a message names if its event goes to another; else None."""
         return None if self.to in (None, event.function_arn) else self.authority.shown(event)
 
-    @property
+    @functools.cached_property
     def _default(self) -> str | None:
         if self.default_function is None:
             return None

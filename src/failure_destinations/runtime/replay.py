@@ -22,7 +22,8 @@ Reason = Literal["throttled", "unavailable", "gone", "denied", "refused"]
 
 # A synchronous invocation may take 30 minutes.
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-READ_TIMEOUT_SECONDS = 1830
+SYNCHRONOUS_SECONDS = 1800
+READ_TIMEOUT_SECONDS = SYNCHRONOUS_SECONDS + 30
 _CONNECT_TIMEOUT_SECONDS = 10
 
 # Errors that Lambda returns before it starts the function. It may return 500 at any time.

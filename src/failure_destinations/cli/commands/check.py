@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -54,10 +54,10 @@ def command(*, paths: tuple[Path, ...], root: Path | None, reporting: Reporting)
     checked = _read(paths, root)
     for problem in checked.problems:
         click.echo(f"failure-destinations: {printable(problem)}", err=True)
-    for line in _skipped(checked):
-        click.echo(f"failure-destinations: {printable(line)}", err=True)
-    if checked.skipped and not checked.stacks:
-        sys.exit(_UNUSABLE)
+    if checked.skipped:
+        click.echo(f"failure-destinations: {printable(_skipped(checked.skipped))}", err=True)
+        if not checked.stacks:
+            sys.exit(_UNUSABLE)
     findings = find_uncovered_functions_in(checked.stacks)
     if reporting.writes_baseline(findings):
         sys.exit(_UNUSABLE if checked.problems else 0)
@@ -81,11 +81,9 @@ def _read(paths: tuple[Path, ...], root: Path | None) -> Checked:
     return checked
 
 
-def _skipped(checked: Checked) -> Iterator[str]:
-    """Yield a line about the files that are not templates, if there are any."""
-    if checked.skipped:
-        files = plural(len(checked.skipped), "file")
-        yield f"skipped {files} without Resources, such as {checked.skipped[0]}: not a template"
+def _skipped(paths: Sequence[Path]) -> str:
+    files = plural(len(paths), "file")
+    return f"skipped {files} without Resources, such as {paths[0]}: not a template"
 
 
 def _report(checked: Checked, findings: Iterable[Finding], accepted: frozenset[str]) -> Report:

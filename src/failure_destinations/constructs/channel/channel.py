@@ -388,7 +388,7 @@ class FailureChannel(Construct):
         it use the key of a queue.
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
         """
-        added = [let_service_send(key, iam.ServicePrincipal(name)) for name in QUEUE_SENDERS[::-1]]
+        added = [let_service_send(key, iam.ServicePrincipal(name)) for name in QUEUE_SENDERS]
         if not all(added):
             self._warn(
                 "imported-key",

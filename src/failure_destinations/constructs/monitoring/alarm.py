@@ -1,4 +1,4 @@
-"""Defines an alarm of the table in `alarms.py`; there are no others."""
+"""Defines the alarms, all of which are in the table of `alarms.py`."""
 
 from __future__ import annotations
 

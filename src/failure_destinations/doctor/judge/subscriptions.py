@@ -96,7 +96,7 @@ def _judge(
     else:
         yield from _judge_delivery(subscription, attributes)
         if subscription.by_link:
-            yield Finding(kinds.SUBSCRIPTION_BY_LINK, subject, {"topic_arn": topic.arn})
+            yield Finding(kinds.SUBSCRIPTION_BY_LINK, subject)
         # An alarm's state is in CloudWatch too, so nothing is lost with its message.
         if topic.noun == "topic":
             yield from _judge_dead_letters(subscription, attributes, dead_letters)
