@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from failure_destinations.check import KINDS, Finding, find_uncovered_functions
+from failure_destinations.check import KINDS, Finding, find_uncovered_functions, render
 from failure_destinations.check.causes import Answer, Cause, Doubt, Flaw, Open, Problem, Refused
 from failure_destinations.check.kinds import kinds_table
 from failure_destinations.check.model import Source
@@ -61,6 +61,13 @@ def test_has_a_sentence_for_every_cause(what: Any) -> None:
     said = finding(cause, callers=(FUNCTION,)).reason
     assert re.fullmatch(r"\S.*\S\.", said)
     assert not re.search(r"[{}]|  ", said)
+
+
+@pytest.mark.parametrize("what", [*Open, *Doubt, Problem.WAITS_UNKNOWN])
+def test_has_a_short_reason_for_everything_unknown(what: Any) -> None:
+    """On its own, and as the cause of a doubt."""
+    doubt = finding(Cause(Problem.IN_DOUBT, why=Cause(what)))
+    assert render.in_short(finding(Cause(what))) == render.in_short(doubt) != ""
 
 
 @pytest.mark.parametrize("remedy", Remedy)

@@ -115,6 +115,37 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "If it does not, failures are lost"
     ),
 }
+# Why something could not be judged, for a summary: without names, so that findings share them.
+_IN_SHORT: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
+    Open.DOCUMENT_NOT_GIVEN: "document not given",
+    Open.DEFINITION_FILE_MISSING: "definition file missing",
+    Open.DEFINITION_IN_S3: "definition in S3",
+    Open.DEFINITION_NOT_KNOWN: "definition not known",
+    Open.DEFINITION_NOT_READABLE: "definition not readable",
+    Open.CONTENT_NOT_READABLE: "content not readable",
+    Open.INPUT_NOT_READABLE: "input not readable",
+    Open.POLICY_DOCUMENT_NOT_KNOWN: "policy document not known",
+    Open.TARGET_NOT_KNOWN: "target not known",
+    Open.CALLED_FUNCTION_NOT_KNOWN: "called function not known",
+    Open.CONFIGURED_FUNCTION_NOT_KNOWN: "configured function not known",
+    Open.TRANSFORMED: "properties changed by a transform",
+    Open.NESTED_TEMPLATE_NOT_GIVEN: "nested template not given",
+    Open.SAM_NOT_TRANSFORMED: "AWS SAM not transformed",
+    Open.LOOP: "loop over resources",
+    Open.MACRO: "macro",
+    Open.CALLED_FUNCTION_MISSING: "called function does not exist",
+    Open.NOT_ALLOWED: "request not allowed",
+    Doubt.CONDITIONAL_VALUE: "destination set under a condition",
+    Doubt.CONDITIONAL_CONFIG: "configuration exists under a condition",
+    Doubt.VALUE_NOT_KNOWN: "destination not known",
+    Doubt.TRANSFORMED: "properties changed by a transform",
+    Doubt.DEFINED_ELSEWHERE: "function defined elsewhere",
+    Doubt.QUALIFIER_NOT_KNOWN: "qualifier known at deployment only",
+    Doubt.CONFIG_QUALIFIER_NOT_KNOWN: "configuration's qualifier known at deployment only",
+    Doubt.NOT_ALLOWED: "request not allowed",
+    Doubt.QUALIFIER_MISSING: "version or alias not found",
+    Problem.WAITS_UNKNOWN: "not known whether the caller waits",
+}
 _OUTCOMES = {"OnFailure": "failures", "OnSuccess": "successes"}
 
 
@@ -196,6 +227,14 @@ _FIXES = {
 def reason(finding: FindingParts) -> str:
     """Return what is wrong, in one or two sentences."""
     return f"{_phrase(finding.cause, finding)}."
+
+
+def in_short(finding: FindingParts) -> str:
+    """Return why a function or resource could not be judged, in a few words."""
+    cause = finding.cause
+    while cause.what not in _IN_SHORT and cause.why is not None:
+        cause = cause.why
+    return _IN_SHORT[cause.what]
 
 
 def cdk_fix(finding: FindingParts) -> str:

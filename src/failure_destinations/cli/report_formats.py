@@ -124,19 +124,12 @@ def _summary(report: Report) -> str:
 
 def _not_judged(report: Report) -> str:
     """Say how much could not be judged, because an `unknown` may hide an error."""
-    reasons = Counter(_reason(one.finding) for one in report.open if one.finding.kind == UNKNOWN.id)
+    unknown = (one.finding for one in report.open if one.finding.kind == UNKNOWN.id)
+    reasons = Counter(map(render.in_short, unknown))
     if not reasons:
         return ""
     listed = "; ".join(f"{reason} ({number:,})" for reason, number in reasons.most_common())
     return f"Not judged: {listed}. --fail-on {INFO} fails on these too."
-
-
-def _reason(finding: Finding) -> str:
-    """Return the innermost reason in a few words, which many findings share."""
-    cause = finding.cause
-    while cause.why is not None:
-        cause = cause.why
-    return cause.what.name.lower().replace("_", " ")
 
 
 def _count(number: int, name: str) -> str:
