@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -11,6 +12,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_nodejs as nodejs
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 from aws_cdk.aws_lambda_destinations import SqsDestination
@@ -106,18 +108,46 @@ def construct_by_notify(stack: cdk.Stack, channel: FailureChannel) -> None:
     channel.notify_failures_of(Job(stack, "Job").function)
 
 
+def bundled(stack: cdk.Stack, **settings: Any) -> nodejs.NodejsFunction:
+    """Define a function that esbuild bundles."""
+    folder = Path(__file__).parents[1] / "examples" / "typescript_handler"
+    return nodejs.NodejsFunction(
+        stack,
+        "Handler",
+        runtime=lambda_.Runtime.NODEJS_24_X,
+        entry=str(folder / "handler" / "index.ts"),
+        project_root=str(folder),
+        deps_lock_file_path=str(folder / "package-lock.json"),
+        # Without a local esbuild, CDK would build an image at once.
+        bundling=nodejs.BundlingOptions(docker_image=cdk.DockerImage.from_registry("unused")),
+        **settings,
+    )
+
+
+def bundled_itself(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """Attach a bundled function by its own property."""
+    bundled(stack, on_failure=channel.destination)
+
+
+def bundled_by_notify(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """Attach the same function by the channel's method."""
+    channel.notify_failures_of(bundled(stack))
+
+
 PAIRS: Mapping[str, tuple[Attach, Attach]] = {
     "function": (function_itself, function_by_notify),
     "configure_async_invoke": (configured_function, function_by_notify),
     "alias": (alias, alias_by_notify),
     "version": (version, version_by_notify),
     "construct of others": (construct_of_others, construct_by_notify),
+    "NodejsFunction": (bundled_itself, bundled_by_notify),
 }
 
 
 def templates_of(attach: Attach, *, apart: bool, encrypted: bool) -> list[Mapping[str, Any]]:
     """Synthesise a channel with all that belongs to it, and a handler, perhaps of another stack."""
-    app = cdk.App()
+    # Nothing is bundled: esbuild would take long, and the templates do not show it.
+    app = cdk.App(context={"aws:cdk:bundling-stacks": []})
     stack = cdk.Stack(app, "Failures")
     key = kms.Key(stack, "Key") if encrypted else None
     channel = FailureChannel(stack, "Channel", encryption_key=key)
