@@ -128,6 +128,15 @@ def test_takes_failed_deliveries_for_a_loss_only_near_the_copy(minutes: int, los
     ]
 
 
+def test_knows_that_copies_of_a_durable_function_have_no_record() -> None:
+    """So nobody removes the only copy, taking its event for one that was replayed."""
+    assert isinstance(paper.HANDLER.settings, dict)
+    settings = paper.HANDLER.settings | {"DurableConfig": {"ExecutionTimeout": 3600}}
+    durable = {"copies": Copies([SMALL], 1), **paper.handler(settings=settings)}
+    assert problems(**durable) == [("error", "copies-lost-on-the-way")]
+    assert "durable function" in sentence(finding("copies-lost-on-the-way", **durable))
+
+
 def test_replays_a_lost_copy_to_the_alias_that_failed() -> None:
     """The copy does not name it; the channel has one handler of that function."""
     assert fix_of("copies-lost-on-the-way", copies=Copies([LARGE, SMALL], 2)) == (

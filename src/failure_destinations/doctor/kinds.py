@@ -328,8 +328,8 @@ COPIES = Kind(
 COPIES_LOST_ON_THE_WAY = Kind(
     "copies-lost-on-the-way",
     "error",
-    "a copy whose record never reached the queue: over SNS's 256 KB, or sent within minutes of "
-    "deliveries that Lambda counted as failed",
+    "a copy whose record never reached the queue: over SNS's 256 KB, of a durable function, or "
+    "sent within minutes of deliveries that Lambda counted as failed",
     _DESTINATIONS,
     fix="`failure-destinations replay --from copies`, with the ids",
 )

@@ -217,7 +217,9 @@ def _copies(finding: Finding) -> str:
 def _copies_lost(finding: Finding) -> str:
     facts = finding.facts
     why = "Lambda counted failed deliveries to the destination at that time"
-    if facts["too_large"] == facts["count"]:
+    if facts["durable"]:
+        why = "Lambda sends the failures of a durable function to its dead-letter queue only"
+    elif facts["too_large"] == facts["count"]:
         one = facts["count"] == 1
         why = "its record is over SNS's 256 KB" if one else "their records are over SNS's 256 KB"
     were = "was" if facts["count"] == 1 else "were"

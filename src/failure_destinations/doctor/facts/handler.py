@@ -58,6 +58,14 @@ class Handler:
     role_id: str | Unknown | None = None
 
     @property
+    def is_durable(self) -> bool:
+        """Whether it is a durable function, whose failures only its dead-letter queue gets.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
+        """
+        return isinstance(self.settings, Mapping) and bool(self.settings.get("DurableConfig"))
+
+    @property
     def function_name(self) -> str:
         """Its function's name."""
         return name_of(self.function)

@@ -98,12 +98,17 @@ def _by_sender(channel: Channel, copies: Sequence[Copy]) -> dict[str, _CopiesOfF
 
 def _never_arrived(copy: Copy, handlers: Sequence[Handler], copies: Copies) -> bool:
     """Return whether a copy's record certainly never reached the queue."""
-    if copy.size > MAX_EVENT_BYTES:
+    if copy.size > MAX_EVENT_BYTES or _is_durable(handlers):
         return True
     time = copy.time
     if not copies.complete or time is None:
         return False
     return any(each - _BEFORE <= time <= each + _AFTER for each in _failures(handlers))
+
+
+def _is_durable(handlers: Sequence[Handler]) -> bool:
+    """Return whether Lambda writes no records of a function's failures."""
+    return any(handler.is_durable for handler in handlers)
 
 
 def _failures(handlers: Sequence[Handler]) -> Iterator[datetime]:
@@ -127,6 +132,7 @@ def _lost(channel: Channel, subject: Subject, name: str, lost: _CopiesOfFunction
     facts = {
         "count": len(lost.copies),
         "function": name,
+        "durable": _is_durable(lost.handlers),
         "too_large": sum(copy.size > MAX_EVENT_BYTES for copy in lost.copies),
     }
     fix = (OwnCommand("replay", options),)
