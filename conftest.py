@@ -6,12 +6,14 @@ import doctest
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 from sybil.parsers.rest import DocTestParser
@@ -27,10 +29,18 @@ from failure_destinations.testing.node import find_node
 # and synth's own validation costs two seconds once; tests/test_examples.py leaves it on.
 os.environ.setdefault("JSII_NODE", str(find_node()))
 os.environ.setdefault("CDK_VALIDATION", "false")
+# Runs keep their journals in a folder of their own, not in that of who runs the tests.
+_STATE = tempfile.TemporaryDirectory(prefix="failure-destinations-state-")
+os.environ["FAILURE_DESTINATIONS_STATE"] = _STATE.name
 # Each app, also those of programs that tests start, gets the flags that `cdk init` writes today.
 if os.environ.get("CDK_FLAGS") == "recommended":
     flags = Path(__file__).parent / "tests" / "recommended_flags.json"
     os.environ["CDK_CONTEXT_JSON"] = flags.read_text()
+# What must pass before a change lands tries the same generated cases each time; any other run tries
+# new ones.
+settings.register_profile("same cases", derandomize=True)
+if os.environ.get("GENERATED_CASES") == "same":
+    settings.load_profile("same cases")
 # A job in the background, and one of nohup's, ignores what tests stop programs with.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32":
@@ -100,9 +110,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Give all tests that need the faithful engine to one process, and other tests by file."""
+    """Give all tests that need the faithful engine to one process, and other tests by file.
+
+    The long tests go by file alone: one process for them all would take longer than its engine
+    saves.
+    """
     config.option.loadscopereorder = False
-    return Scheduling(config, log)
+    return (LoadFileScheduling if config.option.markexpr == "soak" else Scheduling)(config, log)
 
 
 class Scheduling(LoadFileScheduling):

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from failure_destinations.testing import LocalCloud, LocalCloudError, Mail, Message
 
-ARTICLE = Path(__file__).parents[1] / "examples" / "article"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ARTICLE = EXAMPLES / "article"
+TEAM = EXAMPLES / "notified_team"
 PAYLOAD = {"veryImportantData": "this should not be lost !!!"}
 MOST_RUNS = 25
 SCHEDULE_SECONDS = 90
 SETTLE_SECONDS = 20
+NOTICE_SECONDS = 90
+FAILURES = 7
 
 
 class Narrator:
@@ -140,16 +147,50 @@ def show(demo: Demo, message: Message) -> None:
     if mail is None:
         raise LocalCloudError("no e-mail was sent")
     print(f"\nThe e-mail to {mail.to}: {mail.subject or '(no subject)'}\n")
-    print(f"  {mail.body.strip()[:400]}")
+    print(f"  {mail.body.strip()[:400]}\n")
+
+
+def show_notice(cloud: LocalCloud, narrator: Narrator) -> None:
+    """Let several events of a team's functions fail, and print the one e-mail about them."""
+    narrator.say("a team gets one message about many failures: deploying examples/notified_team")
+    outputs = cloud.deploy(TEAM)["NotifiedTeam"]
+    for order in range(1, FAILURES + 1):
+        cloud.invoke(outputs["OrderName"], {"order": order})
+    mails: list[Mail] = []
+
+    def look() -> bool:
+        mails[:] = [mail for mail in cloud.mails(count=0) if "--stack NotifiedTeam" in mail.body]
+        return bool(mails)
+
+    if not wait(narrator, "waiting for the notifier", look, NOTICE_SECONDS):
+        raise LocalCloudError("the notifier sent no e-mail")
+    narrator.say(f"{FAILURES} orders failed")
+    print(f"\nThe e-mail to {mails[0].to} came with the first failure. The next one comes after 15")
+    print("minutes at the earliest, and counts all that failed meanwhile:\n")
+    print("\n".join(f"  {line}" for line in mails[0].body.strip().splitlines()))
     print(
         "\nOn AWS: cd examples/article && npx aws-cdk@2 deploy, and confirm the subscription in the"
         " first e-mail.\nHere a retry came after a second; AWS waits a minute."
     )
 
 
+def show_page(cloud: LocalCloud, narrator: Narrator) -> None:
+    """Serve the operator's page with the demo's failures until Ctrl-C."""
+    narrator.say("the operator's page shows these failures; Ctrl-C ends it")
+    command = [sys.executable, "-m", "failure_destinations", "ui"]
+    stacks = ["--stack", "Article", "--stack", "NotifiedTeam"]
+    # The page gets Ctrl-C too, and ends by itself.
+    with (
+        subprocess.Popen([*command, *stacks], env=os.environ | cloud.environment) as page,
+        suppress(KeyboardInterrupt),
+    ):
+        page.wait()
+
+
 def main() -> int:
     """Run the demo; one line says what is wrong when it cannot."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--page", action="store_true", help="open the operator's page at the end")
     parser.add_argument("--engine", default="best", choices=["best", "localemu", "ministack"])
     arguments = parser.parse_args()
     narrator = Narrator()
@@ -160,6 +201,9 @@ def main() -> int:
             demo = Demo(cloud, narrator)
             demo.wait_for_schedule()
             show(demo, demo.run_until_failed())
+            show_notice(cloud, narrator)
+            if arguments.page:
+                show_page(cloud, narrator)
             narrator.say("stopping the engine")
     except LocalCloudError as error:
         print(f"demo: {error}", file=sys.stderr)
@@ -168,6 +212,8 @@ def main() -> int:
         print("\ndemo: interrupted; the engine has been stopped", file=sys.stderr)
         return 130
     narrator.say("done: nothing is left running")
+    if not arguments.page:
+        print("\nTo look at such failures in a browser, and replay them there: make demo PAGE=1")
     return 0
 
 

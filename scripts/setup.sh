@@ -24,5 +24,7 @@ export VIRTUAL_ENV="$PWD/.venv"
 
 say "the CDK CLI, esbuild, Graphviz and publib into node_modules"
 PATH="$PWD/.venv/bin:$PATH" npm ci --silent --no-audit --no-fund
+command -v chromium > /dev/null && command -v chromedriver > /dev/null ||
+  say "no Chromium: the tests of the operator's page are skipped; on Debian: sh scripts/install_browser.sh"
 touch .venv/ready
 say "ready after $(($(date +%s) - started)) s"

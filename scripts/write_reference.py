@@ -29,12 +29,37 @@ finds credentials and Region as every AWS tool does. This page is the output of 
 |---|---|
 | find a queue by its stack | `cloudformation:ListStackResources`, `cloudformation:GetTemplate` |
 | … that belongs to another stack than its channel | `sns:GetSubscriptionAttributes` |
+| list all channels | these for every stack, `cloudformation:ListStacks`, `sqs:GetQueueAttributes` |
 | find any queue | `sqs:GetQueueUrl`, `sqs:GetQueueAttributes` |
-| list | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility`, `kms:Decrypt` for a key of yours |
+| list, groups, show | `sqs:ReceiveMessage`, `sqs:ChangeMessageVisibility` |
+| … from a queue with a key of yours | `kms:Decrypt` |
+| … records without their payload | the same for the copy queue; `lambda:GetFunctionConfiguration` |
+| … dead letters of source queues | `sqs:ListDeadLetterSourceQueues`, \
+`lambda:ListEventSourceMappings`, `lambda:GetFunctionConfiguration`; `kms:Decrypt` for the source \
+queue's key too |
+| … records of failed batches | `s3:GetObject`, `s3:GetObjectVersion` and `s3:ListBucket` for the \
+channel's bucket, `kms:Decrypt` if it has a key of yours; for what is still in a stream \
+`kinesis:GetShardIterator` and `kinesis:GetRecords`, or `dynamodb:GetShardIterator` and \
+`dynamodb:GetRecords`; `lambda:GetFunctionConfiguration`; without a channel \
+`lambda:ListEventSourceMappings` |
 | be warned about a function that drains the queue | `lambda:ListEventSourceMappings` |
+| … and of what a replayer would park | `lambda:GetFunctionConfiguration` |
+| see the log group that a function chose | `lambda:GetFunctionConfiguration` |
+| export | the same as list |
+| discard | the same, and `sqs:DeleteMessage` |
 | replay | all of these, `sqs:DeleteMessage` and `lambda:InvokeFunction` |
 | … and wait as long as a function may run | `lambda:GetFunctionConfiguration` |
-| … with --stack | `lambda:ListFunctionEventInvokeConfigs`, `lambda:GetFunctionConfiguration` |
+| … and note who did it | `sts:GetCallerIdentity`, which every identity has |
+| … dead letters of a rule | `events:ListTargetsByRule` |
+| … batches, with the alias of their mapping | `lambda:ListEventSourceMappings` |
+| … with --stack | `lambda:ListFunctionEventInvokeConfigs`, `lambda:GetFunctionConfiguration`, \
+`lambda:ListEventSourceMappings` |
+| … --to-source | `sqs:ListDeadLetterSourceQueues`, `sqs:StartMessageMoveTask`, \
+`sqs:ListMessageMoveTasks`, `sqs:CancelMessageMoveTask`; for what SQS does with your permissions \
+`sqs:ReceiveMessage` and `sqs:DeleteMessage`, on the source queue `sqs:SendMessage`, and with keys \
+of yours `kms:Decrypt` and `kms:GenerateDataKey` |
+| confirm | `sns:ConfirmSubscription` |
+| … and see whose subscription it was | `sns:GetSubscriptionAttributes` |
 """
 
 
