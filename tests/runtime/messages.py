@@ -49,6 +49,27 @@ def envelope(text: str, attributes: dict[str, str] | None = None) -> str:
     return json.dumps(content)
 
 
+def notification(text: str, **more: Any) -> str:
+    """Put a text into a whole notification of SNS, as a queue gets it."""
+    topic = "arn:aws:sns:eu-west-1:111122223333:orders"
+    subscription = f"{topic}:2bcfbf39-0c1b-5d6e-8f90-5a2b3c4d5e6f"
+    return json.dumps(
+        {
+            "Type": "Notification",
+            "MessageId": "0b4f3f0a-0c1b-5d6e-8f90-5a2b3c4d5e6f",
+            "TopicArn": topic,
+            "Message": text,
+            "Timestamp": "2026-11-02T03:03:11.600Z",
+            "SignatureVersion": "1",
+            "Signature": "EXAMPLE",
+            "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x.pem",
+            "UnsubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe"
+            f"&SubscriptionArn={subscription}",
+            **more,
+        }
+    )
+
+
 def message(body: str, attributes: dict[str, str] | None = None, **noted: str) -> dict[str, Any]:
     """Return a message as SQS returns it."""
     return {

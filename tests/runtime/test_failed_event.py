@@ -13,13 +13,23 @@ import pytest
 from hypothesis import example, given
 
 import failure_destinations.runtime
-from failure_destinations.runtime import FailedEvent, NotAFailedEvent, parse, sqs_message
+from failure_destinations.runtime import (
+    FailedEvent,
+    NotAFailedEvent,
+    parse,
+    parse_notification,
+    sqs_message,
+)
 
 from . import messages
 
 SENT = datetime.fromtimestamp(1793588591.6, timezone.utc)
 RECORDED = datetime(2026, 11, 2, 3, 3, 11, 412000, timezone.utc)
 PAYLOAD = '{"veryImportantData": "this should not be lost !!!"}'
+STACK_ENTRY = (
+    '  File "/var/task/index.py", line 6, in handler\n'
+    '    raise RuntimeError("Something went wrong!")\n'
+)
 DESTINATION = {
     "payload": PAYLOAD,
     "function": messages.FUNCTION,
@@ -31,6 +41,7 @@ DESTINATION = {
     "error_message": "Something went wrong!",
     "attempts": 2,
     "timestamp": RECORDED,
+    "stack_trace": (STACK_ENTRY,),
 }
 
 
@@ -63,6 +74,7 @@ def test_keeps_the_payload_to_the_last_character(payload: str) -> None:
                 "error_type": "EventAgeExceeded",
                 "error_message": None,
                 "attempts": 0,
+                "stack_trace": (),
             },
         ),
         (
@@ -73,7 +85,7 @@ def test_keeps_the_payload_to_the_last_character(payload: str) -> None:
                 "qualifier": None,
                 "source": "function-dlq",
                 "request_id": messages.REQUEST_ID,
-                "error_type": "200",
+                "error_type": "FunctionError",
                 "error_message": "Something went wrong!",
                 "timestamp": SENT,
             },
@@ -88,6 +100,7 @@ def test_keeps_the_payload_to_the_last_character(payload: str) -> None:
                 "condition": "NoRetriesLeft",
                 "error_type": "NO_PERMISSIONS",
                 "error_message": "Lambda denied the invocation.",
+                "rule": "arn:aws:events:eu-west-1:111122223333:rule/nightly",
                 "attempts": 0,
                 "timestamp": SENT,
             },
@@ -126,6 +139,7 @@ def test_reads_what_aws_documents(name: str, expected: dict[str, Any]) -> None:
         (messages.message(messages.record("1") + "]"), "text that is not JSON"),
         (messages.message(messages.envelope("hello")), "text that is not JSON"),
         (messages.message('{"Type": "Notification", "Message": 1}'), "JSON with Type, Message"),
+        (messages.message(messages.notification("x", TopicArn=1)), "text that is not JSON"),
         (messages.message(messages.record('"\ud83d"')), "surrogate"),
         (
             messages.message("{}", {**messages.RULE_DLQ, "TARGET_ARN": "arn:aws:sqs:eu:1:q"}),
@@ -177,6 +191,107 @@ def test_reads_a_rule_dlq_whose_event_is_itself_a_record() -> None:
     assert parse(messages.message(body, messages.RULE_DLQ)).payload == body
 
 
+def test_reads_a_function_dlq_topic_whose_event_is_itself_a_record() -> None:
+    """Lambda's attributes in an envelope say that the record was the payload of who handles it."""
+    record = messages.record('{"inner": 1}')
+    event = parse(messages.message(messages.envelope(record, messages.FUNCTION_DLQ)))
+    assert (event.source, event.payload, event.function) == ("function-dlq", record, None)
+
+
+def test_reads_a_function_dlq_whose_event_is_a_notification() -> None:
+    """What a function subscribed to a topic failed with is its event, not what it was notified of.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+    """
+    event_of_sns = parse(messages.message(messages.notification("hello"))).payload
+    for body in (event_of_sns, messages.notification(messages.record("1"))):
+        event = parse(messages.message(body, messages.FUNCTION_DLQ, SenderId="AROAEX:notifier"))
+        assert (event.source, event.payload, event.sender) == ("function-dlq", body, "notifier")
+
+
+def test_wraps_a_dead_letter_of_a_subscription_as_sns_does() -> None:
+    """A function gets the notification in `Records`, with the names that SNS uses there.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+    """
+    attributes = {"n": {"Type": "Number", "Value": "1"}}
+    body = messages.notification("hello", Subject="Hi \ud83d\ude00", MessageAttributes=attributes)
+    event = parse(messages.message(body))
+    sent = json.loads(body)
+    assert (event.source, event.function, event.attempts) == ("subscription-dlq", None, 0)
+    assert event.obstacle is None
+    assert json.loads(event.payload) == {
+        "Records": [
+            {
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": event.subscription,
+                "Sns": {
+                    "Type": "Notification",
+                    "MessageId": sent["MessageId"],
+                    "TopicArn": sent["TopicArn"],
+                    "Subject": "Hi \U0001f600",
+                    "Message": "hello",
+                    "Timestamp": "2026-11-02T03:03:11.600Z",
+                    "SignatureVersion": "1",
+                    "Signature": "EXAMPLE",
+                    "SigningCertUrl": sent["SigningCertURL"],
+                    "UnsubscribeUrl": sent["UnsubscribeURL"],
+                    "MessageAttributes": attributes,
+                },
+            }
+        ]
+    }
+    assert event.subscription == f"{sent['TopicArn']}:2bcfbf39-0c1b-5d6e-8f90-5a2b3c4d5e6f"
+    assert event.timestamp == datetime(2026, 11, 2, 3, 3, 11, 600_000, timezone.utc)
+
+
+def test_wraps_a_notification_without_subject_and_attributes() -> None:
+    """A queue does not get these members then, but a function gets them empty."""
+    event = parse(messages.message(messages.notification('{"order": 1}')))
+    (record,) = json.loads(event.payload)["Records"]
+    assert (record["Sns"]["Subject"], record["Sns"]["MessageAttributes"]) == (None, {})
+    assert record["Sns"]["Message"] == '{"order": 1}'
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "https://sns.example/?SubscriptionArn=orders",
+        "https://[sns/?SubscriptionArn=x",
+        "https://sns.example/?SubscriptionArn=arn:aws:sns:eu:111122223333:orders:1%1b%5b31m",
+    ],
+)
+def test_leaves_out_a_subscription_that_a_notification_does_not_name(link: str) -> None:
+    """Its link may be missing, or somebody may have written it."""
+    event = parse(messages.message(messages.notification("hello", UnsubscribeURL=link)))
+    assert event.subscription is None
+    assert "EventSubscriptionArn" not in event.payload
+
+
+@pytest.mark.parametrize(
+    "text",
+    [messages.record("1", condition="Success"), '{"AlarmName": "x"}', "hello", "[1]"],
+    ids=["success", "alarm", "text", "list"],
+)
+def test_wraps_a_notification_of_anything_but_a_failure(text: str) -> None:
+    """A function may be subscribed to any topic."""
+    event = parse(messages.message(messages.notification(text)))
+    assert event.source == "subscription-dlq"
+    assert json.loads(event.payload)["Records"][0]["Sns"]["Message"] == text
+
+
+def test_reads_a_notification_of_a_failure_as_either() -> None:
+    """It is the failure; or an event of a function that is subscribed to failures."""
+    message = messages.message(messages.notification(messages.record("1")))
+    assert (parse(message).source, parse(message).payload) == ("destination", "1")
+    event = parse_notification(message)
+    assert event is not None
+    assert event.source == "subscription-dlq"
+    assert parse_notification(messages.message(messages.record("1"))) is None
+
+
 def test_ignores_unknown_conditions_and_members() -> None:
     """Lambda may add some."""
     record = messages.record("1", condition="Cosmic").replace("{", '{"new": [{}], ', 1)
@@ -214,7 +329,8 @@ def test_names_the_obstacle_to_a_replay() -> None:
     cut = {**messages.SCHEDULE_DLQ, "IS_PAYLOAD_TRUNCATED": "true"}
     assert parse(messages.message('{"a', cut)).obstacle == "EventBridge Scheduler cut its payload"
     body = json.dumps({"requestContext": {"functionArn": messages.FUNCTION}})
-    assert parse(messages.message(body)).obstacle == "its message does not hold the payload"
+    obstacle = parse(messages.message(body)).obstacle or ""
+    assert obstacle.startswith("its record does not hold the payload: look for its copy")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
 import socket
 import threading
@@ -12,7 +14,16 @@ from typing import Any
 import boto3
 import pytest
 
-from failure_destinations.runtime import FailedEvent, Outcome, lambda_client, parse, replay
+from failure_destinations.runtime import (
+    BatchResult,
+    FailedEvent,
+    Outcome,
+    lambda_client,
+    parse,
+    records_of,
+    replay,
+)
+from failure_destinations.runtime.replay import MAX_CLIENT_CONTEXT_BYTES, client_context
 
 from ..boto3_features import needs_tenants
 from . import messages
@@ -91,6 +102,38 @@ def test_sends_the_payload_byte_for_byte(client: Any, service: Lambda) -> None:
     ((_, body, headers),) = service.requests
     assert body == PAYLOAD.encode()
     assert headers["X-Amz-Invocation-Type"] == "RequestResponse"
+
+
+def custom_context(headers: dict[str, str]) -> Any:
+    """Return what a handler finds in `context.client_context.custom`."""
+    context = json.loads(base64.b64decode(headers["X-Amz-Client-Context"]))
+    assert list(context) == ["custom"]
+    return context["custom"]
+
+
+def test_lets_the_handler_see_that_it_is_a_replay(client: Any, service: Lambda) -> None:
+    """Its client context names the run and the failed invocation, and says if it was edited."""
+    replay(event(), client, run="replay-1", edited=True)
+    replay(event(), client)
+    contexts = [custom_context(headers) for _, _, headers in service.requests]
+    request_id = {"failure_destinations_request_id": messages.REQUEST_ID}
+    assert contexts == [
+        {
+            "failure_destinations_replay": "replay-1",
+            **request_id,
+            "failure_destinations_edited": "true",
+        },
+        {"failure_destinations_replay": "replay", **request_id},
+    ]
+
+
+@pytest.mark.parametrize("char", ["x", "\x00", "\U0001f600"])
+def test_the_client_context_fits_whatever_the_message_says(char: str) -> None:
+    """Lambda would reject the invocation if it were larger."""
+    for length in (0, 36, 100, 101, 100_000):
+        hostile = dataclasses.replace(event(), request_id=char * length)
+        context = client_context(hostile, char * length, edited=True)
+        assert len(context) <= MAX_CLIENT_CONTEXT_BYTES
 
 
 @pytest.mark.parametrize(("qualifier", "query"), [("live", "?Qualifier=live"), ("$LATEST", "")])
@@ -217,3 +260,42 @@ def test_waits_longer_than_any_function_runs(client: Any) -> None:
     assert config.read_timeout > 900
     assert config.tcp_keepalive
     assert config.retries["total_max_attempts"] == 1
+
+
+def batch_event() -> FailedEvent:
+    """Return a failed batch with its two records."""
+    return parse(messages.stored("batch-kinesis-s3"))
+
+
+def test_sends_a_batch_as_the_mapping_did(client: Any, service: Lambda) -> None:
+    """With all of its records; a handler that reports no failure has handled them."""
+    outcome = replay(batch_event(), client)
+    assert (outcome.succeeded, outcome.batch) == (True, BatchResult(2))
+    assert service.requests[0][1] == batch_event().payload_bytes
+
+
+def test_a_batch_fails_from_the_record_that_its_handler_reports(
+    client: Any, service: Lambda
+) -> None:
+    """The handler returned, and has not handled the second record."""
+    last = records_of(batch_event().payload)[1].identifier
+    response = {"batchItemFailures": [{"itemIdentifier": last}]}
+    service.answer = (200, {}, json.dumps(response).encode())
+    outcome = replay(batch_event(), client)
+    assert (outcome.status, outcome.error_type) == ("failed", "BatchItemFailures")
+    assert outcome.error_message == f"1 of 2 records handled; the first that failed is {last}"
+    assert outcome.batch == BatchResult(2, (last,))
+
+
+def test_an_asynchronous_event_has_no_batch_to_fail(client: Any, service: Lambda) -> None:
+    """Lambda ignores what its handler returns, so the event succeeded."""
+    service.answer = (200, {}, b'{"batchItemFailures": [{"itemIdentifier": "1"}]}')
+    assert replay(event(), client) == Outcome("succeeded")
+
+
+def test_does_not_replay_a_batch_without_its_records(client: Any, service: Lambda) -> None:
+    """They are fetched first."""
+    outcome = replay(parse(messages.stored("batch-kinesis-forwarded")), client)
+    assert (outcome.status, outcome.reason) == ("not-started", "refused")
+    assert (outcome.error_message or "").startswith("its records are not fetched yet")
+    assert service.requests == []

@@ -12,7 +12,9 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from failure_destinations.runtime import Outcome, lambda_client, replayer
+from failure_destinations.runtime import FailedEvent, Outcome, lambda_client, parse, replayer
+from failure_destinations.runtime.copies import Copy, NoCopy
+from failure_destinations.runtime.replay import client_context
 from failure_destinations.runtime.replayer import Replayer
 
 from . import messages
@@ -34,7 +36,16 @@ PAYLOAD = '{"n": 1.0, "secret": "of a customer"}'
 class Aws:
     """Lambda and SQS as the handler sees them: its requests in order, and the answers."""
 
-    def __init__(self, invoker: Any, sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self,
+        invoker: Any,
+        sqs: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        copies: Any = None,
+        batches: Any = None,
+        counts: Any = None,
+    ) -> None:
         self.functions, self.sqs = Stubber(invoker), Stubber(sqs)
         self.retention_known = False
         made = Replayer(
@@ -45,10 +56,13 @@ class Aws:
             max_attempts=3,
             backoff_seconds=60,
             handler_seconds=80,
+            copies=copies,
+            batches=batches,
+            counts=counts,
         )
         monkeypatch.setattr(replayer, "default_replayer", lambda: made)
 
-    def succeeds(self, **request: str) -> None:
+    def succeeds(self, **request: Any) -> None:
         """Expect an invocation that succeeds."""
         self._answers({}, b"null", **request)
 
@@ -115,7 +129,13 @@ class Aws:
                 "Payload": StreamingBody(io.BytesIO(content), len(content)),
                 **answer,
             },
-            {"FunctionName": ANY, "InvocationType": "RequestResponse", "Payload": ANY, **request},
+            {
+                "FunctionName": ANY,
+                "InvocationType": "RequestResponse",
+                "Payload": ANY,
+                "ClientContext": ANY,
+                **request,
+            },
         )
 
     def _visibility(self, seconds: int) -> dict[str, Any]:
@@ -196,6 +216,7 @@ def test_invokes_the_handler_that_failed(
     aws: Aws, qualifier: str, request_qualifier: dict[str, str]
 ) -> None:
     """Function and qualifier get the payload byte for byte, synchronously."""
+    body = messages.record(PAYLOAD, qualifier=qualifier)
     aws.functions.add_response(
         "invoke",
         {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(b"null"), 4)},
@@ -203,10 +224,11 @@ def test_invokes_the_handler_that_failed(
             "FunctionName": messages.FUNCTION,
             "InvocationType": "RequestResponse",
             "Payload": PAYLOAD.encode(),
+            "ClientContext": client_context(parse(messages.message(body)), "replayer"),
             **request_qualifier,
         },
     )
-    assert aws.handle(record_of(messages.record(PAYLOAD, qualifier=qualifier))) == []
+    assert aws.handle(record_of(body)) == []
 
 
 @pytest.mark.parametrize(("received", "seconds"), [(1, 60), (2, 120)])
@@ -453,6 +475,99 @@ def test_logs_no_payload(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
         "errorType": "RuntimeError",
         "reason": "MaxAttempts",
     }
+
+
+class Copies:
+    """A copy queue with one answer, which remembers what became of the copy."""
+
+    def __init__(self, answer: Copy | NoCopy) -> None:
+        self.answer = answer
+        self.settled: list[str] = []
+
+    def find(self, _event: FailedEvent) -> Copy | NoCopy:
+        """Return the answer."""
+        return self.answer
+
+    def change_visibility(self, _copy: Copy, seconds: int) -> None:
+        """Note for how long the copy is hidden."""
+        self.settled.append(f"hidden {seconds}")
+
+    def delete(self, _copy: Copy) -> None:
+        """Note that the copy is deleted."""
+        self.settled.append("deleted")
+
+
+WITHOUT_PAYLOAD = messages.record("1").replace('"requestPayload": 1, ', "")
+
+
+def test_replays_a_record_with_its_copy(
+    clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler gets the copy; then the record is deleted, and then the copy."""
+    copies = Copies(Copy(PAYLOAD, ("receipt",)))
+    aws = Aws(*clients, monkeypatch, copies=copies)
+    aws.succeeds(Payload=PAYLOAD.encode())
+    deleted = {"QueueUrl": ENVIRONMENT["QUEUE_URL"], "ReceiptHandle": "handle"}
+    aws.sqs.add_response("delete_message", {}, deleted)
+    assert aws.handle(record_of(WITHOUT_PAYLOAD)) == []
+    assert copies.settled == ["hidden 140", "deleted"]
+
+
+def test_keeps_the_copy_of_a_record_that_is_not_deleted(
+    clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, the record could not be replayed again; the event counts as succeeded."""
+    copies = Copies(Copy(PAYLOAD, ("receipt",)))
+    aws = Aws(*clients, monkeypatch, copies=copies)
+    aws.succeeds(Payload=PAYLOAD.encode())
+    aws.sqs.add_client_error("delete_message", "InternalError", "", 500)
+    assert aws.handle(record_of(WITHOUT_PAYLOAD)) == []
+    assert copies.settled == ["hidden 140"]
+
+
+def test_keeps_the_copy_of_an_event_that_fails_again(
+    clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the record is parked, as it came."""
+    copies = Copies(Copy(PAYLOAD, ("receipt",)))
+    aws = Aws(*clients, monkeypatch, copies=copies)
+    aws.fails()
+    aws.hides(60)
+    assert aws.handle(record_of(WITHOUT_PAYLOAD)) == ["first"]
+    aws.fails()
+    aws.parks(MessageBody=WITHOUT_PAYLOAD)
+    attributes = parked_attributes(aws, record_of(WITHOUT_PAYLOAD, received=3))
+    assert attributes["ReplayReason"]["StringValue"] == "MaxAttempts"
+    assert copies.settled == ["hidden 140", "hidden 0"] * 2
+
+
+def test_parks_a_record_whose_copy_does_not_come(
+    clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come a little later than the record, so the first look is not the last."""
+    aws = Aws(*clients, monkeypatch, copies=Copies(NoCopy("there is none")))
+    aws.hides(60)
+    assert aws.handle(record_of(WITHOUT_PAYLOAD)) == ["first"]
+    aws.parks(MessageBody=WITHOUT_PAYLOAD)
+    attributes = parked_attributes(aws, record_of(WITHOUT_PAYLOAD, received=3))
+    assert attributes["ReplayReason"]["StringValue"] == "NotReplayable"
+    assert attributes["ReplayErrorMessage"]["StringValue"] == "there is none"
+
+
+def test_waits_for_a_copy_that_another_holds(
+    clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is not a failure of the event."""
+    aws = Aws(*clients, monkeypatch, copies=Copies(NoCopy("another has it", may_come=True)))
+    aws.hides(240)
+    assert aws.handle(record_of(WITHOUT_PAYLOAD, received=3)) == ["first"]
+
+
+def test_parks_a_record_without_payload_where_no_copies_are_kept(aws: Aws) -> None:
+    """Nothing could give it one."""
+    aws.parks(MessageBody=WITHOUT_PAYLOAD)
+    attributes = parked_attributes(aws, record_of(WITHOUT_PAYLOAD))
+    assert attributes["ReplayReason"]["StringValue"] == "NotReplayable"
 
 
 def test_waits_for_the_slowest_handler(monkeypatch: pytest.MonkeyPatch) -> None:

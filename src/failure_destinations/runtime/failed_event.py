@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
-from .json_text import inner_members, is_json, string
+from .dead_letter_error import dead_letter_error
+from .failed_batch import FailedBatch, batch_of, payload_of
+from .json_text import elements, inner_members, is_json, string
+from .record_values import count, time
 
-Source = Literal["destination", "function-dlq", "rule-dlq", "schedule-dlq"]
-"""How the event got into the queue: through a failure destination, or as a dead letter of a
-function, rule or schedule."""
+Source = Literal[
+    "destination",
+    "event-source",
+    "function-dlq",
+    "queue-dlq",
+    "rule-dlq",
+    "schedule-dlq",
+    "subscription-dlq",
+]
+"""How the event got into the queue: through the failure destination of a function (`destination`)
+or of an event source mapping (`event-source`), or as a dead letter of a function, of an SQS queue
+that is an event source, of a rule, a schedule or an SNS subscription."""
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 _FUNCTION_ARN = re.compile(
@@ -22,8 +36,34 @@ _FUNCTION_ARN = re.compile(
     re.ASCII,
 )
 _FUNCTION_DLQ = ("RequestID", "ErrorCode", "ErrorMessage")
+# The members of a notification, as a queue gets them, and their names in a function's event.
+# https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+# https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+_NOTIFICATION = {
+    "Type": "Type",
+    "MessageId": "MessageId",
+    "TopicArn": "TopicArn",
+    "Subject": "Subject",
+    "Message": "Message",
+    "Timestamp": "Timestamp",
+    "SignatureVersion": "SignatureVersion",
+    "Signature": "Signature",
+    "SigningCertURL": "SigningCertUrl",
+    "UnsubscribeURL": "UnsubscribeUrl",
+    "MessageAttributes": "MessageAttributes",
+}
+_REQUIRED = ("MessageId", "TopicArn", "Message", "Timestamp")
+_SUBSCRIPTION_ARN = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+:[\w-]+", re.ASCII)
+# Members that a queue does not get if they are empty, but a function does.
+_OPTIONAL = {"Subject": "null", "MessageAttributes": "{}"}
+# The condition of the records that a durable function's forwarder writes; Lambda writes none.
+DURABLE_CONDITION = "DurableExecutionFailed"
+_LATEST = "$LATEST"
 # Nested envelopes, such as an SNS dead letter with a notification with an EventBridge event.
 _MAX_DEPTH = 4
+# Of a longer stack trace, the first and last entries are kept: one of them raised the error.
+MAX_STACK_ENTRIES = 40
+MAX_STACK_ENTRY_CHARACTERS = 400
 
 
 class NotAFailedEvent(ValueError):  # noqa: N818 - the name says what the message is
@@ -36,17 +76,23 @@ class FailedEvent:
 
     Attributes:
         payload: The handler's input: JSON text, exactly as Lambda passed it or would have. Empty if
-            the message does not contain it.
-        function: ARN of the function, without a qualifier. None if the message does not say: a
-            message of a function's dead-letter queue does not name the function.
-        qualifier: The alias or version that was invoked. None for `$LATEST` or no qualifier.
+            the message does not contain it: Lambda leaves it out of a record that is over SNS's
+            limit, and out of the record of a failed batch unless that is in S3 or Kafka.
+            `fetch_records` fetches the records of a batch.
+        function: ARN of the function, without a qualifier. None if the message does not say:
+            dead letters of functions, queues and SNS subscriptions do not name the function.
+        qualifier: The alias or version that was invoked. None for `$LATEST` or no qualifier, which
+            mean the same; but `$LATEST` for a durable function, which must be invoked with it.
         source: The kind of resource that sent it to the queue.
         request_id: Lambda's id of the invocation, the same on each delivery of the message. None
             if the handler was never started, or the message does not say.
-        condition: Why Lambda gave up, such as `RetriesExhausted` or `EventAgeExceeded`; for a rule
-            or schedule, why its delivery failed. None if the message does not say.
+        condition: Why Lambda gave up, such as `RetriesExhausted` or `EventAgeExceeded`; of a batch,
+            `RetryAttemptsExhausted`, `RecordAgeExceeded` or `MaximumPayloadSizeExceeded`; for a
+            rule or schedule, why its delivery failed. None if the message does not say.
         error_type: The error's class, such as `RuntimeError`; otherwise an error code of Lambda or
-            EventBridge. None if the message does not say.
+            EventBridge, or `FunctionError` if a dead letter says only that its function failed; of
+            a batch, whose record does not name the error, its condition. None if the message does
+            not say.
         error_message: The error's text. None if the message does not say.
         attempts: How often the handler ran, according to Lambda; 0 if it was never started. None
             if the message does not say.
@@ -58,10 +104,26 @@ class FailedEvent:
             name, so it is a hint, not proof. None if the sender is not a role session.
         sender_id: For a message of a function's dead-letter queue, the id of the identity that
             sent it, according to SQS. None if the message does not say.
+        rule: For a dead letter of a rule, the rule's ARN. None if the message does not say.
+        subscription: For a dead letter of an SNS subscription, the subscription's ARN. None if the
+            message does not say.
+        queue: For a dead letter of an SQS queue that is an event source, the queue's ARN.
+        copy_obstacle: Why a copy of the event could not give the missing payload. None if there is
+            a payload, or no copy was looked for.
+        stack_trace: The entries of the error's stack trace (`stackTrace`, or `trace` of Node), in
+            the runtime's order. At most 40, the first and last 20 of a longer one, each at most 400
+            characters. Empty if the message has none.
+        batch: For a failed batch of a stream or of Kafka, which records it has and where they are.
+        records_gone: Why the records of a batch could not be fetched. None if they were, or nobody
+            tried.
+        records_unread: Why AWS did not let the records of a batch be read, such as a missing
+            permission; they may still be there. None if they were read, or nobody tried.
 
+    https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+    https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
     """
 
     payload: str
@@ -77,6 +139,14 @@ class FailedEvent:
     payload_truncated: bool = False
     sender: str | None = None
     sender_id: str | None = None
+    rule: str | None = None
+    subscription: str | None = None
+    queue: str | None = None
+    copy_obstacle: str | None = None
+    stack_trace: tuple[str, ...] = field(default=(), repr=False)
+    batch: FailedBatch | None = None
+    records_gone: str | None = None
+    records_unread: str | None = None
 
     @property
     def function_arn(self) -> str | None:
@@ -106,8 +176,18 @@ class FailedEvent:
         """Why it cannot be replayed with any function; None if it can."""
         if self.payload_truncated:
             return "EventBridge Scheduler cut its payload"
+        if not self.payload and self.batch is not None:
+            if self.records_gone is not None:
+                return f"its records cannot be fetched: {self.records_gone}"
+            if self.records_unread is not None:
+                where = self.batch.where
+                return (
+                    f"AWS did not let its records be read: {self.records_unread}; they are {where}"
+                )
+            return f"its records are not fetched yet: they are {self.batch.where}"
         if not self.payload:
-            return "its message does not hold the payload"
+            why = self.copy_obstacle or "look for its copy in the channel's copy queue"
+            return f"its record does not hold the payload: {why}"
         return None
 
 
@@ -118,25 +198,77 @@ def parse(message: Mapping[str, Any]) -> FailedEvent:
     other; dead letters of functions, rules and schedules may be raw or in an SNS envelope.
     Conditions and members that this version does not know are ignored.
 
+    A whole notification of SNS that holds none of them is taken for a dead letter of a function's
+    subscription. Its payload is what SNS would have passed to the function. AWS does not document
+    these dead letters: SNS writes to the queue what a queue's subscription would get.
+
+    The record of a failed batch of an event source mapping may come from SQS, SNS, a Kafka topic, a
+    channel's forwarder, or be the text of an object that Lambda wrote to S3.
+
     Args:
         message: A message as SQS's `ReceiveMessage` returns it with all attributes: `Body`, and
             `MessageAttributes` and `Attributes` if present. `sqs_message` converts a record that
             Lambda passes to a queue's handler.
 
     Returns:
-        The event; its payload is an exact slice of the message.
+        The event; its payload is an exact slice of the message. Only the payload of a batch in S3
+        is decoded, from the JSON string that holds it.
 
     Raises:
         NotAFailedEvent: The message is not a failed event. Leave it in the queue.
     """
     attributes = _texts(message.get("MessageAttributes"))
     noted = message.get("Attributes") or {}
-    event = _read(str(message.get("Body", "")), attributes, noted, 1)
+    body = str(message.get("Body", ""))
+    try:
+        event = _read(body, attributes, noted, 1)
+    except NotAFailedEvent:
+        notification = _of_subscription(body, noted)
+        if notification is None:
+            raise
+        event = notification
+    return _checked(event)
+
+
+def parse_notification(message: Mapping[str, Any]) -> FailedEvent | None:
+    """Read a message as a dead letter of a function's SNS subscription, whatever it notifies of.
+
+    `parse` takes a notification of a failure for the failure. A function that is subscribed to the
+    topic of a failure channel gets such notifications as its events.
+
+    Args:
+        message: As for `parse`.
+
+    Returns:
+        The event; None if the message is not a notification.
+
+    Raises:
+        NotAFailedEvent: Its text cannot be passed on.
+    """
+    noted = message.get("Attributes") or {}
+    event = _of_subscription(str(message.get("Body", "")), noted)
+    return None if event is None else _checked(event)
+
+
+def _checked(event: FailedEvent) -> FailedEvent:
     try:
         event.payload.encode()
     except UnicodeEncodeError:
         raise NotAFailedEvent("text with half of a surrogate pair") from None
     return event
+
+
+def function_and_qualifier(arn: str) -> tuple[str, str | None] | None:
+    """Return the ARN of a function, and the alias or version that an ARN names.
+
+    Args:
+        arn: The ARN of a function, with or without a qualifier.
+
+    Returns:
+        Both, the second None for none or `$LATEST`; None if it is not such an ARN.
+    """
+    called = _FUNCTION_ARN.fullmatch(arn)
+    return None if called is None else (called["function"], _qualifier(called))
 
 
 def sqs_message(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,28 +299,53 @@ def _read(
         return undelivered
     body = inner_members(text)
     dead_letter = all(name in attributes for name in _FUNCTION_DLQ)
-    # SNS sets the same three attributes on its own dead letters, and an event may itself be a
-    # record. Only Lambda sends with a function's role.
-    if dead_letter and (_session(noted) is not None or not _looks_known(body)):
+    # Engines set the same three attributes on SNS's dead letters, and an event may itself be a
+    # record. Only Lambda sends with a function's role; and an envelope has the attributes of the
+    # publisher, so not those of a dead letter of SNS.
+    of_lambda = depth > 1 or _session(noted) is not None
+    if dead_letter and (of_lambda or not _looks_known(body)):
+        error_type, error_message = dead_letter_error(
+            attributes["ErrorCode"], attributes["ErrorMessage"]
+        )
         return FailedEvent(
             payload=text,
             function=None,
             qualifier=None,
             source="function-dlq",
             request_id=attributes["RequestID"] or None,
-            error_type=attributes["ErrorCode"] or None,
-            error_message=attributes["ErrorMessage"] or None,
+            error_type=error_type,
+            error_message=error_message,
             timestamp=_sent(noted),
             sender=_session(noted),
             sender_id=str(noted.get("SenderId") or "") or None,
         )
     if "requestContext" in body:
         return _record(body, noted)
+    batch = batch_of(body)
+    if batch is not None:
+        # AWS leaves open whether each record of a batch has a context.
+        return _of_batch(body, {}, None, batch, noted)
     if depth < _MAX_DEPTH and _looks_known(body):
         if "detail" in body:
             return _read(body["detail"], {}, noted, depth + 1)
         return _read(string(body["Message"]) or "", _of_envelope(body), noted, depth + 1)
     raise NotAFailedEvent(_kind(text, body, attributes))
+
+
+def record_text(text: str, depth: int = 1) -> str | None:
+    """Return the invocation record in the body of a message; None if there is none.
+
+    Args:
+        text: The body: a record, perhaps in an SNS envelope or EventBridge event.
+        depth: How many envelopes are around it, this one included.
+    """
+    body = inner_members(text)
+    if "requestContext" in body or batch_of(body) is not None:
+        return text
+    if depth == _MAX_DEPTH or not _looks_known(body):
+        return None
+    inner = body["detail"] if "detail" in body else string(body["Message"])
+    return record_text(inner or "", depth + 1)
 
 
 def _looks_known(body: Mapping[str, str]) -> bool:
@@ -206,12 +363,15 @@ def _record(body: Mapping[str, str], noted: Mapping[str, Any]) -> FailedEvent:
     condition = string(context.get("condition"))
     if condition == "Success":
         raise NotAFailedEvent("the record of a successful invocation")
+    batch = batch_of(body)
+    if batch is not None:
+        return _of_batch(body, context, called, batch, noted)
     response = body.get("responsePayload")
     error = inner_members(response)
     return FailedEvent(
         payload=body.get("requestPayload", ""),
         function=called["function"],
-        qualifier=_qualifier(called),
+        qualifier=called["qualifier"] if condition == DURABLE_CONDITION else _qualifier(called),
         source="destination",
         request_id=string(context.get("requestId")),
         condition=condition,
@@ -219,9 +379,67 @@ def _record(body: Mapping[str, str], noted: Mapping[str, Any]) -> FailedEvent:
         or string(inner_members(body.get("responseContext")).get("functionError"))
         or condition,
         error_message=string(error.get("errorMessage")) if error else string(response),
-        attempts=_count(context.get("approximateInvokeCount")),
-        timestamp=_time(string(body.get("timestamp"))) or _sent(noted),
+        attempts=count(context.get("approximateInvokeCount")),
+        timestamp=time(string(body.get("timestamp"))) or _sent(noted),
+        stack_trace=_stack_trace(error.get("stackTrace") or error.get("trace")),
     )
+
+
+def _of_batch(
+    body: Mapping[str, str],
+    context: Mapping[str, str],
+    called: re.Match[str] | None,
+    batch: FailedBatch,
+    noted: Mapping[str, Any],
+) -> FailedEvent:
+    condition = string(context.get("condition"))
+    return FailedEvent(
+        payload=payload_of(body),
+        function=None if called is None else called["function"],
+        qualifier=None if called is None else _qualifier(called),
+        source="event-source",
+        request_id=string(context.get("requestId")),
+        condition=condition,
+        error_type=condition
+        or string(inner_members(body.get("responseContext")).get("functionError")),
+        attempts=count(context.get("approximateInvokeCount")),
+        timestamp=time(string(body.get("timestamp"))) or _sent(noted),
+        batch=batch,
+    )
+
+
+def _of_subscription(text: str, noted: Mapping[str, Any]) -> FailedEvent | None:
+    """Return an event that SNS could not pass to a function; None if it is not a notification."""
+    body = inner_members(text)
+    known = {**_OPTIONAL, **body}
+    complete = all(known.get(name, "").startswith('"') for name in _REQUIRED)
+    if string(body.get("Type")) != "Notification" or not complete:
+        return None
+    sns = ", ".join(
+        f'"{_NOTIFICATION[name]}": {known[name]}' for name in _NOTIFICATION if name in known
+    )
+    subscription = _subscription(body)
+    arn = "" if subscription is None else f'"EventSubscriptionArn": {json.dumps(subscription)}, '
+    record = f'{{"EventSource": "aws:sns", "EventVersion": "1.0", {arn}"Sns": {{{sns}}}}}'
+    return FailedEvent(
+        payload=f'{{"Records": [{record}]}}',
+        function=None,
+        qualifier=None,
+        source="subscription-dlq",
+        attempts=0,
+        timestamp=time(string(body.get("Timestamp"))) or _sent(noted),
+        subscription=subscription,
+    )
+
+
+def _subscription(body: Mapping[str, str]) -> str | None:
+    """Return the ARN of the subscription of a notification, which only one of its links names."""
+    link = string(body.get("UnsubscribeURL")) or ""
+    try:
+        arns = parse_qs(urlsplit(link).query).get("SubscriptionArn", [])
+    except ValueError:
+        return None
+    return next((arn for arn in arns if _SUBSCRIPTION_ARN.fullmatch(arn)), None)
 
 
 def _undelivered(
@@ -241,8 +459,9 @@ def _undelivered(
         error_type=attributes.get("ERROR_CODE"),
         error_message=attributes.get("ERROR_MESSAGE"),
         attempts=0,
-        timestamp=_time(attributes.get("SCHEDULED_TIME")) or _sent(noted),
+        timestamp=time(attributes.get("SCHEDULED_TIME")) or _sent(noted),
         payload_truncated=attributes.get("IS_PAYLOAD_TRUNCATED", "").lower() == "true",
+        rule=None if schedule else attributes["RULE_ARN"],
     )
 
 
@@ -252,6 +471,12 @@ def _kind(text: str, body: Mapping[str, str], attributes: Mapping[str, str]) -> 
         return f"a dead letter for {attributes['TARGET_ARN']}, which is not a Lambda function"
     if "AlarmName" in body:
         return f"a CloudWatch alarm, {string(body['AlarmName'])}"
+    # The detail of S3's "Object Created", which a channel's forwarder could not read.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    if {"bucket", "object"} <= set(body):
+        bucket = string(inner_members(body["bucket"]).get("name"))
+        key = string(inner_members(body["object"]).get("key"))
+        return f"an announcement of an object that could not be read, s3://{bucket}/{key}"
     if body:
         return f"JSON with {', '.join(list(body)[:5])}"
     return "JSON that is not a record" if is_json(text) else "text that is not JSON"
@@ -276,9 +501,17 @@ def _of_envelope(body: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _stack_trace(value: str | None) -> tuple[str, ...]:
+    entries = elements(value)
+    if len(entries) > MAX_STACK_ENTRIES:
+        half = MAX_STACK_ENTRIES // 2
+        entries = entries[:half] + entries[-half:]
+    return tuple((string(entry) or "")[:MAX_STACK_ENTRY_CHARACTERS] for entry in entries)
+
+
 def _qualifier(called: re.Match[str]) -> str | None:
     qualifier = called["qualifier"]
-    return None if qualifier == "$LATEST" else qualifier
+    return None if qualifier == _LATEST else qualifier
 
 
 def _session(noted: Mapping[str, Any]) -> str | None:
@@ -287,20 +520,6 @@ def _session(noted: Mapping[str, Any]) -> str | None:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     """
     return str(noted.get("SenderId", "")).partition(":")[2] or None
-
-
-def _count(value: str | None) -> int | None:
-    return int(value) if value and re.fullmatch(r"\d{1,9}", value) else None
-
-
-def _time(value: str | None) -> datetime | None:
-    # Python 3.10 parses neither a Z nor fractions with other than 3 or 6 digits.
-    text = re.sub(r"(\.\d{1,6})\d*", lambda match: match[1].ljust(7, "0"), str(value))
-    try:
-        time = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def _sent(noted: Mapping[str, Any]) -> datetime | None:

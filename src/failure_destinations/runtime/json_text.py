@@ -42,10 +42,22 @@ def members(text: str) -> dict[str, str]:
     Raises:
         ValueError: It is not a JSON object.
     """
+    return {key: text[start:end] for key, (start, end) in member_spans(text).items()}
+
+
+def member_spans(text: str) -> dict[str, tuple[int, int]]:
+    """Return where the values of a JSON object begin and end.
+
+    Args:
+        text: As for `members`.
+
+    Raises:
+        ValueError: It is not a JSON object.
+    """
     at = _after_space(text, 0)
     if text[at : at + 1] != "{":
         raise ValueError("it is not a JSON object")
-    found: dict[str, str] = {}
+    found: dict[str, tuple[int, int]] = {}
     at = _after_space(text, at + 1)
     closed = text[at : at + 1] == "}"
     while not closed:
@@ -57,7 +69,7 @@ def members(text: str) -> dict[str, str]:
             raise ValueError(f"a colon is missing at character {at}")
         start = _after_space(text, at + 1)
         end = _end_of_value(text, start)
-        found[key] = text[start:end]
+        found[key] = start, end
         at = _after_space(text, end)
         closed = text[at : at + 1] == "}"
         if not closed:
@@ -66,6 +78,34 @@ def members(text: str) -> dict[str, str]:
             at = _after_space(text, at + 1)
     if _after_space(text, at + 1) != len(text):
         raise ValueError("there is more after the object")
+    return found
+
+
+def elements(text: str | None) -> list[str]:
+    """Return the elements of a JSON array, each as its undecoded JSON text.
+
+    Args:
+        text: A value from `members`, or None.
+
+    Returns:
+        The elements; empty for None and for text that is not a JSON array.
+    """
+    text = text or ""
+    if not text.startswith("["):
+        return []
+    found: list[str] = []
+    at = _after_space(text, 1)
+    try:
+        while text[at : at + 1] != "]":
+            end = _end_of_value(text, at)
+            found.append(text[at:end])
+            at = _after_space(text, end)
+            if text[at : at + 1] == ",":
+                at = _after_space(text, at + 1)
+            elif text[at : at + 1] != "]":
+                return []
+    except ValueError:
+        return []
     return found
 
 

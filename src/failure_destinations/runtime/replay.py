@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .batch_response import BatchResult, read_response
 from .failed_event import FailedEvent
 
 if TYPE_CHECKING:
@@ -39,6 +41,12 @@ _REASONS: dict[int, Reason] = {
 }
 _AMBIGUOUS_STATUSES = (410, 500, 503, 504)
 _BAD_GATEWAY = 502
+# Base64-encoded. Lambda passes it on for synchronous invocations.
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+MAX_CLIENT_CONTEXT_BYTES = 3583
+# Names and ids of AWS are shorter, but a message may say anything.
+_MAX_CONTEXT_VALUE = 100
+BATCH_ITEM_FAILURES = "BatchItemFailures"
 _NO_CONNECTION = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
 
 
@@ -47,17 +55,22 @@ class Outcome:
     """The outcome of one replay.
 
     Attributes:
-        status: `succeeded`, `failed` (the handler ran and raised, timed out or crashed),
-            `not-started` (it did not run) or `unknown` (no response: it may have run).
+        status: `succeeded`, `failed` (the handler ran and raised, timed out or crashed, or
+            reported records of its batch that failed), `not-started` (it did not run) or `unknown`
+            (no response: it may have run).
         reason: Why it was not started; None otherwise.
-        error_type: The class of the handler's error, or Lambda's error code; None if it succeeded.
+        error_type: The class of the handler's error, or Lambda's error code; `BatchItemFailures` if
+            it reported records that failed. None if it succeeded.
         error_message: The error's text; None if it succeeded.
+        batch: What its response says about the batch that it got. None if the event is not of a
+            stream, of Kafka or of a queue, or the handler did not return.
     """
 
     status: Status
     reason: Reason | None = None
     error_type: str | None = None
     error_message: str | None = None
+    batch: BatchResult | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -76,11 +89,15 @@ def replay(
     function: str | None = None,
     *,
     tenant_id: str | None = None,
+    run: str = "replay",
+    edited: bool = False,
 ) -> Outcome:
     """Invoke the handler again with the same payload, and wait for it to finish.
 
     The invocation is synchronous: a second failure is returned here and does not go through the
-    failure destination again.
+    failure destination again. A batch succeeds only if the handler's response reports no record of
+    it as failed. The handler finds `client_context` in its invocation's context, which no
+    asynchronous invocation has.
 
     Args:
         event: The failed event.
@@ -90,6 +107,8 @@ def replay(
             qualifier that failed.
         tenant_id: The tenant to invoke it for, if the function isolates tenants. The event does
             not name it. Default: none.
+        run: The name of the run, for the handler.
+        edited: Whether the payload is not the one that failed, for the handler.
 
     Returns:
         The outcome. Lambda and network errors are returned as outcomes, never raised.
@@ -110,6 +129,7 @@ def replay(
         "FunctionName": target,
         "InvocationType": "RequestResponse",
         "Payload": event.payload_bytes,
+        "ClientContext": client_context(event, run, edited=edited),
     }
     if function is None and event.qualifier is not None:
         request["Qualifier"] = event.qualifier
@@ -119,13 +139,82 @@ def replay(
         answer = client.invoke(**request)
         response = answer["Payload"].read()
     except ClientError as error:
-        return _refusal(error.response)
+        return refused(error.response)
     except BotoCoreError as error:
-        return _no_answer(error)
+        return unanswered(error)
     if "FunctionError" not in answer:
-        return Outcome("succeeded")
+        return _answered(event, response)
     kind, text = _error(response)
     return Outcome("failed", None, kind or answer["FunctionError"], text)
+
+
+def _answered(event: FailedEvent, response: bytes) -> Outcome:
+    """Return the outcome of a handler that returned."""
+    if event.source not in ("event-source", "queue-dlq"):
+        return Outcome("succeeded")
+    result = read_response(response, event.payload)
+    if result.succeeded:
+        return Outcome("succeeded", batch=result)
+    return Outcome("failed", None, BATCH_ITEM_FAILURES, result.message, result)
+
+
+def hand_over(event: FailedEvent, client: LambdaClient) -> Outcome:
+    """Have Lambda run the handler again with the same payload, without waiting for it.
+
+    If it fails again, Lambda sends it through the failure destination or dead-letter queue once
+    more, with a new request id.
+
+    Args:
+        event: The failed event, which names its function.
+        client: A boto3 client from `lambda_client`.
+
+    Returns:
+        `succeeded` if Lambda has accepted the event. Errors are returned as outcomes.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    request: InvocationRequestTypeDef = {
+        "FunctionName": event.function or "",
+        "InvocationType": "Event",
+        "Payload": event.payload_bytes,
+    }
+    if event.qualifier is not None:
+        request["Qualifier"] = event.qualifier
+    try:
+        client.invoke(**request)
+    except ClientError as error:
+        return refused(error.response)
+    except BotoCoreError as error:
+        return unanswered(error)
+    return Outcome("succeeded")
+
+
+def client_context(event: FailedEvent, run: str, *, edited: bool = False) -> str:
+    """Return what lets a handler see that it replays an event, base64-encoded.
+
+    In Python, the handler finds it as `context.client_context.custom`:
+    `failure_destinations_replay` is the name of the run, `failure_destinations_request_id` the
+    request id of the invocation that failed, if known, and `failure_destinations_edited` is `true`
+    if the payload was edited.
+
+    Every value is a string: runtimes with static types, such as Java's and Go's, reject others.
+
+    Args:
+        event: The failed event.
+        run: The name of the run.
+        edited: Whether the payload is not the one that failed.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+    """
+    custom = {"failure_destinations_replay": run[:_MAX_CONTEXT_VALUE]}
+    if event.request_id is not None and len(event.request_id) <= _MAX_CONTEXT_VALUE:
+        custom["failure_destinations_request_id"] = event.request_id
+    if edited:
+        custom["failure_destinations_edited"] = "true"
+    # It fits even if each character is escaped as a surrogate pair.
+    return base64.b64encode(json.dumps({"custom": custom}).encode()).decode()
 
 
 def lambda_client(
@@ -159,7 +248,12 @@ def lambda_client(
     return (session or boto3.Session()).client("lambda", config=config, **arguments)
 
 
-def _refusal(response: Mapping[str, Any]) -> Outcome:
+def refused(response: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of an invocation that Lambda answered with an error.
+
+    Args:
+        response: The `response` of boto3's `ClientError`.
+    """
     error = response.get("Error", {})
     code = str(error.get("Code", "Unknown"))
     message = str(error.get("Message", "")) or None
@@ -170,7 +264,12 @@ def _refusal(response: Mapping[str, Any]) -> Outcome:
     return Outcome("not-started", _REASONS.get(status, "refused"), code, message)
 
 
-def _no_answer(error: Exception) -> Outcome:
+def unanswered(error: Exception) -> Outcome:
+    """Return the outcome of an invocation that Lambda did not answer.
+
+    Args:
+        error: A `BotoCoreError`.
+    """
     from botocore import exceptions  # noqa: PLC0415
 
     kind = type(error).__name__

@@ -1,0 +1,379 @@
+"""Which failed events belong together."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import string
+import traceback
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from failure_destinations.runtime import Fingerprint, fingerprint, normalise, parse
+from failure_destinations.runtime.message_pattern import (
+    MAX_MESSAGE_CHARACTERS,
+    MAX_PATTERN_CHARACTERS,
+)
+
+from . import messages
+
+DOCS = Path(__file__).parents[2] / "docs" / "notifications.md"
+TABLE = re.findall(r"^\| `(.+)` \| `(.+)` \|$", DOCS.read_text(), re.MULTILINE)
+
+
+def of(error: dict[str, Any], *, function: str = messages.FUNCTION, **context: Any) -> Fingerprint:
+    """Return the fingerprint of an event whose handler raised an error."""
+    record = {
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "functionArn": function,
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+            **context,
+        },
+        "requestPayload": {"order": 17},
+        "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
+        "responsePayload": error,
+    }
+    return fingerprint(parse(messages.message(json.dumps(record))))
+
+
+def says(message: str, type: str = "ValueError", trace: Iterable[str] = ()) -> Fingerprint:
+    """Return the fingerprint of a Python error."""
+    return of({"errorType": type, "errorMessage": message, "stackTrace": list(trace)})
+
+
+@pytest.mark.parametrize(("message", "expected"), TABLE, ids=[row[0][:40] for row in TABLE])
+def test_replaces_values_as_the_docs_say(message: str, expected: str) -> None:
+    """Each row of the table in the docs is true."""
+    assert normalise(message) == expected
+
+
+def test_the_table_in_the_docs_is_read() -> None:
+    """It has rows."""
+    assert len(TABLE) >= 18
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("", ""),
+        ("'order_id'", "*"),
+        ("b'\\xff' is not utf-8", "* is not utf-*"),
+        ("the user's cart can't be empty", "the user's cart can't be empty"),
+        ("“anna” is not in «team» or `staff`", "* is not in * or *"),
+        ("it's 'a' and \"b 'c' d\"", "it's * and *"),
+        ("amount -17.50 EUR exceeds $1,234.56", "amount * EUR exceeds $*"),
+        ("object at 0x7f3a1c2b4d90", "object at *"),
+        ("fe80::1%eth0 and 2001:db8::ff00:42:8329 are down", "* and * are down"),
+        ("at 2026-11-02T03:03:11.412Z", "at *"),
+        ("at 2026-11-02 03:03:11,412+01:00", "at *"),
+        ("at Mon, 02 Nov 2026 03:03:11 GMT", "at *"),
+        ("at Mon Nov  2 03:03:11 2026", "at *"),
+        ("in Mayfair on Monday", "in Mayfair on Monday"),
+        ("trace 1-5759e988-bd862e3fe1be46a994272793", "trace *"),
+        ("item 01ARZ3NDEKTSV4RRFFQ69G5FAV", "item *"),
+        ("session V1StGXR8_Z5jdHi6B-myT", "session *"),
+        ("hash deadbeefcafe", "hash *"),
+        ("id JBSWYXDPEHPKQPXP is used", "id * is used"),
+        ("orderId=abc-def, order_id=xyz", "orderId=*, order_id=*"),
+        ("Request ID: ABCDEFGH, RequestId 4442587F", "Request ID: *, RequestId *"),
+        ("invalid: this is void: paid", "invalid: this is void: paid"),
+        ("GET /orders/17/items?page=2 failed", "GET /orders/*/items failed"),
+        ("open C:\\Users\\anna\\x.csv", "open *"),
+        ("parse reports/anna.csv", "parse *"),
+        ("either input/output or and/or", "either input/output or and/or"),
+        ("postgres://shop:secret@db-7.example.com/orders", "postgres://db-*.example.com/orders"),
+        ("status 404, HTTP 503, status: 2000", "status 404, HTTP 503, status: *"),
+        ("ids [1, 2] of ['a', 'b', 'c']", "ids [*] of [*]"),
+        ("got [{'a': {'b': [1]}}] there", "got * there"),
+        ("got {'a': 1", "got *"),
+        ("ConditionalCheckFailedException", "ConditionalCheckFailedException"),
+        ("No module named 'orders.stock'", "No module named 'orders.stock'"),
+        ("(reading 'total')", "(reading 'total')"),
+        ("a\n\n  b\tc", "a b c"),
+        ("bestellung ‘ä’ für größe42", "bestellung * für *"),
+    ],
+)
+def test_tells_values_from_words(message: str, expected: str) -> None:
+    """What differs each time becomes `*`; what the error is about stays."""
+    assert normalise(message) == expected
+
+
+RANDOM = random.Random(17)
+LETTERS = string.ascii_letters + string.digits
+
+
+def random_text(characters: str, length: int) -> str:
+    """Return text as random as an id; the same in each run of the tests."""
+    return "".join(RANDOM.choices(characters, k=length))
+
+
+def random_uuid() -> str:
+    """Return a UUID; the same in each run of the tests."""
+    return str(uuid.UUID(int=RANDOM.getrandbits(128), version=4))
+
+
+IDS: dict[str, Callable[[], str]] = {
+    "UUID": random_uuid,
+    "number": lambda: str(RANDOM.randrange(10**12)),
+    "hex": lambda: random_text("0123456789abcdef", 24),
+    "short hash": lambda: random_text("0123456789abcdef", 8),
+    "URL-safe base64": lambda: random_text(LETTERS + "-_", 22),
+    "base64": lambda: random_text(LETTERS + "+/", 32),
+    "prefixed": lambda: f"pi_{random_text(LETTERS, 24)}",
+    "S3 request": lambda: random_text(string.ascii_uppercase + string.digits, 16),
+    "ULID": lambda: random_text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26),
+    "quoted word": lambda: f"'{random_text('abcdef', 4)}'",
+    "ARN": lambda: f"arn:aws:s3:::bucket-{random_text('abcdef', 4)}/{random_text('abc', 4)}",
+    "e-mail": lambda: f"{random_text('abcdef', 4)}@example.com",
+    "path": lambda: f"/tmp/{random_text('abcdef', 4)}/orders.csv",
+    "address": lambda: f"10.0.{RANDOM.randrange(256)}.{RANDOM.randrange(256)}:5432",
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_the_same_error_with_other_ids_is_one_group(kind: str) -> None:
+    """Two hundred failures whose messages differ in an id are one group."""
+    groups = {says(f"order {IDS[kind]()} has no stock").id for _ in range(200)}
+    assert len(groups) == 1
+
+
+def of_lambda(message: str, type: str) -> Callable[[str], Fingerprint]:
+    """Return what makes a record of an error that Lambda itself writes."""
+    return lambda request: of(
+        {"errorType": type, "errorMessage": f"RequestId: {request} Error: {message}"}
+    )
+
+
+def raised(statement: str) -> Callable[[str], Fingerprint]:
+    """Return what makes a record of an error that Python raises while it handles an id."""
+
+    def make(identity: str) -> Fingerprint:
+        try:
+            exec(compile(statement, "/var/task/shop/orders.py", "exec"), {"id": identity})
+        except Exception as error:
+            trace = [*traceback.extract_tb(error.__traceback__)][1:]
+            return says(str(error), type(error).__name__, traceback.format_list(trace))
+        raise AssertionError(statement)
+
+    return make
+
+
+TWELVE = {
+    "key": raised("{}[id]"),
+    "number": raised("int(id)"),
+    "attribute": raised("id.total"),
+    "import": raised("import orders_of_nobody"),
+    "file": raised("open('/tmp/' + id)"),
+    "json": raised("import json; json.loads('{' + id)"),
+    "own": raised("raise ValueError(f'no stock for order {id}')"),
+    "index": raised("[][len(id)]"),
+    "name": raised("id + nobody"),
+    "zero": raised("len(id) / 0"),
+    "timeout": of_lambda("Task timed out after 3.00 seconds", "Sandbox.Timedout"),
+    "killed": of_lambda("Runtime exited with error: signal: killed", "Runtime.ExitError"),
+}
+
+
+def test_twelve_errors_are_twelve_groups() -> None:
+    """Errors as Python and Lambda word them: neither one group, nor one for each id."""
+    groups = {
+        name: {make(str(uuid.uuid4())).id for _ in range(50)} for name, make in TWELVE.items()
+    }
+    assert {name: len(ids) for name, ids in groups.items()} == dict.fromkeys(TWELVE, 1)
+    assert len(set.union(*groups.values())) == len(TWELVE)
+
+
+PYTHON_TRACE = (
+    '  File "/var/task/index.py", line 6, in handler\n    reserve(event)\n',
+    '  File "/var/task/shop/stock.py", line 60, in reserve\n    call()\n',
+    '  File "/opt/python/requests/api.py", line 73, in get\n    request()\n',
+    '  File "/var/task/urllib3/connection.py", line 9, in connect\n    raise\n',
+    '  File "/var/lang/lib/python3.13/socket.py", line 1, in create\n    raise\n',
+)
+
+
+@pytest.mark.parametrize(
+    ("trace", "expected"),
+    [
+        (PYTHON_TRACE, "shop/stock.py reserve"),
+        (PYTHON_TRACE[2:], None),
+        (['  File "/app/src/stock.py", line 60, in reserve\n'], "stock.py reserve"),
+        (['  File "<string>", line 1, in <module>\n'], None),
+        (
+            [
+                "TypeError: Cannot read properties of undefined (reading 'total')",
+                "    at parse (node:internal/url:797:36)",
+                "    at get (/var/task/node_modules/axios/index.js:3:11)",
+                "    at async reserve (file:///var/task/shop/stock.mjs:3:11)",
+                "    at handler (/var/task/index.mjs:9:1)",
+            ],
+            "shop/stock.mjs reserve",
+        ),
+        (["Error: x", "    at /var/task/index.js:3:11"], "index.js"),
+        (
+            ["Error: x", "    at Object.<anonymous> (/var/task/index.js:3)"],
+            "index.js Object.<anonymous>",
+        ),
+        (["/var/lang/lib/ruby/x.rb:1:in `y'", "/var/task/app.rb:3:in `handler'"], "app.rb handler"),
+        (
+            [
+                "java.base/java.util.HashMap.get(HashMap.java:3)",
+                "shop.Orders.handle(Orders.java:17)",
+            ],
+            "shop.Orders.handle",
+        ),
+        (
+            [
+                "at System.String.Parse(String s)",
+                "at Shop.Orders.Handle(Order o) in /src/O.cs:line 3",
+            ],
+            "Shop.Orders.Handle",
+        ),
+        (
+            [{"path": "github.com/shop/main.go", "line": 17, "label": "main.handle"}],
+            "main.go main.handle",
+        ),
+        ([["not", "a frame"], 17, None, "{", "at (", "    at "], None),
+        ("not a list", None),
+        ({"not": "a list"}, None),
+        (None, None),
+    ],
+)
+def test_finds_the_frame_of_own_code(trace: Any, expected: str | None) -> None:
+    """Nearest to the error, without line number, in every runtime's way to write it."""
+    name = "trace" if "TypeError" in str(trace) else "stackTrace"
+    error = {"errorType": "E", "errorMessage": "x", name: trace}
+    assert of(error).frame == expected
+
+
+def test_another_line_is_the_same_group() -> None:
+    """A deployment that moves the code does not make a new group."""
+    moved = [re.sub(r"line \d+", "line 999", entry) for entry in PYTHON_TRACE]
+    assert says("x", trace=moved) == says("x", trace=PYTHON_TRACE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        of(
+            {"errorType": "ValueError", "errorMessage": "no stock"},
+            function=f"{messages.FUNCTION}2",
+        ),
+        of(
+            {"errorType": "ValueError", "errorMessage": "no stock"},
+            function=f"{messages.FUNCTION}:live",
+        ),
+        of({"errorType": "KeyError", "errorMessage": "no stock"}),
+        of({"errorType": "ValueError", "errorMessage": "no order"}),
+        says("no stock", trace=PYTHON_TRACE),
+    ],
+    ids=["function", "qualifier", "type", "message", "frame"],
+)
+def test_each_part_makes_another_group(other: Fingerprint) -> None:
+    """Function, qualifier, type, message and frame each count."""
+    assert says("no stock").id != other.id
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("destination-event-age-exceeded", ("nightly-report", "EventAgeExceeded", "")),
+        ("rule-target-dlq", ("nightly-report", "NO_PERMISSIONS", "Lambda denied the invocation.")),
+        (
+            "schedule-target-dlq",
+            (
+                "nightly-report",
+                "AWS.Lambda.AccessDeniedException",
+                "The role may not invoke the function.",
+            ),
+        ),
+        ("function-dlq", (None, "FunctionError", "Something went wrong!")),
+    ],
+)
+def test_groups_events_without_a_response(name: str, expected: tuple[str | None, ...]) -> None:
+    """What Lambda never ran, or a dead letter, has a group too."""
+    group = fingerprint(parse(messages.stored(name)))
+    assert (group.function, group.error_type, group.message) == expected
+
+
+def test_old_and_new_timeouts_read_the_same() -> None:
+    """Lambda's two ways to write a timeout give the same message."""
+    identity = uuid.uuid4()
+    old = normalise(f"2026-11-02T03:03:11.412Z {identity} Task timed out after 3.00 seconds")
+    assert normalise(f"RequestId: {identity} Error: Task timed out after 12.05 seconds") == old
+
+
+def test_ids_do_not_change_between_releases() -> None:
+    """A command of another release finds the group that a mail names."""
+    event = parse(messages.stored("destination-alias"))
+    assert fingerprint(event) == Fingerprint(
+        id="21a514f16b",
+        function="nightly-report",
+        qualifier="live",
+        error_type="RuntimeError",
+        message="Something went wrong!",
+        frame="index.py handler",
+    )
+
+
+@messages.patient
+@given(st.text() | st.text("'\"`{}[]:/@.-+ a1*\\Z\n", max_size=200))
+@example("x" * 5000)
+@example("'" + "x" * 5000)
+@example("\ud800 'a'")
+@example("''1")
+@example("1''")
+@example("a@1.''b'c'")
+def test_normalises_any_text(text: str) -> None:
+    """The result is one bounded line, and a group for itself."""
+    pattern = normalise(text)
+    assert len(pattern) <= MAX_PATTERN_CHARACTERS
+    assert len(pattern.splitlines()) <= 1
+    assert len(says(text).id) == 10
+    if len(text) < MAX_PATTERN_CHARACTERS:
+        assert normalise(pattern) == pattern
+
+
+def test_a_long_value_does_not_make_groups() -> None:
+    """A quoted value that is longer than what counts is one value all the same."""
+    groups = {
+        normalise(f"bad value '{'x ' * (MAX_MESSAGE_CHARACTERS + length)}' given")
+        for length in range(3)
+    }
+    assert groups == {"bad value *"}
+
+
+HOSTILE = [
+    *("'", '"', "a", "a-", "/a", '\\"', "{'", "[{", "arn:aws:", "a@", "1:", "Mon ", "2026-11-02T"),
+    *("id=", "request id ", "“", "+1", "* ", "GET /", "at a(", "at ", '  File "', "a.", "(:1", " "),
+    *("[", "\ud800", "aB", "A1"),
+]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_hostile_text_takes_linear_time(unit: str) -> None:
+    """At a megabyte: anything more than linear would take hours here."""
+    text = unit * (2**20 // len(unit))
+    assert len(of({"errorType": text, "errorMessage": text, "stackTrace": [text] * 2}).id) == 10
+
+
+def test_keeps_the_ends_of_a_long_stack_trace() -> None:
+    """Where the error was raised is at one of them; a huge trace stays small in memory."""
+    trace = [f"{number} {'x' * 10_000}" for number in range(2000)]
+    record = json.loads(messages.record("{}"))
+    record["responsePayload"]["stackTrace"] = trace
+    kept = parse(messages.message(json.dumps(record))).stack_trace
+    assert [entry.split()[0] for entry in kept] == [
+        *map(str, range(20)),
+        *map(str, range(1980, 2000)),
+    ]
+    assert {len(entry) for entry in kept} == {400}
