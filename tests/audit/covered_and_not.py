@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -85,4 +86,22 @@ def define_app() -> cdk.App:
     mailed.add_permission("Mail", principal=iam.ServicePrincipal("ses.amazonaws.com"))
     asked = function("Asked")
     asked.add_permission("Api", principal=iam.ServicePrincipal("apigateway.amazonaws.com"))
+
+    function("PolledQueue").add_event_source(sources.SqsEventSource(sqs.Queue(stack, "Polled")))
+    redriven = sqs.Queue(
+        stack,
+        "Redriven",
+        visibility_timeout=cdk.Duration.seconds(4),
+        dead_letter_queue=sqs.DeadLetterQueue(queue=queue, max_receive_count=5),
+    )
+    function("PolledRedriven").add_event_source(sources.SqsEventSource(redriven))
+    table = dynamodb.Table(
+        stack,
+        "Table",
+        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        stream=dynamodb.StreamViewType.NEW_IMAGE,
+    )
+    function("PolledTable").add_event_source(
+        sources.DynamoEventSource(table, starting_position=lambda_.StartingPosition.LATEST)
+    )
     return app

@@ -217,13 +217,62 @@ def test_versions_have_their_own_dead_letter_queue(
 def test_a_destination_does_not_cover_a_durable_function(tmp_path: Path) -> None:
     """Lambda sends its failures to its dead-letter queue only."""
     durable = {"DurableConfig": {"ExecutionTimeout": 3600, "RetentionPeriodInDays": 7}}
-    lost = PaperAccount(
-        ListFunctions=functions("orders", **durable), **targets(function_arn("orders"))
-    )
+    called = f"{function_arn('orders')}:$LATEST"
+    lost = PaperAccount(ListFunctions=functions("orders", **durable), **targets(called))
     assert [kind for *_, kind in found(audit(lost, tmp_path / "lost"))] == ["durable"]
     kept = functions("orders", **durable, DeadLetterConfig={"TargetArn": QUEUE})
-    account = PaperAccount(ListFunctions=kept, **targets(function_arn("orders")))
+    account = PaperAccount(ListFunctions=kept, **targets(called))
     assert found(audit(account, tmp_path / "kept")) == []
+
+
+def test_finds_a_durable_function_that_is_called_without_a_qualifier(tmp_path: Path) -> None:
+    """Lambda rejects each such invocation."""
+    durable = {"DurableConfig": {"ExecutionTimeout": 3600, "RetentionPeriodInDays": 7}}
+    kept = functions("orders", **durable, DeadLetterConfig={"TargetArn": QUEUE})
+    account = PaperAccount(ListFunctions=kept, **targets(function_arn("orders")))
+    assert [kind for *_, kind in found(audit(account, tmp_path / "state"))] == [
+        "durable-unqualified"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("latest", "version", "expected"),
+    [
+        ({"durable"}, {"durable"}, ["durable"]),
+        (set(), {"durable"}, ["durable"]),
+        ({"durable"}, set(), []),
+        ({"durable"}, {"durable", "queue"}, []),
+        ({"durable", "queue"}, {"durable"}, ["durable"]),
+        (set(), {"durable", "queue"}, []),
+    ],
+)
+def test_a_version_is_durable_or_not_by_itself(
+    tmp_path: Path, latest: set[str], version: set[str], expected: list[str]
+) -> None:
+    """What an alias calls was locked in; its destination covers it only if it is not durable."""
+    settings: dict[str, Any] = {
+        "durable": {"DurableConfig": {"ExecutionTimeout": 3600}},
+        "queue": {"DeadLetterConfig": {"TargetArn": QUEUE}},
+    }
+    arn = function_arn("orders")
+    versions = [
+        {"FunctionName": "orders", "FunctionArn": f"{arn}:{name}", "Version": name}
+        | {key: value for each in given for key, value in settings[each].items()}
+        for name, given in (("$LATEST", latest), ("1", version))
+    ]
+    config = {
+        "FunctionArn": f"{arn}:live",
+        "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+    }
+    answers = {
+        **targets(f"{arn}:live"),
+        "ListFunctions": {"Functions": versions},
+        "ListAliases": {"Aliases": [{"Name": "live", "FunctionVersion": "1"}]},
+        "ListFunctionEventInvokeConfigs": {"FunctionEventInvokeConfigs": [config]},
+    }
+    assert [
+        kind for *_, kind in found(audit(PaperAccount(**answers), tmp_path / "state"))
+    ] == expected
 
 
 def test_does_not_judge_an_alias_that_it_cannot_see(tmp_path: Path) -> None:
@@ -260,6 +309,13 @@ def test_does_not_judge_an_alias_that_it_cannot_see(tmp_path: Path) -> None:
         ),
         ({"Principal": {"Service": "iot.amazonaws.com"}, "Effect": "Deny"}, []),
         ("nonsense", []),
+        (
+            {
+                "Principal": "*",
+                "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
+            },
+            [],
+        ),
     ],
 )
 def test_judges_who_may_call(tmp_path: Path, statement: Any, expected: list[str]) -> None:
@@ -317,3 +373,101 @@ def test_every_action_only_reads() -> None:
     """No action of an audit changes anything."""
     for action in ACTIONS:
         assert action.operation.startswith(("list_", "get_", "describe_")), action
+
+
+def permitted(function: str, source: str) -> dict[str, Any]:
+    """Answer GetPolicy with a permission for a rule."""
+    statement = {
+        "Sid": "rule",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": function_arn(function),
+        "Condition": {"ArnLike": {"AWS:SourceArn": source}},
+    }
+    return {"GetPolicy": {"Policy": json.dumps({"Statement": [statement]})}}
+
+
+RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/deleted"
+
+
+def test_does_not_count_a_permission_for_a_rule_that_calls_nothing(tmp_path: Path) -> None:
+    """All rules are read: one that is gone, or that calls others only, calls nothing."""
+    answers = {
+        "ListFunctions": functions("report", "other"),
+        **targets(function_arn("other")),
+        **permitted("report", RULE),
+    }
+    audited = audit(PaperAccount(0, **answers), tmp_path / "state")
+    assert found(audited) == [("other", "$LATEST", "uncovered")]
+
+
+@pytest.mark.parametrize(
+    ("source", "denied"),
+    [
+        (RULE, ("ListRules",)),
+        (RULE, ("ListTargetsByRule",)),
+        (RULE.replace(ACCOUNT, "444455556666"), ()),
+        (RULE.replace(REGION, "us-east-1"), ()),
+        (RULE.replace("deleted", "*"), ()),
+    ],
+)
+def test_counts_a_permission_for_a_rule_that_may_call(
+    tmp_path: Path, source: str, denied: tuple[str, ...]
+) -> None:
+    """Rules that were not read, of another account or Region, may call the function."""
+    answers = {
+        "ListFunctions": functions("report"),
+        **targets(),
+        **permitted("report", source),
+    }
+    audited = audit(PaperAccount(0, denied, **answers), tmp_path / "state")
+    assert ("report", "$LATEST", "uncovered") in found(audited)
+
+
+def test_finds_the_custom_sender_of_a_user_pool(tmp_path: Path) -> None:
+    """Cognito waits for the other triggers."""
+    config = {
+        "PreSignUp": function_arn("other"),
+        "CustomEmailSender": {"LambdaArn": function_arn("report"), "LambdaVersion": "V1_0"},
+    }
+    answers = {
+        "ListFunctions": functions("report", "other"),
+        **targets(),
+        "ListUserPools": {
+            "UserPools": [{"Id": "eu-west-1_a", "LambdaConfig": config}, {"Id": "eu-west-1_b"}]
+        },
+    }
+    audited = audit(PaperAccount(0, **answers), tmp_path / "state")
+    (finding,) = audited.findings
+    assert (finding.logical_id, finding.kind, finding.invoked_by) == (
+        "report",
+        "uncovered",
+        (f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/eu-west-1_a",),
+    )
+
+
+def test_notes_a_rule_that_is_disabled(tmp_path: Path) -> None:
+    """It calls nothing until someone enables it."""
+    answers = {"ListFunctions": functions("report"), **targets(function_arn("report"))}
+    answers["ListRules"]["Rules"][0]["State"] = "DISABLED"
+    audited = audit(PaperAccount(0, **answers), tmp_path / "state")
+    assert found(audited) == [("report", "$LATEST", "disabled")]
+
+
+def test_notes_a_schedule_that_is_disabled(tmp_path: Path) -> None:
+    """The same holds for a schedule."""
+    target = {"Arn": function_arn("report"), "RoleArn": "role"}
+    answers = {
+        "ListFunctions": functions("report"),
+        **targets(),
+        "ListRules": {"Rules": []},
+        "ListSchedules": {"Schedules": [{"Name": "nightly", "Target": target}]},
+        "GetSchedule": {
+            "Arn": f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/nightly",
+            "State": "DISABLED",
+            "Target": target,
+        },
+    }
+    audited = audit(PaperAccount(0, **answers), tmp_path / "state")
+    assert found(audited) == [("report", "$LATEST", "disabled")]

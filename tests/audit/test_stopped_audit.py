@@ -63,6 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif "ListSubscriptions" in body:
             result = "<ListSubscriptionsResult/>"
             self._answer(f"<ListSubscriptionsResponse>{result}</ListSubscriptionsResponse>")
+        elif "Action=DescribeAlarms" in body:
+            # As older versions of boto3 ask.
+            result = "<DescribeAlarmsResult/>"
+            self._answer(f"<DescribeAlarmsResponse>{result}</DescribeAlarmsResponse>", "text/xml")
         else:
             self._answer("{}")
 

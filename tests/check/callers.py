@@ -432,6 +432,86 @@ def composite_alarm(function: Any) -> Resources:
     }
 
 
+def custom_sender(function: Any, trigger: str = "CustomEmailSender") -> Resources:
+    """A user pool's trigger that Cognito does not wait for."""
+    key = "arn:aws:kms:eu-west-1:111122223333:key/12345678-1234-1234-1234-123456789012"
+    sender = {"LambdaArn": function, "LambdaVersion": "V1_0"}
+    return {
+        "Caller": one(
+            "AWS::Cognito::UserPool", {"LambdaConfig": {trigger: sender, "KMSKeyID": key}}
+        )
+    }
+
+
+def custom_sms_sender(function: Any) -> Resources:
+    """The same for text messages."""
+    return custom_sender(function, "CustomSMSSender")
+
+
+def user_pool(function: Any) -> Resources:
+    """The triggers of a user pool that Cognito waits for."""
+    config = {"LambdaVersion": "V2_0", "LambdaArn": function}
+    triggers = {"PreSignUp": function, "PreTokenGenerationConfig": config}
+    return {"Caller": one("AWS::Cognito::UserPool", {"LambdaConfig": triggers})}
+
+
+def override_in_mapping_template(
+    function: Any, override: str = "header['X-Amz-Invocation-Type'] = \"'Event'\""
+) -> Resources:
+    """A method of an API whose mapping template sets the header."""
+    resources = asynchronous_method(function)
+    integration = resources["Caller"]["Properties"]["Integration"]
+    del integration["RequestParameters"]
+    template = f"#set($context.requestOverride.{override})\n$input.json('$')"
+    integration["RequestTemplates"] = {"application/json": template}
+    return resources
+
+
+def openapi_override(function: Any) -> Resources:
+    """The same in an OpenAPI document."""
+    resources = override_in_mapping_template(function)
+    integration = resources.pop("Caller")["Properties"]["Integration"]
+    method = {
+        "type": "aws",
+        "httpMethod": "POST",
+        "uri": integration["Uri"],
+        "requestTemplates": integration["RequestTemplates"],
+    }
+    paths = {"/": {"post": {"x-amazon-apigateway-integration": method}}}
+    body = {"openapi": "3.0.1", "info": {"title": "Api", "version": "1"}, "paths": paths}
+    return {"Caller": one("AWS::ApiGateway::RestApi", {"Body": body})}
+
+
+def websocket_override(function: Any) -> Resources:
+    """The same in an integration of a WebSocket API."""
+    resources = override_in_mapping_template(function)
+    integration = resources.pop("Caller")["Properties"]["Integration"]
+    api = {"Name": "Api", "ProtocolType": "WEBSOCKET", "RouteSelectionExpression": "$request.body"}
+    return {
+        "WebSocketApi": one("AWS::ApiGatewayV2::Api", api),
+        "Caller": one(
+            "AWS::ApiGatewayV2::Integration",
+            {
+                "ApiId": {"Ref": "WebSocketApi"},
+                "IntegrationType": "AWS",
+                "IntegrationMethod": "POST",
+                "IntegrationUri": integration["Uri"],
+                "RequestTemplates": integration["RequestTemplates"],
+            },
+        ),
+    }
+
+
+def older_operation(function: Any) -> Resources:
+    """A method of an API that uses Lambda's older operation, which never waits."""
+    resources = asynchronous_method(function)
+    integration = resources["Caller"]["Properties"]["Integration"]
+    del integration["RequestParameters"]
+    uri = "arn:aws:apigateway:eu-west-1:lambda:path/2014-11-13/functions/${Arn}/invoke-async/"
+    integration["Uri"] = {"Fn::Sub": [uri, {"Arn": function}]}
+    return resources
+
+
 def asynchronous_method(function: Any, type: Any = "'Event'") -> Resources:
     """A method of an API that does not wait."""
     uri = {
@@ -495,9 +575,13 @@ def channel_namespace(function: Any, type: Any = "EVENT") -> Resources:
     }
 
 
-def resolver(function: Any) -> Resources:
+ASYNCHRONOUS_CODE = (
+    "export const request = (ctx) => ({operation: 'Invoke', invocationType: 'Event'});"
+)
+
+
+def resolver(function: Any, code: str = ASYNCHRONOUS_CODE) -> Resources:
     """A resolver of AppSync whose code does not wait."""
-    code = "export const request = (ctx) => ({operation: 'Invoke', invocationType: 'Event'});"
     return {
         **_data_source(function),
         "Caller": one(
@@ -512,6 +596,18 @@ def resolver(function: Any) -> Resources:
             },
         ),
     }
+
+
+def resolver_with_mapping_template(
+    function: Any,
+    template: str = '{"version": "2018-05-29", "operation": "Invoke", "invocationType": "Event"}',
+) -> Resources:
+    """A resolver of AppSync with a mapping template."""
+    resources = resolver(function)
+    properties = resources["Caller"]["Properties"]
+    del properties["Code"], properties["Runtime"]
+    properties["RequestMappingTemplate"] = template
+    return resources
 
 
 EVENT_TASK: dict[str, Any] = {
@@ -643,6 +739,17 @@ def rule_without_cloudformation(function: Any) -> Resources:
     return _handled("Custom::EventBridge", FunctionName=function, EventBridgeConfig=config)
 
 
+def existing_user_pool(function: Any, trigger: str = "CustomSMSSender") -> Resources:
+    """A user pool that exists already, as a custom resource of Serverless Framework."""
+    configs = [{"Trigger": trigger}]
+    return _handled(
+        "Custom::CognitoUserPool",
+        FunctionName=function,
+        UserPoolName="users",
+        UserPoolConfigs=configs,
+    )
+
+
 def sdk_call(function: Any, service: str = "Lambda", action: str = "invoke") -> Resources:
     """A call at deployment, by the CDK's custom resource for any AWS operation."""
     call = {
@@ -673,6 +780,14 @@ def runbook(function: Any) -> Resources:
     """A runbook of Systems Manager with a step that does not wait."""
     inputs = {"FunctionName": function, "InvocationType": "Event"}
     step = {"name": "tell", "action": "aws:invokeLambdaFunction", "inputs": inputs}
+    content = {"schemaVersion": "0.3", "mainSteps": [step]}
+    return {"Caller": one("AWS::SSM::Document", {"DocumentType": "Automation", "Content": content})}
+
+
+def runbook_with_operation(function: Any, api: str = "Invoke", **inputs: Any) -> Resources:
+    """A runbook of Systems Manager with a step that calls any operation."""
+    given = {"Service": "lambda", "Api": api, "FunctionName": function, "InvocationType": "Event"}
+    step = {"name": "tell", "action": "aws:executeAwsApi", "inputs": {**given, **inputs}}
     content = {"schemaVersion": "0.3", "mainSteps": [step]}
     return {"Caller": one("AWS::SSM::Document", {"DocumentType": "Automation", "Content": content})}
 
@@ -716,12 +831,12 @@ def subscriber(function: Any, type: Any = "EVENT") -> Resources:
     }
 
 
-def channel_flow(function: Any) -> Resources:
+def channel_flow(function: Any, fallback: str = "CONTINUE") -> Resources:
     """A processor of Chime's messages."""
     processor = {
         "Name": "processor",
         "ExecutionOrder": 1,
-        "FallbackAction": "CONTINUE",
+        "FallbackAction": fallback,
         "Configuration": {"Lambda": {"ResourceArn": function, "InvocationType": "ASYNC"}},
     }
     return {
@@ -753,7 +868,6 @@ CALLERS: list[Callable[[Any], Resources]] = [
     topic_rule_error_action,
     detector,
     repository,
-    pipeline,
     extension,
     config_rule,
     organization_config_rule,
@@ -765,6 +879,14 @@ CALLERS: list[Callable[[Any], Resources]] = [
     channel_namespace,
     resolver,
     channel_flow,
+    custom_sender,
+    custom_sms_sender,
+    existing_user_pool,
+    override_in_mapping_template,
+    openapi_override,
+    websocket_override,
+    older_operation,
+    resolver_with_mapping_template,
     state_machine,
     jsonata_state_machine,
     destination,
@@ -778,6 +900,7 @@ CALLERS: list[Callable[[Any], Resources]] = [
     sdk_call,
     sdk_command,
     runbook,
+    runbook_with_operation,
     runbook_as_text,
 ]
 
@@ -818,6 +941,13 @@ def config(
             },
         )
     }
+
+
+def alias_with_hooks(hook: Any, name: str = "BeforeAllowTrafficHook") -> Resources:
+    """Return an alias that CodeDeploy shifts to a new version, with a hook."""
+    update = {"ApplicationName": "app", "DeploymentGroupName": "group", name: hook}
+    alias = {**ALIAS["Alias"], "UpdatePolicy": {"CodeDeployLambdaAliasUpdate": update}}
+    return {**ALIAS, "Alias": alias, "Hook": FUNCTION}
 
 
 def with_dead_letter(target: Any = QUEUE_ARN) -> Resources:

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from failure_destinations.check import UncoveredFunction, find_uncovered_functions
+from failure_destinations.check import (
+    Stack,
+    UncoveredFunction,
+    find_uncovered_functions,
+    find_uncovered_functions_in,
+)
 
 from . import callers
 from .callers import ALIAS, ARN, CALLERS, Resources, config, template, with_dead_letter
@@ -124,6 +129,95 @@ def synchronous(name: str, resources: Resources) -> Any:
             callers.receipt_rule(ARN, InvocationType="RequestResponse")
             | {"Permission": callers.permission(ARN, "ses.amazonaws.com")["Caller"]},
         ),
+        synchronous("triggers of a user pool", callers.user_pool(ARN)),
+        synchronous(
+            "triggers of a user pool, with the permission",
+            callers.user_pool(ARN)
+            | {"Permission": callers.permission(ARN, "cognito-idp.amazonaws.com")["Caller"]},
+        ),
+        synchronous("trigger of an existing pool", callers.existing_user_pool(ARN, "PreSignUp")),
+        *(
+            synchronous(
+                f"AppConfig's {point}",
+                {
+                    "Caller": callers.one(
+                        "AWS::AppConfig::Extension",
+                        {"Name": "a", "Actions": {point: [{"Name": "a", "Uri": ARN}]}},
+                    )
+                },
+            )
+            for point in ("PRE_START_DEPLOYMENT", "AT_DEPLOYMENT_TICK")
+        ),
+        *(
+            synchronous(
+                f"permission for {source}",
+                {
+                    "Authorizer": callers.one("AWS::IoT::Authorizer", {}),
+                    "Caller": callers.permission(ARN, "iot.amazonaws.com", SourceArn=source)[
+                        "Caller"
+                    ],
+                },
+            )
+            for source in (
+                {"Fn::GetAtt": ["Authorizer", "Arn"]},
+                {"Fn::Sub": "arn:aws:iot:${AWS::Region}:1:authorizer/${Authorizer}"},
+                "arn:aws:iot:eu-west-1:111122223333:authorizer/orders",
+                "arn:aws:iot:eu-west-1:111122223333:provisioningtemplate/fleet",
+                {"Fn::Sub": "arn:${AWS::Partition}:iot:*:*:certificateprovider/*"},
+            )
+        ),
+        synchronous(
+            "operation of a runbook that waits",
+            callers.runbook_with_operation(ARN, InvocationType="RequestResponse"),
+        ),
+        synchronous(
+            "another operation of a runbook", callers.runbook_with_operation(ARN, "GetFunction")
+        ),
+        synchronous(
+            "operation of another service", callers.runbook_with_operation(ARN, Service="sns")
+        ),
+        synchronous(
+            "macro",
+            {
+                "Macro": callers.one(
+                    "AWS::CloudFormation::Macro", {"Name": "macro", "FunctionName": ARN}
+                ),
+                "Caller": callers.permission(ARN, "cloudformation.amazonaws.com")["Caller"],
+            },
+        ),
+        *(
+            synchronous(f"code with {code}", callers.resolver(ARN, code))
+            for code in (
+                "// invocationType: 'Event'",
+                "/* {invocationType: 'Event'} */",
+                "const help = \"set invocationType: 'Event'\";",
+                "const help = `set ${name}: invocationType: 'Event'`;",
+                "export const request = () => ({invocationType: 'RequestResponse'});",
+                "if (ctx.stash.invocationType === 'Event') {}",
+            )
+        ),
+        *(
+            synchronous(
+                f"mapping template with {template}",
+                callers.resolver_with_mapping_template(ARN, template),
+            )
+            for template in (
+                '## "invocationType": "Event"\n{"operation": "Invoke"}',
+                '#* "invocationType": "Event" *# {"operation": "Invoke"}',
+                '{"operation": "Invoke", "payload": "invocationType: \'Event\'"}',
+            )
+        ),
+        *(
+            synchronous(
+                f"API's mapping template with {override}",
+                callers.override_in_mapping_template(ARN, override),
+            )
+            for override in (
+                "header['X-Amz-Invocation-Type'] = \"'RequestResponse'\"",
+                "header['X-Request'] = 'Event'",
+                "path.a = 'b') ## $context.requestOverride.header['X-Amz-Invocation-Type'] = 'a'",
+            )
+        ),
         synchronous(
             "authorizer",
             {
@@ -139,6 +233,14 @@ def synchronous(name: str, resources: Resources) -> Any:
             callers.permission(
                 ARN, "*", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE"
             ),
+        ),
+        synchronous(
+            "function URL, since October 2025",
+            callers.permission(ARN, "*", InvokedViaFunctionUrl=True),
+        ),
+        synchronous(
+            "function URL, as text",
+            callers.permission(ARN, "*", InvokedViaFunctionUrl="true"),
         ),
         synchronous(
             "event source mapping",
@@ -368,6 +470,18 @@ def test_knows_the_policies_of_a_role_of_scheduler(
             },
             id="definition as parameter",
         ),
+        pytest.param(
+            callers.resolver(ARN, "export const request = () => ({invocationType: type});"),
+            id="computed in a resolver",
+        ),
+        pytest.param(
+            callers.resolver(ARN, "const a = {operation: 'Invoke', invocationType};"),
+            id="variable in a resolver",
+        ),
+        pytest.param(
+            callers.resolver_with_mapping_template(ARN, '{"invocationType": "$ctx.args.type"}'),
+            id="mapping template",
+        ),
         pytest.param(callers.receipt_rule(ARN, InvocationType={"Ref": "Type"}), id="mail"),
         pytest.param(callers.channel_namespace(ARN, {"Ref": "Type"}), id="channel"),
         pytest.param(
@@ -504,12 +618,232 @@ def test_names_the_rule_and_not_its_permission() -> None:
     assert finding.invoked_by == ("Caller",)
 
 
+@pytest.mark.parametrize("topic", [{"Ref": "Topic"}, {"Ref": "Given"}, {"Fn::Sub": "${Topic}"}])
+def test_names_the_subscription_and_not_its_topics_permission(topic: Any) -> None:
+    """The permission of a topic that calls an alias is no call of the unqualified function."""
+    parameters = {"Given": {"Type": "String"}}
+    permission = callers.permission(ARN, "sns.amazonaws.com", SourceArn=topic)
+    resources = {"Permission": permission["Caller"]}
+    subscription = callers.subscription({"Ref": "Alias"}, TopicArn=topic)
+    checked = template(ALIAS, subscription, resources, config("live"), Parameters=parameters)
+    assert errors(checked) == []
+
+
+def test_finds_a_permission_for_another_topic_than_the_subscriptions() -> None:
+    """Another topic may call another qualifier than the known subscription."""
+    other = callers.permission(ARN, "sns.amazonaws.com", SourceArn={"Ref": "Given"})
+    subscription = callers.subscription({"Ref": "Alias"})
+    checked = template(
+        ALIAS,
+        subscription,
+        {"Permission": other["Caller"]},
+        config("live"),
+        Parameters={"Given": {"Type": "String"}},
+    )
+    assert [one.qualifier for one in errors(checked)] == ["$LATEST"]
+
+
 def test_finds_a_permission_for_another_source_than_the_rule() -> None:
     """A rule of another stack may call another qualifier than the known rule."""
     permission = {"Permission": callers.permission_with_source(ARN)["Caller"]}
     rule = callers.rule({"Ref": "Alias"})
     (finding,) = errors(template(ALIAS, rule, permission, config("live")))
     assert (finding.qualifier, finding.invoked_by) == ("$LATEST", ("Permission",))
+
+
+def another_target(type: str, properties: dict[str, Any]) -> Resources:
+    """Return a permission for a source that calls another function."""
+    source = {"Fn::GetAtt": ["Source", "Arn"]}
+    return {
+        "Source": callers.one(type, properties),
+        "Other": callers.FUNCTION,
+        "Permission": callers.permission(ARN, "*", SourceArn=source)["Caller"],
+    }
+
+
+OTHER = {"Fn::GetAtt": ["Other", "Arn"]}
+
+
+@pytest.mark.parametrize(
+    ("type", "properties"),
+    [
+        ("AWS::Events::Rule", {"Targets": [{"Id": "a", "Arn": OTHER}]}),
+        ("AWS::Events::Rule", {"Targets": [{"Id": "a", "Arn": callers.QUEUE_ARN}]}),
+        (
+            "AWS::Events::Rule",
+            {"Targets": [{"Id": "a", "Arn": "arn:aws:lambda:eu-west-1:1:function:elsewhere"}]},
+        ),
+        (
+            "AWS::IoT::TopicRule",
+            {"TopicRulePayload": {"Actions": [{"Lambda": {"FunctionArn": OTHER}}]}},
+        ),
+        ("AWS::CloudWatch::Alarm", {"AlarmActions": [{"Ref": "Topic"}]}),
+    ],
+)
+def test_does_not_count_a_permission_for_what_calls_another(
+    type: str, properties: dict[str, Any]
+) -> None:
+    """A rule, topic rule or alarm names all that it calls: its permission alone calls nothing."""
+    found = find_uncovered_functions(template(another_target(type, properties)))
+    assert [one for one in found if one.logical_id == "Function"] == []
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [],
+        [{"Id": "a", "Arn": {"Ref": "Given"}}],
+        [{"Id": "a", "Arn": OTHER}, {"Id": "b", "Arn": {"Fn::ImportValue": "handler"}}],
+    ],
+)
+def test_counts_a_permission_for_a_rule_whose_targets_are_not_known(targets: list[Any]) -> None:
+    """A rule without targets gets them elsewhere."""
+    checked = template(
+        another_target("AWS::Events::Rule", {"Targets": targets}),
+        Parameters={"Given": {"Type": "String"}},
+    )
+    checked["Resources"]["Permission"]["Properties"]["Principal"] = "events.amazonaws.com"
+    found = errors(checked)
+    assert ("Function", ("Permission",)) in [(one.logical_id, one.invoked_by) for one in found]
+
+
+def disabled(caller: Resources, **properties: Any) -> Resources:
+    """Return a caller with more properties."""
+    caller = {**caller, "Caller": {**caller["Caller"]}}
+    caller["Caller"]["Properties"] = {**caller["Caller"]["Properties"], **properties}
+    return caller
+
+
+OFF = {"Type": "String", "Default": "DISABLED"}
+DISABLED = [
+    disabled(callers.rule(ARN), State="DISABLED"),
+    disabled(callers.rule(ARN), State={"Fn::If": ["IsProd", "DISABLED", "DISABLED"]}),
+    disabled(callers.schedule(ARN), State="DISABLED"),
+    disabled(callers.universal_schedule(ARN), State="DISABLED"),
+    disabled(callers.pipe(ARN), DesiredState="STOPPED"),
+    disabled(callers.alarm(ARN), ActionsEnabled=False),
+    disabled(
+        callers.receipt_rule(ARN),
+        Rule={"Enabled": False, "Actions": [{"LambdaAction": {"FunctionArn": ARN}}]},
+    ),
+    disabled(
+        callers.topic_rule(ARN),
+        TopicRulePayload={
+            "Sql": "SELECT * FROM 'a'",
+            "RuleDisabled": True,
+            "Actions": [{"Lambda": {"FunctionArn": ARN}}],
+        },
+    ),
+    disabled(
+        callers.rule_without_cloudformation(ARN),
+        EventBridgeConfig={"RuleName": "rule", "State": "DISABLED"},
+    ),
+]
+
+
+@pytest.mark.parametrize("resources", DISABLED)
+def test_notes_a_caller_that_is_disabled(resources: Resources) -> None:
+    """It calls nothing until someone enables it, which must not come as a surprise."""
+    found = [
+        one
+        for one in find_uncovered_functions(template(resources))
+        if one.kind != "custom-resource"
+    ]
+    assert [(one.kind, one.severity, one.invoked_by) for one in found] == [
+        ("disabled", "info", ("Caller",))
+    ]
+    assert find_uncovered_functions(template(resources, config())) == []
+
+
+def test_notes_a_caller_that_the_stack_above_disables() -> None:
+    """A parameter that the template above gives has that value only."""
+    below = template(disabled(callers.rule(ARN), State={"Ref": "State"}), Parameters={"State": OFF})
+    for given, kind in (("DISABLED", "disabled"), ({"Ref": "Off"}, "uncovered")):
+        nested = callers.one(
+            "AWS::CloudFormation::Stack", {"TemplateURL": "a", "Parameters": {"State": given}}
+        )
+        above = {"Resources": {"Nested": nested}, "Parameters": {"Off": OFF}}
+        stack = Stack(above, nested={"Nested": Stack(below)})
+        assert kind in [one.kind for one in find_uncovered_functions_in([stack])]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "ENABLED",
+        {"Fn::If": ["IsProd", "ENABLED", "DISABLED"]},
+        {"Ref": "Given"},
+        {"Ref": "Off"},
+        {"Fn::Sub": "${Off}"},
+        {"Fn::FindInMap": ["States", {"Ref": "Stage"}, "Of"]},
+    ],
+)
+def test_counts_a_caller_that_may_be_enabled(state: Any) -> None:
+    """A rule may be enabled by a condition, or by a parameter whatever its default is."""
+    rule = disabled(callers.rule(ARN), State=state)
+    stage = {"Type": "String", "Default": "test"}
+    checked = template(
+        rule,
+        Parameters={"Given": {"Type": "String"}, "Off": OFF, "Stage": stage},
+        Mappings={"States": {"test": {"Of": "DISABLED"}, "prod": {"Of": "ENABLED"}}},
+    )
+    assert [one.kind for one in errors(checked)] == ["uncovered"]
+
+
+def test_names_only_the_enabled_caller() -> None:
+    """Beside a caller that is enabled, the disabled one changes nothing."""
+    off = {"Off": disabled(callers.rule(ARN), State="DISABLED")["Caller"]}
+    (finding,) = errors(template(off, callers.bucket(ARN)))
+    assert finding.invoked_by == ("Caller",)
+
+
+def test_does_not_count_the_permission_of_a_disabled_rule() -> None:
+    """The permission lets the rule call once it is enabled, and nobody else."""
+    rule = disabled(callers.rule(ARN), State="DISABLED")
+    source = {"Fn::GetAtt": ["Caller", "Arn"]}
+    permission = callers.permission(ARN, "events.amazonaws.com", SourceArn=source)["Caller"]
+    found = find_uncovered_functions(template(rule, {"Permission": permission}))
+    assert [one.kind for one in found] == ["disabled"]
+
+
+OPTIONS = config(destination={"Ref": "AWS::NoValue"}, MaximumRetryAttempts=0)
+
+
+@pytest.mark.parametrize(
+    ("type", "properties"),
+    [
+        ("AWS::Lambda::EventSourceMapping", {"FunctionName": ARN, "EventSourceArn": "a"}),
+        ("AWS::Lambda::Url", {"TargetFunctionArn": ARN, "AuthType": "NONE"}),
+        ("AWS::ElasticLoadBalancingV2::TargetGroup", {"Targets": [{"Id": ARN}]}),
+        ("AWS::SecretsManager::RotationSchedule", {"RotationLambdaARN": ARN}),
+        ("AWS::Cognito::UserPool", {"LambdaConfig": {"PreSignUp": ARN}}),
+        ("AWS::ApiGatewayV2::Integration", {"IntegrationUri": {"Fn::Sub": "${Uri}"}}),
+        (
+            "AWS::Lambda::Permission",
+            {
+                "FunctionName": ARN,
+                "Action": "lambda:InvokeFunction",
+                "Principal": "apigateway.amazonaws.com",
+            },
+        ),
+    ],
+)
+def test_notes_options_where_every_caller_waits(type: str, properties: dict[str, Any]) -> None:
+    """Retries alone do not say that anybody calls asynchronously."""
+    uri = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/${Arn}/invocations"
+    if "IntegrationUri" in properties:
+        properties = {"IntegrationUri": {"Fn::Sub": [uri, {"Arn": ARN}]}}
+    caller = {"Caller": callers.one(type, properties)}
+    (finding,) = find_uncovered_functions(template(caller, OPTIONS))
+    assert (finding.kind, finding.severity, finding.invoked_by) == ("unknown", "info", ("Config",))
+    assert "every known caller waits" in finding.reason
+
+
+def test_finds_options_beside_an_asynchronous_caller() -> None:
+    """One caller that does not wait is enough."""
+    url = {"Url": callers.one("AWS::Lambda::Url", {"TargetFunctionArn": ARN})}
+    (finding,) = errors(template(callers.bucket(ARN), url, OPTIONS))
+    assert finding.invoked_by == ("Caller",)
 
 
 def test_names_a_custom_resource_without_accusing() -> None:
@@ -525,13 +859,36 @@ def test_names_a_custom_resource_without_accusing() -> None:
         callers.transfer_workflow(ARN),
         callers.permission(ARN, "cloudformation.amazonaws.com"),
         callers.state_machine(ARN, Resource="arn:aws:states:::lambda:invoke.waitForTaskToken"),
+        callers.pipeline({"Ref": "Function"}),
+        callers.permission(ARN, "codepipeline.amazonaws.com"),
+        callers.permission(ARN, "codedeploy.amazonaws.com"),
+        callers.channel_flow(ARN, "ABORT"),
     ],
-    ids=["workflow of Transfer Family", "permission for CloudFormation", "task with a token"],
+    ids=[
+        "workflow of Transfer Family",
+        "permission for CloudFormation",
+        "task with a token",
+        "pipeline",
+        "permission for CodePipeline",
+        "permission for CodeDeploy",
+        "processor whose message fails without an answer",
+    ],
 )
 def test_names_who_awaits_a_callback_without_accusing(resources: Resources) -> None:
     """A caller that fails without a later answer does not hide the failure."""
     (finding,) = find_uncovered_functions(template(resources))
     assert (finding.kind, finding.severity) == ("custom-resource", "info")
+
+
+@pytest.mark.parametrize("name", ["BeforeAllowTrafficHook", "AfterAllowTrafficHook"])
+def test_names_the_hook_of_a_deployment_without_accusing(name: str) -> None:
+    """CodeDeploy waits for a status, and fails the deployment without one."""
+    (finding,) = find_uncovered_functions(template(callers.alias_with_hooks({"Ref": "Hook"}, name)))
+    assert (finding.kind, finding.logical_id, finding.invoked_by) == (
+        "custom-resource",
+        "Hook",
+        ("Alias",),
+    )
 
 
 def test_does_not_know_who_uses_a_role_that_others_assume_too() -> None:

@@ -56,7 +56,7 @@ def test_has_a_sentence_for_every_cause(what: Any) -> None:
     """Each is a sentence, and names nothing in braces."""
     why = Cause(Refused.FIFO_QUEUE)
     cause = Cause(
-        what, ("OnFailure", "Queue", "Key"), why, answers=(Answer("denied", "eu-west-1"),)
+        what, ("OnFailure", "Queue", "Key", "4 days"), why, answers=(Answer("denied", "eu-west-1"),)
     )
     said = finding(cause, callers=(FUNCTION,)).reason
     assert re.fullmatch(r"\S.*\S\.", said)

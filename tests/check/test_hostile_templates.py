@@ -6,13 +6,14 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from failure_destinations.check import find_uncovered_functions
+from failure_destinations.check import find_lost_events
 
 from . import callers
 from .callers import ALIAS, ARN, CALLERS, config, one, template
+from .event_sources import SOUND, SOURCES, kafka, mapping, stream, to
 
 QUICK = settings(
     max_examples=60,
@@ -37,6 +38,9 @@ INTRINSICS = st.sampled_from(
         "Fn::FindInMap",
         "Fn::ImportValue",
         "Fn::GetStackOutput",
+        "Fn::ToJsonString",
+        "Fn::Length",
+        "Fn::ForEach::Loop",
         "Fn::Base64",
         "Condition",
     ]
@@ -57,18 +61,42 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
 def test_survives_junk_as_sections(junk: Any) -> None:
     """Every section may be anything."""
     for section in ("Resources", "Parameters", "Outputs", "Mappings", "Transform"):
-        find_uncovered_functions(template(callers.rule(ARN)) | {section: junk})
+        find_lost_events(template(callers.rule(ARN)) | {section: junk})
+
+
+@QUICK
+@given(JUNK, JUNK, JUNK)
+@example("Name", ["A"], {"Fn::Sub": "Function"})
+@example("Name", ["A"], {"Ref": "Name"})
+def test_survives_junk_as_loops(identifier: Any, collection: Any, output: Any) -> None:
+    """Every part of a loop may be anything."""
+    for loop in ([identifier, collection, output], ["Name", ["A", "B"], output], output):
+        resources = {"Fn::ForEach::Loop": loop, "Function": callers.FUNCTION}
+        find_lost_events(
+            {"Transform": "AWS::LanguageExtensions", "Resources": resources, "Outputs": resources}
+        )
 
 
 @QUICK
 @given(st.dictionaries(TEXTS, JUNK, max_size=5))
 def test_survives_junk_as_resources(resources: dict[str, Any]) -> None:
     """Every resource may be anything."""
-    find_uncovered_functions({"Resources": resources})
+    find_lost_events({"Resources": resources})
+
+
+def polled(function: Any) -> callers.Resources:
+    """Event source mappings of a stream, a Kafka cluster and a queue."""
+    return {
+        **SOURCES,
+        **SOUND,
+        "Stream": stream(function=function)["Mapping"],
+        "Kept": to(callers.QUEUE_ARN, function=function)["Mapping"],
+        "Kafka": kafka(function=function)["Mapping"],
+    }
 
 
 @QUICK
-@given(st.sampled_from(CALLERS), JUNK, st.data())
+@given(st.sampled_from([*CALLERS, polled]), JUNK, st.data())
 def test_survives_junk_as_properties(caller: Any, junk: Any, data: st.DataObject) -> None:
     """Every value inside a resource may be anything."""
     checked = copy.deepcopy(template(ALIAS, caller(ARN), config()))
@@ -81,7 +109,7 @@ def test_survives_junk_as_properties(caller: Any, junk: Any, data: st.DataObject
             break
         place = inner
     place[key] = junk
-    find_uncovered_functions(checked)
+    find_lost_events(checked)
 
 
 def deep(depth: int, value: Any, wrap: Any) -> Any:
@@ -107,19 +135,24 @@ def deep(depth: int, value: Any, wrap: Any) -> Any:
 def test_survives_deep_nesting(wrap: Any) -> None:
     """A value of thousands of levels counts as unknown."""
     value = deep(3_000, ARN, wrap)
-    for caller in CALLERS:
-        find_uncovered_functions(template(caller(value)))
+    for caller in (*CALLERS, polled):
+        find_lost_events(template(caller(value)))
+    find_lost_events(template(SOURCES, mapping(value), to(value), SOUND))
+    names = ("RedrivePolicy", "VisibilityTimeout", "MessageRetentionPeriod", "QueueName")
+    source = one("AWS::SQS::Queue", dict.fromkeys(names, value))
+    alarm = one("AWS::CloudWatch::Alarm", {"Dimensions": value, "Metrics": value})
+    find_lost_events(template(SOUND, {"Source": source, "DeadLetters": source, "Alarm": alarm}))
     broken = {"Function": {"Type": value, "Metadata": value}, "Fifo": one("AWS::SQS::Queue", value)}
     fifo = one("AWS::SQS::Queue", {"FifoQueue": value, "QueueName": value})
-    find_uncovered_functions(template(callers.rule(ARN), {"Queue": fifo}, config()))
-    find_uncovered_functions(template(callers.rule(ARN), broken, config()))
+    find_lost_events(template(callers.rule(ARN), {"Queue": fifo}, config()))
+    find_lost_events(template(callers.rule(ARN), broken, config()))
 
 
 def test_survives_wide_branches() -> None:
     """Conditions in conditions in a list do not multiply without end."""
     either = {"Fn::If": ["A", "b", "c"]}
     joined = {"Fn::Join": ["", [either] * 100]}
-    find_uncovered_functions(template(callers.rule(joined), config(destination=joined)))
+    find_lost_events(template(callers.rule(joined), config(destination=joined)))
 
 
 def test_survives_values_that_repeat_themselves() -> None:
@@ -127,7 +160,7 @@ def test_survives_values_that_repeat_themselves() -> None:
     value: Any = "lol"
     for _ in range(30):
         value = {"Fn::Join": ["", [value] * 10]}
-    find_uncovered_functions(template(callers.subscription(value)))
+    find_lost_events(template(callers.subscription(value)))
 
 
 def test_survives_values_that_contain_themselves() -> None:
@@ -137,7 +170,7 @@ def test_survives_values_that_contain_themselves() -> None:
     nodes: list[Any] = []
     nodes.append(nodes)
     machine = one("AWS::StepFunctions::StateMachine", {"Definition": {"States": nodes}})
-    find_uncovered_functions(template(callers.subscription(value), {"Machine": machine}))
+    find_lost_events(template(callers.subscription(value), {"Machine": machine}))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +185,7 @@ def test_survives_values_that_contain_themselves() -> None:
 )
 def test_survives_references_in_a_circle(resources: Any) -> None:
     """What refers to itself is not known."""
-    found = find_uncovered_functions(template(resources, callers.rule({"Ref": "Alias"})))
+    found = find_lost_events(template(resources, callers.rule({"Ref": "Alias"})))
     assert {finding.severity for finding in found} <= {"info", "warning"}
 
 
@@ -169,7 +202,7 @@ def test_survives_references_in_a_circle(resources: Any) -> None:
 )
 def test_survives_long_texts(text: str) -> None:
     """A megabyte of text is read once."""
-    find_uncovered_functions(
+    find_lost_events(
         template(
             callers.rule({"Fn::Sub": text}),
             config(text, destination={"Fn::Split": [":", text]}),

@@ -262,6 +262,18 @@ def test_finds_a_topic_without_subscription() -> None:
     assert "TopicArn: !Ref Topic" in finding.cloudformation_fix
 
 
+def test_finds_a_topic_without_subscription_beside_a_chat_channel() -> None:
+    """A chat channel subscribes to the topics that it names, and to no others."""
+    chat = {
+        "Other": {"Type": "AWS::SNS::Topic"},
+        "Chat": one(
+            "AWS::Chatbot::SlackChannelConfiguration", {"SnsTopicArns": [{"Ref": "Other"}]}
+        ),
+    }
+    checked = template(RULE, TO_TOPIC, chat, without="QueueSubscription")
+    assert found(checked) == ["no-subscriber"]
+
+
 def test_finds_a_dead_letter_topic_without_subscription() -> None:
     """A topic can be a function's dead-letter queue."""
     dead_letter = with_dead_letter({"Ref": "Topic"})
@@ -275,6 +287,11 @@ def test_finds_a_dead_letter_topic_without_subscription() -> None:
         {"Other": one("AWS::SNS::Subscription", {"TopicArn": {"Ref": "Topic"}})},
         {"Other": one("AWS::SNS::Subscription", {"TopicArn": {"Ref": "Given"}})},
         {"Own": one("Custom::Subscription", {"Topic": {"Ref": "Topic"}})},
+        *(
+            {"Chat": one(f"AWS::Chatbot::{type}ChannelConfiguration", {"SnsTopicArns": topics})}
+            for type in ("Slack", "MicrosoftTeams")
+            for topics in ([{"Ref": "Topic"}], {"Ref": "Topic"}, [{"Ref": "Given"}])
+        ),
         with_dead_letter(),
     ],
 )

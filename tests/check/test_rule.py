@@ -106,7 +106,7 @@ def test_knows_functions_by_a_name_that_comes_with_the_deployment() -> None:
     """A name with the stack's in it is the same wherever it is written."""
     name = {"Fn::Sub": "${AWS::StackName}-report"}
     named = one("AWS::Lambda::Function", {**callers.FUNCTION["Properties"], "FunctionName": name})
-    resources = template({"Function": named}, callers.pipeline(name))
+    resources = template({"Function": named}, callers.runbook(name))
     assert only(resources, "uncovered").logical_id == "Function"
     assert kinds(template({"Function": named}, callers.pipeline(name), config())) == []
 
@@ -195,6 +195,12 @@ def test_finds_a_destination_that_is_left_out() -> None:
     assert kinds(template(KEPT, config(destination=nothing))) == ["uncovered"]
 
 
+BY_LATEST = callers.rule(
+    {"Fn::Sub": "${Function.Arn}:$LATEST"}, DeadLetterConfig={"Arn": QUEUE_ARN}
+)
+BY_ALIAS = callers.rule({"Ref": "Alias"}, DeadLetterConfig={"Arn": QUEUE_ARN})
+
+
 def durable(config: Any = None, **more: Any) -> Resources:
     """Return a durable function."""
     settings = {"ExecutionTimeout": 3600, "RetentionPeriodInDays": 7}
@@ -205,7 +211,7 @@ def durable(config: Any = None, **more: Any) -> Resources:
 def test_finds_a_durable_function_with_a_destination_only() -> None:
     """Lambda sends its failures to its dead-letter queue and to no destination."""
     for rest in (config(), {}):
-        finding = only(template(KEPT, durable(), rest), "durable")
+        finding = only(template(BY_LATEST, durable(), rest), "durable")
         assert finding.severity == "error"
         assert "has no dead-letter queue: it is a durable function" in finding.reason
         assert "dead_letter_queue=" in finding.fix
@@ -214,15 +220,22 @@ def test_finds_a_durable_function_with_a_destination_only() -> None:
 def test_accepts_the_dead_letter_queue_of_a_durable_function() -> None:
     """It gets the event of a failed execution, whichever qualifier is called."""
     kept = durable(DeadLetterConfig={"TargetArn": QUEUE_ARN})
-    assert kinds(template(KEPT, kept)) == []
-    assert (
-        kinds(
-            template(
-                ALIAS, callers.rule({"Ref": "Alias"}, DeadLetterConfig={"Arn": QUEUE_ARN}), kept
-            )
-        )
-        == []
-    )
+    assert kinds(template(ALIAS, BY_ALIAS, kept)) == []
+    assert kinds(template(BY_LATEST, kept)) == []
+
+
+def test_finds_a_durable_function_that_is_called_without_a_qualifier() -> None:
+    """Lambda rejects each such invocation, also where its failures are kept."""
+    kept = durable(DeadLetterConfig={"TargetArn": QUEUE_ARN})
+    finding = only(template(KEPT, kept), "durable-unqualified")
+    assert finding.severity == "error"
+    assert "is called by Caller (AWS::Events::Rule) without a version or alias" in finding.reason
+    assert "add_alias(" in finding.fix
+
+
+def test_accuses_no_caller_of_any_other_function_without_a_qualifier() -> None:
+    """For them, no qualifier means `$LATEST`."""
+    assert kinds(template(KEPT, with_dead_letter())) == []
 
 
 @pytest.mark.parametrize(
@@ -672,13 +685,25 @@ def test_gives_each_kind_a_severity() -> None:
         "uncovered": "error",
         "other-qualifier": "error",
         "durable": "error",
+        "durable-unqualified": "error",
         "lost-destination": "error",
+        "stream-uncovered": "error",
+        "endless-retries": "error",
+        "no-redrive": "error",
+        "visibility-timeout": "error",
         "delivery": "warning",
         "queue-policy": "warning",
         "queue-key": "warning",
+        "metadata-only": "warning",
+        "destination-permission": "warning",
+        "blocked-shard": "warning",
+        "dead-letter-retention": "warning",
         "delivery-retries": "warning",
         "no-subscriber": "info",
+        "visibility-margin": "info",
+        "unwatched": "info",
         "custom-resource": "info",
+        "disabled": "info",
         "unknown": "info",
     }
 

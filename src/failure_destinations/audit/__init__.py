@@ -1,4 +1,4 @@
-"""Find the asynchronous functions of an account whose failures are lost.
+"""Find the events of an account's functions that are lost when they fail.
 
 The audit is read-only. It needs boto3, but not the CDK.
 """

@@ -62,6 +62,44 @@ LIST_ALIASES = Action(
     "Marker",
     "NextMarker",
 )
+LIST_MAPPINGS = Action(
+    "lambda",
+    "list_event_source_mappings",
+    "lambda:ListEventSourceMappings",
+    "which streams and queues functions read",
+    "EventSourceMappings",
+    "Marker",
+    "NextMarker",
+)
+GET_QUEUE_URL = Action(
+    "sqs", "get_queue_url", "sqs:GetQueueUrl", "whether queues of event source mappings exist"
+)
+GET_QUEUE = Action(
+    "sqs",
+    "get_queue_attributes",
+    "sqs:GetQueueAttributes",
+    "which dead-letter queues the queues of event source mappings have",
+)
+LIST_DEAD_LETTER_SOURCES = Action(
+    "sqs",
+    "list_dead_letter_source_queues",
+    "sqs:ListDeadLetterSourceQueues",
+    "which queues are dead-letter queues of others",
+    "queueUrls",
+)
+DESCRIBE_STREAM = Action(
+    "kinesis",
+    "describe_stream_summary",
+    "kinesis:DescribeStreamSummary",
+    "how long streams keep their records",
+)
+DESCRIBE_ALARMS = Action(
+    "cloudwatch",
+    "describe_alarms",
+    "cloudwatch:DescribeAlarms",
+    "which dead-letter queues alarms watch",
+    "MetricAlarms",
+)
 GET_POLICY = Action("lambda", "get_policy", "lambda:GetPolicy", "which services may call functions")
 LIST_BUSES = Action(
     "events",
@@ -155,6 +193,13 @@ DESCRIBE_STATE_MACHINE = Action(
     "describe_state_machine",
     "states:DescribeStateMachine",
     "which functions state machines call without waiting",
+)
+LIST_USER_POOLS = Action(
+    "cognito-idp",
+    "list_user_pools",
+    "cognito-idp:ListUserPools",
+    "which functions user pools call without waiting",
+    "UserPools",
 )
 LIST_METRICS = Action(
     "cloudwatch",

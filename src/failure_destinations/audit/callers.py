@@ -13,6 +13,7 @@ from failure_destinations.check.json_values import load_json
 
 from .account import Account, RefusedError
 from .actions import (
+    DESCRIBE_ALARMS,
     DESCRIBE_PIPE,
     DESCRIBE_STATE_MACHINE,
     GET_BUCKET_LOCATION,
@@ -22,6 +23,7 @@ from .actions import (
     GET_SUBSCRIPTION,
     LIST_BUCKETS,
     LIST_BUSES,
+    LIST_MAPPINGS,
     LIST_PIPELINES,
     LIST_PIPES,
     LIST_RULES,
@@ -29,13 +31,17 @@ from .actions import (
     LIST_STATE_MACHINES,
     LIST_SUBSCRIPTIONS,
     LIST_TARGETS,
+    LIST_USER_POOLS,
     Action,
 )
 from .concurrency import Task
+from .event_sources import read_alarms, read_mappings
 from .inventory import Inventory
 
 # A Scheduler target that calls a Lambda operation.
 _UNIVERSAL = ":aws-sdk:lambda:"
+# The maximum.
+_POOLS_IN_PAGE = 60
 
 
 def read_rules(account: Account, inventory: Inventory, region: str) -> Iterator[Task]:
@@ -45,20 +51,30 @@ def read_rules(account: Account, inventory: Inventory, region: str) -> Iterator[
     except RefusedError:
         buses = ["default"]
     for bus in buses:
-        for name, arn in account.pages(
-            LIST_RULES, region, lambda rule: [rule["Name"], rule["Arn"]], EventBusName=bus
+        # A journal of an older version does not have the state.
+        for rule in account.pages(
+            LIST_RULES,
+            region,
+            lambda rule: [rule["Name"], rule["Arn"], rule.get("State")],
+            EventBusName=bus,
         ):
-            yield partial(_read_targets, account, inventory, region, bus, (name, arn))
+            yield partial(_read_targets, account, inventory, region, bus, rule)
 
 
 def _read_targets(
-    account: Account, inventory: Inventory, region: str, bus: str, rule: tuple[str, str]
+    account: Account, inventory: Inventory, region: str, bus: str, rule: list[Any]
 ) -> None:
-    name, arn = rule
+    name, arn, *state = rule
     targets = list(account.pages(LIST_TARGETS, region, _target, Rule=name, EventBusName=bus))
     if targets:
         functions = [target["Arn"] for target in targets]
-        inventory.add_caller(arn, "AWS::Events::Rule", {"Targets": targets}, *functions)
+        properties = {"Targets": targets, **_state(*state)}
+        inventory.add_caller(arn, "AWS::Events::Rule", properties, *functions)
+
+
+def _state(state: str | None = None) -> dict[str, str]:
+    """Return the state of a rule or schedule as a property; none if it is not known."""
+    return {"State": state} if state else {}
 
 
 def _target(target: Any) -> Any:
@@ -91,15 +107,16 @@ def _read_schedule(
         target = _delivery(answer["Target"])
         if not _is_function(target["Arn"]):
             target["Input"] = answer["Target"].get("Input", "")
-        return [answer["Arn"], target]
+        return [answer["Arn"], target, answer.get("State")]
 
     found = account.ask(GET_SCHEDULE, region, keep, Name=name, GroupName=group)
     if found is not None:
-        arn, target = found
+        arn, target, *state = found
+        properties = {"Target": target, **_state(*state)}
         if _is_function(target["Arn"]):
-            inventory.add_caller(arn, "AWS::Scheduler::Schedule", {"Target": target}, target["Arn"])
+            inventory.add_caller(arn, "AWS::Scheduler::Schedule", properties, target["Arn"])
         else:
-            inventory.add(region, arn, "AWS::Scheduler::Schedule", {"Target": target})
+            inventory.add(region, arn, "AWS::Scheduler::Schedule", properties)
 
 
 def read_subscriptions(account: Account, inventory: Inventory, region: str) -> Iterator[Task]:
@@ -184,16 +201,23 @@ def _notified_functions(answer: Any) -> list[str]:
 
 def read_pipes(account: Account, inventory: Inventory, region: str) -> Iterator[Task]:
     """Yield tasks that read the pipes to functions."""
-    for name, arn in account.pages(
-        LIST_PIPES,
-        region,
-        lambda pipe: [pipe["Name"], pipe["Arn"]] if _is_function(pipe.get("Target")) else None,
-    ):
-        yield partial(_read_pipe, account, inventory, region, name, arn)
+    for name, arn, *queue in account.pages(LIST_PIPES, region, _pipe):
+        inventory.readers.update(queue)
+        if name:
+            yield partial(_read_pipe, account, inventory, region, name, arn)
+
+
+def _pipe(pipe: Any) -> Any:
+    """Return the name and ARN of a pipe to a function, and the ARN of the queue that it reads."""
+    source = pipe.get("Source") or ""
+    queue = [source] if ":sqs:" in source else []
+    if _is_function(pipe.get("Target")):
+        return [pipe["Name"], pipe["Arn"], *queue]
+    return ["", "", *queue] if queue else None
 
 
 def _read_pipe(account: Account, inventory: Inventory, region: str, name: str, arn: str) -> None:
-    names = ("Target", "TargetParameters")
+    names = ("Target", "TargetParameters", "DesiredState")
     properties = account.ask(
         DESCRIBE_PIPE,
         region,
@@ -262,6 +286,30 @@ def _definition(answer: Any) -> str:
 _MAY_GO_ON = ("Event", "Async", "InvocationType", '"Arguments": "{%', '"Arguments":"{%')
 
 
+def read_user_pools(account: Account, inventory: Inventory, region: str) -> Iterator[Task]:
+    """Read the custom senders of user pools; Cognito waits for all other triggers.
+
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_ListUserPools.html
+    """
+    for pool, senders in account.pages(
+        LIST_USER_POOLS, region, _custom_senders, MaxResults=_POOLS_IN_PAGE
+    ):
+        arn = f"arn:{inventory.partition}:cognito-idp:{region}:{inventory.account}:userpool/{pool}"
+        functions = [sender["LambdaArn"] for sender in senders.values()]
+        inventory.add_caller(arn, "AWS::Cognito::UserPool", {"LambdaConfig": senders}, *functions)
+    yield from ()
+
+
+def _custom_senders(pool: Any) -> Any:
+    config = pool.get("LambdaConfig") or {}
+    senders = {
+        trigger: {"LambdaArn": config[trigger]["LambdaArn"]}
+        for trigger in ("CustomEmailSender", "CustomSMSSender")
+        if (config.get(trigger) or {}).get("LambdaArn")
+    }
+    return [pool["Id"], senders] if senders else None
+
+
 def _is_function(arn: str | None) -> bool:
     return arn is not None and ":lambda:" in arn and ":function:" in arn
 
@@ -274,5 +322,8 @@ CALLERS: dict[Action, Reads] = {
     LIST_PIPES: read_pipes,
     LIST_PIPELINES: read_pipelines,
     LIST_STATE_MACHINES: read_state_machines,
+    LIST_USER_POOLS: read_user_pools,
+    LIST_MAPPINGS: read_mappings,
+    DESCRIBE_ALARMS: read_alarms,
 }
 """The readers for each Region, by the first action that each calls."""

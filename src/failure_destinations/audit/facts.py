@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from failure_destinations.check.causes import Answer, Cause, Doubt, Open
+from failure_destinations.check.event_source_rule import judge_mappings
 from failure_destinations.check.findings import Finding
 from failure_destinations.check.kinds import UNKNOWN
 from failure_destinations.check.model import (
@@ -14,16 +15,19 @@ from failure_destinations.check.model import (
     AsyncConfig,
     Call,
     Destination,
+    EventSourceMapping,
     Facts,
     Kept,
     Source,
     Unknown,
+    Waits,
 )
 from failure_destinations.check.reader import TemplateReader
 from failure_destinations.check.rule import judge
 from failure_destinations.check.scope import Scope
 
-from .actions import Action
+from .actions import LIST_BUSES, LIST_RULES, LIST_TARGETS, Action
+from .event_source_facts import complete, link
 from .inventory import Inventory
 from .metrics import Received
 
@@ -40,14 +44,15 @@ def find_in(inventory: Inventory, refusals: Refusals, received: list[Received]) 
         refusals: What AWS did not allow.
         received: Which functions received asynchronous events lately, if that was asked.
     """
-    return judge(_facts(inventory, received)) + list(_refused(refusals))
+    facts = _facts(inventory, refusals, received)
+    return judge(facts) + judge_mappings(facts) + list(_refused(refusals))
 
 
-def _facts(inventory: Inventory, received: list[Received]) -> Facts:
+def _facts(inventory: Inventory, refusals: Refusals, received: list[Received]) -> Facts:
     all_facts = Facts()
     for region in inventory.regions:
         # One Region at a time: functions of different Regions may have the same name.
-        facts = _facts_of_region(inventory, region, received)
+        facts = _facts_of_region(inventory, refusals, region, received)
         all_facts.functions |= {
             f"{region} {key}": dataclasses.replace(one, is_deployed=True)
             for key, one in facts.functions.items()
@@ -58,21 +63,50 @@ def _facts(inventory: Inventory, received: list[Received]) -> Facts:
         all_facts.calls += (
             dataclasses.replace(one, function=f"{region} {one.function}") for one in facts.calls
         )
+        all_facts.mappings += (_of_region(one, region) for one in facts.mappings)
+        all_facts.queues |= {
+            f"{region} {key}": dataclasses.replace(
+                one, dead_letter_queues=tuple(f"{region} {of}" for of in one.dead_letter_queues)
+            )
+            for key, one in facts.queues.items()
+        }
         all_facts.unknowns += facts.unknowns
     return all_facts
 
 
-def _facts_of_region(inventory: Inventory, region: str, received: list[Received]) -> Facts:
-    resources = inventory.resources(region)
+def _of_region(mapping: EventSourceMapping, region: str) -> EventSourceMapping:
+    """Return a mapping with the Region in its keys, since Regions share names."""
+    return dataclasses.replace(
+        mapping,
+        function=f"{region} {mapping.function}",
+        queue=mapping.queue and f"{region} {mapping.queue}",
+        destination_queue=mapping.destination_queue and f"{region} {mapping.destination_queue}",
+    )
+
+
+def _facts_of_region(
+    inventory: Inventory, refusals: Refusals, region: str, received: list[Received]
+) -> Facts:
+    resources = link(inventory.resources(region))
     facts = TemplateReader([Scope({"Resources": resources}, region)]).read()
     names = {key: one.source.logical_id for key, one in facts.functions.items()}
     keys = {name: key for key, name in names.items()}
     facts.calls = [_permitted(call, resources) for call in facts.calls]
+    if not any((action, region) in refusals for action in (LIST_BUSES, LIST_RULES, LIST_TARGETS)):
+        # All rules were read, so those that call a function are known.
+        rules = f"arn:{inventory.partition}:events:{region}:{inventory.account}:rule/"
+        facts.calls = [call for call in facts.calls if not call.permitted.startswith(rules)]
     if region in inventory.functions:
         _report_missing_functions(facts)
     facts.calls += _received_without_known_caller(facts, region, received, keys)
+    complete(facts, inventory, refusals, region, resources)
     called = dict.fromkeys((call.function, call.qualifier) for call in facts.calls)
     for key, qualifier in called:
+        is_durable = inventory.durable.get((region, names[key], qualifier))
+        function = facts.functions[key]
+        if is_durable not in (None, function.is_durable):
+            others = function.of_other_kind | {qualifier}
+            facts.functions[key] = dataclasses.replace(function, of_other_kind=others)
         is_named = qualifier != LATEST and not qualifier.startswith("?")
         if is_named and facts.functions[key].judged:
             own = inventory.versions.get((region, names[key], qualifier))
@@ -80,7 +114,8 @@ def _facts_of_region(inventory: Inventory, region: str, received: list[Received]
         permission = inventory.unknown_configs.get((region, names[key]))
         if permission is not None:
             unknown = Destination(Kept.PERHAPS, why=Cause(Doubt.NOT_ALLOWED, (permission,)))
-            facts.configs.append(_config(facts, key, qualifier, unknown))
+            source = facts.functions[key].source
+            facts.configs.append(AsyncConfig(key, qualifier, source, on_failure=unknown))
     return facts
 
 
@@ -107,7 +142,8 @@ def _report_missing_functions(facts: Facts) -> None:
 def _received_without_known_caller(
     facts: Facts, region: str, received: list[Received], keys: Mapping[str, str]
 ) -> Iterator[Call]:
-    called = {call.function for call in facts.calls}
+    # Who waits for the answer sends no asynchronous events.
+    called = {call.function for call in facts.calls if call.waits is not Waits.YES}
     for one in received:
         key = keys.get(one.function)
         if one.region == region and key is not None and key not in called:
@@ -138,7 +174,8 @@ def _own_dead_letter(
 
 
 def _config(facts: Facts, key: str, qualifier: str, on_failure: Destination) -> AsyncConfig:
-    return AsyncConfig(key, qualifier, facts.functions[key].source, on_failure=on_failure)
+    source = facts.functions[key].source
+    return AsyncConfig(key, qualifier, source, on_failure=on_failure, is_dead_letter=True)
 
 
 def _refused(refusals: Refusals) -> Iterator[Finding]:

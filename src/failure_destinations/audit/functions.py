@@ -16,6 +16,7 @@ from .concurrency import Task
 from .inventory import Inventory
 
 _SOURCE_ARN = "aws:sourcearn"
+_THROUGH_URL = "lambda:invokedviafunctionurl"
 
 
 @dataclass
@@ -25,12 +26,16 @@ class _Function:
     Attributes:
         arn: Its ARN, without a qualifier.
         dead_letters: The ARN of the dead-letter queue, or empty, of each version and of $LATEST.
-        durable: The settings that make $LATEST durable; empty if it is not.
+        durable: The settings that make each version and $LATEST durable; empty if it is not.
+        timeouts: The timeout of each version and of $LATEST, in seconds.
+        handler: The handler of $LATEST.
     """
 
     arn: str = ""
     dead_letters: dict[str, str] = field(default_factory=dict)
     durable: dict[str, Any] = field(default_factory=dict)
+    timeouts: dict[str, int] = field(default_factory=dict)
+    handler: str = ""
 
 
 def read_functions(
@@ -46,14 +51,18 @@ def read_functions(
     """
     functions: dict[str, _Function] = {}
     # One list of all versions needs a fiftieth of the requests of one list per function.
-    # A journal of an older version does not have the last value.
-    for name, arn, version, dead_letter, *durable in account.pages(
+    # A journal of an older version does not have the last values.
+    for name, arn, version, dead_letter, *more in account.pages(
         LIST_FUNCTIONS, region, _function, FunctionVersion="ALL"
     ):
         function = functions.setdefault(name, _Function())
         function.dead_letters[version] = dead_letter
-        if version == LATEST and any(durable):
-            function.durable = durable[0]
+        durable, timeout, handler = [*more, None, None, None][:3]
+        function.durable[version] = durable or {}
+        if timeout is not None:
+            function.timeouts[version] = timeout
+        if version == LATEST:
+            function.handler = handler or ""
         function.arn = function.arn or arn.removesuffix(f":{version}")
     inventory.functions[region] = sorted(functions)
     for name, function in functions.items():
@@ -61,11 +70,17 @@ def read_functions(
         properties: dict[str, Any] = {"FunctionName": name}
         if dead_letter:
             properties["DeadLetterConfig"] = {"TargetArn": dead_letter}
-        if function.durable:
-            properties["DurableConfig"] = function.durable
+        # A timeout that is not known refers to nothing.
+        properties["Timeout"] = function.timeouts.get(LATEST, {"Ref": LIST_FUNCTIONS.permission})
+        properties["Handler"] = function.handler
+        if function.durable.get(LATEST):
+            properties["DurableConfig"] = function.durable[LATEST]
         inventory.add(region, name, "AWS::Lambda::Function", properties)
         for version, arn in function.dead_letters.items():
             inventory.versions[region, name, version] = arn
+            inventory.durable[region, name, version] = bool(function.durable.get(version))
+            if version in function.timeouts:
+                inventory.timeouts[region, name, version] = function.timeouts[version]
         yield partial(_read_configs, account, inventory, region, name)
         versions = sorted(filter(str.isdecimal, function.dead_letters), key=int)
         qualifiers = ["", *(versions if all_versions else versions[-1:])]
@@ -80,6 +95,8 @@ def _function(answer: Any) -> list[Any]:
         answer.get("Version") or LATEST,
         (answer.get("DeadLetterConfig") or {}).get("TargetArn") or "",
         answer.get("DurableConfig") or {},
+        answer.get("Timeout"),
+        answer.get("Handler"),
     ]
 
 
@@ -114,6 +131,10 @@ def _read_aliases(
         dead_letters = [function.dead_letters.get(version, "") for version in versions]
         # An alias may split its events between two versions.
         inventory.versions[region, name, alias] = dead_letters[0] if all(dead_letters) else ""
+        inventory.durable[region, name, alias] = any(map(function.durable.get, versions))
+        timeouts = [function.timeouts[one] for one in versions if one in function.timeouts]
+        if timeouts:
+            inventory.timeouts[region, name, alias] = max(timeouts)
         _read_policies(account, inventory, region, function.arn, [alias])
 
 
@@ -154,12 +175,15 @@ def _permissions(document: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         principals = statement.get("Principal")
         given = principals.values() if isinstance(principals, dict) else [principals]
-        sources = _sources(statement.get("Condition"))
+        condition = statement.get("Condition")
+        sources = _of_condition(condition, _SOURCE_ARN)
+        through_url = _of_condition(condition, _THROUGH_URL)
         for action in _list(statement.get("Action")):
             properties = {
                 "Action": action,
                 "Principal": [one for some in given for one in _list(some)],
                 **({"SourceArn": sources} if sources else {}),
+                **({"InvokedViaFunctionUrl": through_url[0]} if through_url else {}),
             }
             if isinstance(statement.get("Resource"), str):
                 properties["Resource"] = statement["Resource"]
@@ -170,12 +194,13 @@ def _permissions(document: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
             )
 
 
-def _sources(condition: Any) -> list[str]:
+def _of_condition(condition: Any, name: str) -> list[str]:
+    """Return the texts with which any operator compares a condition key, in lower case."""
     return [
         one
         for operator in (condition if isinstance(condition, dict) else {}).values()
         for key, value in (operator if isinstance(operator, dict) else {}).items()
-        if key.lower() == _SOURCE_ARN
+        if key.lower() == name
         for one in _list(value)
         if isinstance(one, str)
     ]

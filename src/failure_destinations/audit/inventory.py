@@ -26,6 +26,13 @@ class Inventory:
         functions: The functions' names by Region.
         versions: For each Region, function and qualifier, the ARN of its dead-letter queue:
             versions have their own.
+        durable: For each Region, function and qualifier, whether it is durable.
+        timeouts: For each Region, function and version, its timeout in seconds.
+        readers: The ARNs of queues that pipes read.
+        dead_letter_queues: The ARNs of queues to which other queues move messages.
+        unjudged_queues: For queues of which it is not known whether others move messages to them,
+            by ARN, the permission that is missing.
+        missing_queues: The ARNs of queues that do not exist.
         unknown_configs: For functions whose asynchronous configuration is not known, by Region
             and name, the permission that is missing.
     """
@@ -35,6 +42,12 @@ class Inventory:
     regions: tuple[str, ...]
     functions: dict[str, list[str]] = field(default_factory=dict)
     versions: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    durable: dict[tuple[str, str, str], bool] = field(default_factory=dict)
+    timeouts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    readers: set[str] = field(default_factory=set)
+    dead_letter_queues: set[str] = field(default_factory=set)
+    unjudged_queues: dict[str, str] = field(default_factory=dict)
+    missing_queues: set[str] = field(default_factory=set)
     unknown_configs: dict[tuple[str, str], str] = field(default_factory=dict)
     _resources: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -1,4 +1,4 @@
-"""Find the asynchronous functions of CloudFormation templates whose failures are lost.
+"""Find the events of functions in CloudFormation templates that are lost when they fail.
 
 The check reads nothing but templates. It needs only the standard library, not the CDK.
 """
@@ -8,7 +8,13 @@ from __future__ import annotations
 from .findings import Finding
 from .findings import Finding as UncoveredFunction
 from .kinds import KINDS, Kind
-from .stacks import Stack, find_uncovered_functions, find_uncovered_functions_in
+from .stacks import (
+    Stack,
+    find_lost_events,
+    find_lost_events_in,
+    find_uncovered_functions,
+    find_uncovered_functions_in,
+)
 
 __all__ = [
     "KINDS",
@@ -16,6 +22,8 @@ __all__ = [
     "Kind",
     "Stack",
     "UncoveredFunction",
+    "find_lost_events",
+    "find_lost_events_in",
     "find_uncovered_functions",
     "find_uncovered_functions_in",
 ]

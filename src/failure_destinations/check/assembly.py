@@ -10,8 +10,10 @@ from typing import Any
 
 from failure_destinations.errors import FailureDestinationsError
 
+from . import sam
 from .files import Files, TemplateError
 from .findings import Finding
+from .loops import expand_loops
 from .stacks import Stack
 from .values import mapping, member, members
 
@@ -45,11 +47,14 @@ class Assembly:
         acknowledged: For each construct path, the kinds of findings that are acknowledged there
             and below, with the reasons.
         files: The reader of the app's files.
+        problems: One line for each template that AWS SAM rejects, in part or as a whole.
     """
 
     stacks: list[Stack] = field(default_factory=list)
     acknowledged: dict[str, dict[str, str]] = field(default_factory=dict)
     files: Files = field(default_factory=Files)
+    problems: list[str] = field(default_factory=list)
+    _templates: dict[Path, sam.Transformed] = field(default_factory=dict)
 
     def json(self, path: Path) -> Mapping[str, Any]:
         """Return the JSON object in a file.
@@ -62,8 +67,11 @@ class Assembly:
         except TemplateError as error:
             raise AssemblyError(str(error)) from None
 
-    def template(self, path: Path) -> Mapping[str, Any]:
+    def template(self, path: Path) -> sam.Transformed:
         """Return the template in a file, and count its values each time a stack uses it.
+
+        An app that includes a template of AWS SAM leaves its transform to CloudFormation, so it
+        runs here. If the translator is not installed, the template stays as it is.
 
         Raises:
             AssemblyError: It cannot be read, or has too many values.
@@ -73,7 +81,20 @@ class Assembly:
             self.files.count(path, template)
         except TemplateError as error:
             raise AssemblyError(str(error)) from None
-        return template
+        if path not in self._templates:
+            self._templates[path] = self._transformed(path, expand_loops(template))
+        return self._templates[path]
+
+    def _transformed(self, path: Path, template: Mapping[str, Any]) -> sam.Transformed:
+        if not sam.is_sam(template):
+            return sam.Transformed(template)
+        try:
+            return sam.transform(path, template, lambda error: self.problems.append(str(error)))
+        except sam.NotInstalledError:
+            return sam.Transformed(template)
+        except TemplateError as error:
+            self.problems.append(str(error))
+            return sam.Transformed(template)
 
     def reason_for(self, finding: Finding) -> str:
         """Return why a finding is acknowledged; empty if it is not."""
@@ -245,7 +266,7 @@ def _stack(
     *,
     depth: int = 0,
 ) -> Stack:
-    template = assembly.template(path)
+    template, written_as = assembly.template(path)
     stands_for = {id: one for one, id in reversed(logical_ids) if _NESTED_PATH in one}
     files: dict[str, tuple[str, str]] = {}
     for logical_id, resource in mapping(template.get("Resources")).items():
@@ -267,7 +288,12 @@ def _stack(
         for logical_id, (construct, file) in files.items()
     }
     return Stack(
-        template, name, str(path), {logical_id: construct for construct, logical_id in here}, nested
+        template,
+        name,
+        str(path),
+        {logical_id: construct for construct, logical_id in here},
+        nested,
+        written_as=written_as,
     )
 
 

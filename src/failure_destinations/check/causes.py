@@ -39,6 +39,8 @@ class Refused(enum.Enum):
     FUNCTION = enum.auto()
     EVENT_BUS = enum.auto()
     OTHER_SERVICE = enum.auto()
+    # In an account.
+    MISSING = enum.auto()
 
 
 class Flaw(enum.Enum):
@@ -60,6 +62,11 @@ class Doubt(enum.Enum):
     DEFINED_ELSEWHERE = enum.auto()
     QUALIFIER_NOT_KNOWN = enum.auto()
     CONFIG_QUALIFIER_NOT_KNOWN = enum.auto()
+    EVENT_SOURCE_NOT_KNOWN = enum.auto()
+    QUEUE_DEFINED_ELSEWHERE = enum.auto()
+    REDRIVE_NOT_KNOWN = enum.auto()
+    RETENTION_NOT_KNOWN = enum.auto()
+    TIMEOUTS_NOT_KNOWN = enum.auto()
     # In an account.
     NOT_ALLOWED = enum.auto()
     QUALIFIER_MISSING = enum.auto()
@@ -70,6 +77,7 @@ class Problem(enum.Enum):
 
     NOT_KEPT = enum.auto()
     DURABLE_NOT_KEPT = enum.auto()
+    DURABLE_UNQUALIFIED = enum.auto()
     KEPT_ELSEWHERE = enum.auto()
     DESTINATION_REFUSED = enum.auto()
     DEAD_LETTER_QUEUE_REFUSED = enum.auto()
@@ -79,8 +87,27 @@ class Problem(enum.Enum):
     DELIVERY_RETRIES = enum.auto()
     TOPIC_UNHEARD = enum.auto()
     ANSWER_AWAITED = enum.auto()
+    CALLER_DISABLED = enum.auto()
+    ONLY_WAITING_CALLERS = enum.auto()
     IN_DOUBT = enum.auto()
     WAITS_UNKNOWN = enum.auto()
+    # Of event source mappings.
+    BATCHES_DISCARDED = enum.auto()
+    RETRIES_ENDLESS = enum.auto()
+    SHARD_BLOCKED = enum.auto()
+    METADATA_ONLY = enum.auto()
+    METADATA_ONLY_TO_TOPIC = enum.auto()
+    BATCH_DESTINATION_REFUSED = enum.auto()
+    NO_DESTINATION_FOR_SOURCE = enum.auto()
+    BATCHES_UNHEARD = enum.auto()
+    MAY_NOT_SEND = enum.auto()
+    NOT_REDRIVEN = enum.auto()
+    DEAD_LETTERS_EXPIRE = enum.auto()
+    VISIBILITY_SHORT = enum.auto()
+    VISIBILITY_TIGHT = enum.auto()
+    UNWATCHED = enum.auto()
+    MAPPING_DISABLED = enum.auto()
+    MAPPING_IN_DOUBT = enum.auto()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .receivers import Receivers
 from .references import Called, destination
 from .resolver import Resolver
 from .scope import Scope
+from .senders import Senders
 from .values import mapping, members
 
 FUNCTION = "AWS::Lambda::Function"
@@ -29,6 +30,7 @@ class Context:
         marks: The marks in their texts.
         resolver: Resolves their values.
         receivers: What keeps events out of their queues and topics.
+        senders: Whether the roles of their functions may send failed batches.
         facts: The facts read so far.
     """
 
@@ -38,6 +40,7 @@ class Context:
         self.marks = Marks()
         self.resolver = Resolver(scopes, self.marks)
         self.receivers = Receivers(scopes, self.marks, self.resolver)
+        self.senders = Senders(scopes, self.marks, self.resolver)
         self.facts = Facts()
         self._by_type: dict[tuple[Scope, str], list[Mapping[str, Any]]] = {}
         self._indexes: dict[tuple[Scope, str], dict[str, list[Mapping[str, Any]]]] = {}
@@ -121,6 +124,11 @@ class Context:
         known_by = target.arn if is_arn and not self.marks.of(target.arn) else name
         self._define_elsewhere(name, Source(self.marks.clean(known_by)[-_SHOWN:], ""))
         return name
+
+    def key_elsewhere(self, text: str) -> str:
+        """Return the key of a function of which not even the name is known."""
+        self._define_elsewhere(text, Source(self.marks.readable(text)[-_SHOWN:], ""))
+        return text
 
     def qualifier_of(self, text: str) -> str:
         """Return a qualifier, prefixed with `?` if it is only known at deployment."""

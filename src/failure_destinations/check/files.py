@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,16 @@ MAX_VALUES = 2_000_000
 # The maximum nesting depth of lists and mappings.
 MAX_DEPTH = 200
 _DEFINITION = re.compile(r'"([A-Za-z0-9]{1,255})"\s*:\s*\{')
+# Every template has this section, even if it cannot be parsed.
+_RESOURCES = re.compile(r"""(?:^|[\s{,"'])Resources["']?\s*:""")
+_KEY_IN_LOOP = re.compile(
+    r"""(?<![A-Za-z0-9}])((?:[A-Za-z0-9]|[$&]\{[A-Za-z0-9]{1,255}\})+)["']?\s{0,9}:"""
+)
+_IDENTIFIER = re.compile(r"[$&]\{[A-Za-z0-9]+\}")
+_MAX_LOOPS = 200
+# Matching takes time with each more.
+_MAX_IDENTIFIERS = 3
+_MAX_ID = 255
 _PROBLEM_LENGTH = 200
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -39,7 +50,7 @@ class TemplateError(FailureDestinationsError):
 
 
 class NotATemplateError(TemplateError):
-    """A JSON or YAML file that is something else than a template."""
+    """A file that is something else than a template, in whatever format."""
 
 
 class TooLargeError(TemplateError):
@@ -68,7 +79,13 @@ class TemplateFile:
         self.path = path
         self._text = read_text(path, root)
         self._lines: dict[str, int] | None = None
-        loaded, self._is_json = _load(path, self._text)
+        self._lines_in_loops: list[tuple[re.Pattern[str], int]] = []
+        try:
+            loaded, self._is_json = _load(path, self._text)
+        except TemplateError as error:
+            if _RESOURCES.search(self._text):
+                raise
+            raise NotATemplateError(str(error)) from None
         self.template = _template(path, loaded)
         self.has_includes = "AWS::Include" in self._text
 
@@ -77,7 +94,11 @@ class TemplateFile:
         if self._lines is None:
             read = _json_lines if self._is_json else _yaml_lines
             self._lines = read(self._text)
-        return self._lines.get(logical_id)
+            self._lines_in_loops = _lines_in_loops(self._text)
+        if logical_id in self._lines or len(logical_id) > _MAX_ID:
+            return self._lines.get(logical_id)
+        found = (line for key, line in self._lines_in_loops if key.fullmatch(logical_id))
+        return next(found, None)
 
 
 class Files:
@@ -225,7 +246,7 @@ def read_text(path: Path, root: Path | None = None) -> str:
     try:
         return content.decode("utf-8-sig")
     except ValueError:
-        raise TemplateError(f"{path}: is not text in UTF-8") from None
+        raise NotATemplateError(f"{path}: is not text in UTF-8") from None
 
 
 def _check_root(path: Path, real: Path, root: Path | None) -> None:
@@ -327,6 +348,25 @@ def _template(path: Path, loaded: Any) -> Mapping[str, Any]:
     if isinstance(loaded, Mapping) and "Resources" in loaded:
         raise TemplateError(said)
     raise NotATemplateError(said)
+
+
+def _lines_in_loops(text: str) -> list[tuple[re.Pattern[str], int]]:
+    """Return what the logical ids of resources in loops look like, with their lines."""
+    if "Fn::ForEach" not in text:
+        return []
+    newlines = [found.start() for found in re.finditer("\n", text)]
+    keys = (
+        found
+        for found in _KEY_IN_LOOP.finditer(text)
+        if 0 < found.group(1).count("{") <= _MAX_IDENTIFIERS
+    )
+    return [
+        (
+            re.compile(_IDENTIFIER.sub("[A-Za-z0-9]+?", found.group(1))),
+            bisect.bisect(newlines, found.start()) + 1,
+        )
+        for found in islice(keys, _MAX_LOOPS)
+    ]
 
 
 def _json_lines(text: str) -> dict[str, int]:

@@ -50,12 +50,16 @@ class Finding(FindingParts):
 
     @property
     def fix(self) -> str:
-        """The fix in CDK, in one line; empty if it is not known."""
-        return render.cdk_fix(self)
+        """The fix in one line; empty if it is not known.
+
+        It is written in what the template is: CDK, AWS SAM or CloudFormation. If that is not known,
+        it is written in CDK.
+        """
+        return next((fix for _, fix in render.fixes(self)), "")
 
     @property
     def cloudformation_fix(self) -> str:
-        """The fix in a template, in one line; empty if it is not known."""
+        """The fix in a template of CloudFormation or AWS SAM; empty if it is not known."""
         return render.cloudformation_fix(self)
 
     @property
@@ -109,5 +113,5 @@ class Finding(FindingParts):
         )
         return {
             **{name: getattr(self, name) for name in names},
-            "callers": [asdict(caller) for caller in self.callers],
+            "callers": [{**asdict(caller), "tool": caller.tool.value} for caller in self.callers],
         }

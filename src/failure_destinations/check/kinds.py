@@ -31,6 +31,8 @@ class Kind:
 
 
 _DOCS = "https://docs.aws.amazon.com"
+_SQS = f"{_DOCS}/lambda/latest/dg/services-sqs-configure.html"
+_QUEUES = f"{_DOCS}/AWSSimpleQueueService/latest/SQSDeveloperGuide"
 _RETAIN = f"{_DOCS}/lambda/latest/dg/invocation-async-retain-records.html"
 
 UNCOVERED = Kind(
@@ -56,12 +58,54 @@ DURABLE = Kind(
     "the execution of a durable function fails: Lambda sends its failures to its dead-letter queue "
     "only, and to no failure destination",
 )
+DURABLE_UNQUALIFIED = Kind(
+    "durable-unqualified",
+    ERROR,
+    "Durable function called without a qualifier",
+    f"{_DOCS}/lambda/latest/dg/durable-invoking.html",
+    "a rule, schedule or subscription calls a durable function itself: Lambda rejects every "
+    "invocation without a version, an alias or `$LATEST`",
+)
 LOST_DESTINATION = Kind(
     "lost-destination",
     ERROR,
     "Destination that Lambda cannot send to",
     _RETAIN,
-    "Lambda sends it: the destination is FIFO, or an S3 bucket for successes",
+    "Lambda sends it: the destination is FIFO, or an S3 bucket for successes; or the event source "
+    "has no failure destination (SQS, Amazon MQ, Amazon DocumentDB)",
+)
+STREAM_UNCOVERED = Kind(
+    "stream-uncovered",
+    ERROR,
+    "Event source mapping of a stream without failure destination",
+    f"{_DOCS}/lambda/latest/dg/kinesis-on-failure-destination.html",
+    "the last retry of a batch from Kinesis, DynamoDB or Kafka fails, or its records are too old: "
+    "Lambda discards the batch",
+)
+ENDLESS_RETRIES = Kind(
+    "endless-retries",
+    ERROR,
+    "Event source mapping that retries without end, and has no failure destination",
+    f"{_DOCS}/lambda/latest/dg/kinesis-on-failure-destination.html",
+    "a batch from Kinesis, DynamoDB or Kafka keeps failing: it blocks its shard or partition until "
+    "its records expire, and what waits behind it may expire too",
+)
+NO_REDRIVE = Kind(
+    "no-redrive",
+    ERROR,
+    "Queue of an event source mapping without redrive policy",
+    f"{_DOCS}/lambda/latest/dg/services-sqs-errorhandling.html",
+    "a message of an SQS queue keeps failing until the queue's retention ends: no redrive policy "
+    "moves it to a dead-letter queue",
+)
+VISIBILITY_TIMEOUT = Kind(
+    "visibility-timeout",
+    ERROR,
+    "Queue whose visibility timeout is shorter than its function's timeout",
+    _SQS,
+    "– but Lambda refuses to create the mapping, and the deployment fails; in a mapping that "
+    "exists already, a message is handled again while it still is, and is moved to the dead-letter "
+    "queue though it succeeds",
 )
 DELIVERY = Kind(
     "delivery",
@@ -86,6 +130,38 @@ QUEUE_KEY = Kind(
     "a rule or subscription cannot start the function, and EventBridge or SNS may not use the KMS "
     "key of its dead-letter queue: the key's policy does not let it, or it is `alias/aws/sqs`",
 )
+METADATA_ONLY = Kind(
+    "metadata-only",
+    WARNING,
+    "Failure destination that gets no records, of a stream that forgets them sooner",
+    f"{_DOCS}/lambda/latest/dg/kinesis-on-failure-destination.html",
+    "nobody fetches a failed batch from the stream in time: a queue or topic gets only where its "
+    "records were, and the stream keeps them for a shorter time than the queue keeps the message",
+)
+DESTINATION_PERMISSION = Kind(
+    "destination-permission",
+    WARNING,
+    "Failure destination that the function's role may not send to",
+    f"{_DOCS}/lambda/latest/dg/kinesis-on-failure-destination.html",
+    "Lambda sends a failed batch: no policy of the templates lets the function's role send to the "
+    "failure destination",
+)
+BLOCKED_SHARD = Kind(
+    "blocked-shard",
+    WARNING,
+    "Event source mapping that retries until the records expire, before the failure destination",
+    f"{_DOCS}/lambda/latest/dg/kinesis-on-failure-destination.html",
+    "what waits in the shard behind a batch that keeps failing expires too: there is a failure "
+    "destination, but neither retries nor the age of records are limited",
+)
+DEAD_LETTER_RETENTION = Kind(
+    "dead-letter-retention",
+    WARNING,
+    "Dead-letter queue that keeps messages for a shorter time than its source",
+    f"{_QUEUES}/setting-up-dead-letter-queue-retention.html",
+    "a message fails for longer than the dead-letter queue keeps messages: its age counts from "
+    "when it was sent to the first queue",
+)
 DELIVERY_RETRIES = Kind(
     "delivery-retries",
     WARNING,
@@ -101,12 +177,36 @@ NO_SUBSCRIBER = Kind(
     _RETAIN,
     "the last attempt fails, and nobody has subscribed to the topic outside the templates either",
 )
+VISIBILITY_MARGIN = Kind(
+    "visibility-margin",
+    INFO,
+    "Queue whose visibility timeout is under six times its function's timeout",
+    _SQS,
+    "– but a throttled message may be handled twice, or moved to the dead-letter queue without an "
+    "attempt",
+)
+UNWATCHED = Kind(
+    "unwatched",
+    INFO,
+    "Dead-letter queue without alarm or reader",
+    f"{_QUEUES}/dead-letter-queues-alarms-cloudwatch.html",
+    "nobody looks into the dead-letter queue of an event source before its retention ends",
+)
 CUSTOM_RESOURCE = Kind(
     "custom-resource",
     INFO,
-    "Function of a custom resource without failure destination",
+    "Function whose caller awaits an answer by other means, without failure destination",
     f"{_DOCS}/lambda/latest/dg/services-cloudformation.html",
-    "– but CloudFormation waits for an answer, and the deployment fails after a time-out",
+    "– but CloudFormation, CodePipeline or another caller waits for an answer, and fails after a "
+    "time-out",
+)
+DISABLED = Kind(
+    "disabled",
+    INFO,
+    "Function without failure destination behind a disabled caller",
+    _RETAIN,
+    "– as long as its rule, schedule or other caller is disabled; the last attempt fails after "
+    "somebody enables it",
 )
 UNKNOWN = Kind(
     "unknown",
@@ -122,13 +222,25 @@ KINDS = {
         UNCOVERED,
         OTHER_QUALIFIER,
         DURABLE,
+        DURABLE_UNQUALIFIED,
         LOST_DESTINATION,
+        STREAM_UNCOVERED,
+        ENDLESS_RETRIES,
+        NO_REDRIVE,
+        VISIBILITY_TIMEOUT,
         DELIVERY,
         QUEUE_POLICY,
         QUEUE_KEY,
+        METADATA_ONLY,
+        DESTINATION_PERMISSION,
+        BLOCKED_SHARD,
+        DEAD_LETTER_RETENTION,
         DELIVERY_RETRIES,
         NO_SUBSCRIBER,
+        VISIBILITY_MARGIN,
+        UNWATCHED,
         CUSTOM_RESOURCE,
+        DISABLED,
         UNKNOWN,
     )
 }

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from .causes import Cause
-from .model import Source
+from .model import Source, Tool
 
 
 class Remedy(enum.Enum):
@@ -17,6 +17,7 @@ class Remedy(enum.Enum):
     REPLACE_SUCCESS_DESTINATION = enum.auto()
     REPLACE_DEAD_LETTER_QUEUE = enum.auto()
     ADD_DEAD_LETTER_QUEUE = enum.auto()
+    CALL_ALIAS = enum.auto()
     KEEP_UNDELIVERED_MESSAGES = enum.auto()
     KEEP_UNDELIVERED_SCHEDULES = enum.auto()
     KEEP_UNDELIVERED_EVENTS = enum.auto()
@@ -25,6 +26,20 @@ class Remedy(enum.Enum):
     REPLACE_KEY = enum.auto()
     SUBSCRIBE = enum.auto()
     SET_RETRIES = enum.auto()
+    KEEP_BATCHES = enum.auto()
+    LIMIT_AND_KEEP_BATCHES = enum.auto()
+    LIMIT_RETRIES = enum.auto()
+    KEEP_RECORDS = enum.auto()
+    LET_ROLE_SEND = enum.auto()
+    REMOVE_DESTINATION = enum.auto()
+    REDRIVE_INSTEAD = enum.auto()
+    REDRIVE = enum.auto()
+    KEEP_DEAD_LETTERS = enum.auto()
+    RAISE_VISIBILITY = enum.auto()
+    WATCH = enum.auto()
+    # The same where an asynchronous configuration exists.
+    ADD_DESTINATION = enum.auto()
+    ADD_RETRIES = enum.auto()
 
 
 class Naming(enum.Enum):
@@ -49,7 +64,12 @@ class Fix:
         qualifier: The qualifier that is called; begins with `?` where it is not known.
         retries: The number of Lambda's retries to set; empty if the fix sets none.
         receiver: The logical id of the queue, key or topic to change; empty for none.
-        sender: The principal of the service to let in; empty for none.
+        queue: The queue to change, or None.
+        seconds: The time to set, in seconds; empty if the fix sets none.
+        sender: The principal of the service to let in, or the action to allow; empty for none.
+        config: The existing asynchronous configuration to change; empty for none.
+        caller: The caller to change, as it is displayed; empty for none.
+        tool: What the resource to change is written in.
     """
 
     remedy: Remedy
@@ -58,7 +78,12 @@ class Fix:
     qualifier: str
     retries: str = ""
     receiver: str = ""
+    queue: Source | None = None
+    seconds: str = ""
     sender: str = ""
+    config: str = ""
+    caller: str = ""
+    tool: Tool = Tool.ANY
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,21 @@ from .assembly import MANIFEST, Assembly, AssemblyError, read_assembly
 from .documents import Documents
 from .files import Files, NotATemplateError, TemplateError, TemplateFile, TooLargeError, once
 from .findings import Finding
+from .loops import expand_loops
+from .nested_files import EXTENSIONS, nested_file
 from .stacks import Stack
 from .values import mapping
 
 _SERVERLESS = Path(".serverless/cloudformation-template-update-stack.json")
 # Where tools put templates in a folder, in order of preference.
-_PLACES = (
-    _SERVERLESS,
-    Path(_SERVERLESS.name),
-    Path("template.yaml"),
-    Path("template.yml"),
-    Path("template.json"),
-)
+_OF_SERVERLESS = (_SERVERLESS, Path(_SERVERLESS.name))
+_OF_SAM = ("template.yaml", "template.yml", "template.json")
+_PACKAGES = frozenset({"node_modules", "site-packages", "__pycache__", "venv"})
 _MAX_NESTING = 20
+
+
+def _ignore(path: Path) -> None:
+    """Do nothing."""
 
 
 @dataclass
@@ -37,12 +40,14 @@ class Checked:
         stacks: The stacks.
         problems: One line for each file that could not be read.
         skipped: The files among several that are not templates.
+        on_file: Called for each file in a folder before it is read. Default: nothing.
     """
 
     root: Path | None = None
     stacks: list[Stack] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
+    on_file: Callable[[Path], None] = _ignore
     _assemblies: list[Assembly] = field(default_factory=list)
     _files: dict[str, TemplateFile] = field(default_factory=dict)
     _prepared: dict[Path, Any] = field(default_factory=dict)
@@ -95,30 +100,59 @@ class Checked:
             if (assembly / MANIFEST).is_file():
                 read = read_assembly(assembly, self.root or assembly)
                 self._assemblies.append(read)
+                self.problems += read.problems
                 self.stacks += read.stacks
                 return
-        for place in _PLACES:
+        for place in _OF_SERVERLESS:
             if (folder / place).is_file():
                 self._add_file(folder / place)
                 return
-        raise TemplateError(
-            f"{folder}: has no cdk.out, .serverless or template.yaml: give a template's file"
-        )
+        for name in _OF_SAM:
+            # A project of SAM has one template, and perhaps what was packaged from it.
+            if (folder / name).is_file() and _is_of_sam(folder / name):
+                self._add_file(folder / name)
+                return
+        self._add_templates_below(folder)
 
-    def _add_file(self, path: Path) -> None:
+    def _add_templates_below(self, folder: Path) -> None:
+        """Read the templates in a folder and its folders, and skip all other files."""
+        read, skipped = len(self.stacks), len(self.skipped)
+        for path in _files_below(folder):
+            self.on_file(path)
+            try:
+                if path.name == MANIFEST:
+                    self._add_folder(path.parent)
+                else:
+                    self._add_file(path, self.root or folder)
+            except NotATemplateError:
+                self.skipped.append(path)
+            except (AssemblyError, TemplateError) as error:
+                self._refuse(error)
+        if len(self.stacks) == read:
+            del self.skipped[skipped:]
+            raise NotATemplateError(
+                f"{folder}: has no cdk.out, .serverless or template: give a template's file"
+            )
+        self.stacks[read:] = without_nested(self.stacks[read:])
+
+    def _add_file(self, path: Path, root: Path | None = None) -> None:
         # The user's own file may be anywhere, but the files that it refers to may not.
         self._prepared = {}
-        self._files[str(path)] = TemplateFile(path)
-        self.stacks.append(self._stack(Files(self.root or path.parent), path, ()))
+        self._files[str(path)] = TemplateFile(path, root)
+        self.stacks.append(self._stack(Files(root or self.root or path.parent), path, ()))
 
     def _stack(self, files: Files, path: Path, parents: tuple[Path, ...]) -> Stack:
-        template: Mapping[str, Any] = once(self._prepared, path, lambda: self._prepare(files, path))
+        prepared: sam.Transformed = once(self._prepared, path, lambda: self._prepare(files, path))
+        template = prepared.template
         files.count(path, template)
         return Stack(
-            template, file=str(path), nested=self._nested(files, template, (*parents, path))
+            template,
+            file=str(path),
+            nested=self._nested(files, template, (*parents, path)),
+            written_as=prepared.written_as,
         )
 
-    def _prepare(self, files: Files, path: Path) -> Mapping[str, Any]:
+    def _prepare(self, files: Files, path: Path) -> sam.Transformed:
         """Return a file's template as CloudFormation gets it, with the files that it refers to."""
         file = self._files.get(str(path))
         if file is None:
@@ -129,9 +163,11 @@ class Checked:
         documents = Documents(files, path, self._refuse)
         if file.has_includes:
             template = documents.include(template)
+        template = expand_loops(template)
+        found = sam.Transformed(template)
         if sam.is_sam(template):
-            template = sam.transform(path, template)
-        return documents.attach(template)
+            found = sam.transform(path, template, self._refuse)
+        return found._replace(template=documents.attach(found.template))
 
     def _nested(
         self, files: Files, template: Mapping[str, Any], parents: tuple[Path, ...]
@@ -144,7 +180,7 @@ class Checked:
         for logical_id, resource in mapping(template.get("Resources")).items():
             properties = mapping(mapping(resource).get("Properties"))
             try:
-                path = files.find(parents[-1], properties.get("TemplateURL"))
+                path = nested_file(files, parents[-1], properties.get("TemplateURL"))
                 if path is not None and files.real(path) not in outer:
                     nested[logical_id] = self._stack(files, path, parents)
             except TooLargeError:
@@ -153,9 +189,56 @@ class Checked:
                 self._refuse(error)
         return nested
 
-    def _refuse(self, error: TemplateError) -> None:
+    def _refuse(self, error: AssemblyError | TemplateError) -> None:
         if str(error) not in self.problems:
             self.problems.append(str(error))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder that may be templates, and each assembly's manifest.
+
+    Hidden folders, installed packages and the targets of links are left out.
+    """
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        if here != folder and _is_assembly(here):
+            folders.clear()
+            yield here / MANIFEST
+            continue
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and name not in _PACKAGES
+        )
+        for name in sorted(files):
+            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
+                yield here / name
+
+
+def _is_of_sam(path: Path) -> bool:
+    try:
+        return sam.is_sam(TemplateFile(path).template)
+    except TemplateError:
+        return False
+
+
+def _is_assembly(folder: Path) -> bool:
+    try:
+        return "artifacts" in Files().json(folder / MANIFEST)
+    except TemplateError:
+        return False
+
+
+def without_nested(stacks: list[Stack]) -> list[Stack]:
+    """Return the stacks that none of the others contains: those are judged where they are used."""
+    nested = {
+        os.path.realpath(one.file) for stack in stacks for one in _below(stack.nested.values())
+    }
+    return [stack for stack in stacks if os.path.realpath(stack.file) not in nested]
+
+
+def _below(stacks: Iterable[Stack]) -> Iterator[Stack]:
+    for stack in stacks:
+        yield stack
+        yield from _below(stack.nested.values())
 
 
 def _count(stacks: Iterable[Stack]) -> int:

@@ -11,6 +11,7 @@ from .causes import Cause, Doubt, Open
 from .context import FUNCTION, Context
 from .marks import Mark
 from .model import NOWHERE, AsyncConfig, Destination, Facts, Function, Kept, Source, Unknown
+from .queues import QUEUE, QueueReader
 from .references import DEAD_LETTERS, FAILURES, SUCCESSES, called
 from .resource import Resource
 from .scope import Scope
@@ -29,7 +30,12 @@ _CDK_DESCRIPTION = (
     "AWS CDK resource provider framework",
     'AWS CloudFormation handler for "Custom::',
 )
-_ACKNOWLEDGE = "failure-destinations"
+# This library's functions that read its own queues.
+_LIBRARY_HANDLER = re.compile(
+    r"runtime\.(replayer|notifier|webhooks|forwarder|batch_forwarder)\.handler"
+)
+# In seconds. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html
+_DEFAULT_TIMEOUT = 3
 # The maximum length of a displayed name, in characters.
 _SHOWN = 200
 
@@ -50,10 +56,7 @@ class TemplateReader:
             for logical_id, definition in scope.resources.items()
             if isinstance(logical_id, str) and isinstance(definition, Mapping)
         ]
-        for resource in resources:
-            context.add_resource(resource.scope, resource.type, resource.properties)
-            if resource.type == FUNCTION:
-                self._read_function(resource)
+        self._read_definitions(resources)
         for resource in resources:
             if resource.type == _CONFIG:
                 self._read_config(resource)
@@ -75,9 +78,21 @@ class TemplateReader:
             self._read_macros(scope)
         return context.facts
 
+    def _read_definitions(self, resources: list[Resource]) -> None:
+        """Read what callers and event source mappings refer to."""
+        context = self._context
+        queues = QueueReader(context.scopes, context.marks, context.resolver)
+        for resource in resources:
+            context.add_resource(resource.scope, resource.type, resource.properties)
+            if resource.type == FUNCTION:
+                self._read_function(resource)
+            elif resource.type == QUEUE:
+                context.facts.queues[resource.name] = queues.read(resource)
+
     def _read_function(self, resource: Resource) -> None:
         key = self._context.marks.text(Mark("name", resource.scope, resource.logical_id))
         description = resource.properties.get("Description")
+        handler = resource.properties.get("Handler")
         dead_letters = list(members(resource.properties, "DeadLetterConfig"))
         texts = [
             text
@@ -96,8 +111,11 @@ class TemplateReader:
                 dead_letter=dead_letter,
                 owned_by_cdk=_CDK_LOGICAL_ID.search(resource.logical_id) is not None
                 or (isinstance(description, str) and description.startswith(_CDK_DESCRIPTION)),
+                owned_by_library=isinstance(handler, str)
+                and _LIBRARY_HANDLER.fullmatch(handler) is not None,
+                timeout=resource.seconds(resource.properties.get("Timeout"), _DEFAULT_TIMEOUT),
                 is_durable=_is_durable(resource.properties.get("DurableConfig")),
-                acknowledged=_acknowledged(resource.definition),
+                acknowledged=resource.acknowledged,
             ),
             resource.known_texts(resource.properties.get("FunctionName")),
         )
@@ -130,6 +148,14 @@ class TemplateReader:
                 resource.calls(value, "lambda", only_arns=True, is_sure=False)
 
     def _destination(self, resource: Resource, name: str, services: frozenset[str]) -> Destination:
+        found = self._written_destination(resource, name, services)
+        if resource.is_transformed and found.kept is Kept.NO:
+            return Destination(Kept.PERHAPS, why=Cause(Doubt.TRANSFORMED))
+        return found
+
+    def _written_destination(
+        self, resource: Resource, name: str, services: frozenset[str]
+    ) -> Destination:
         config = resource.properties.get("DestinationConfig")
         if config is None:
             return NOWHERE
@@ -168,12 +194,3 @@ def _left_out(value: Any) -> list[None]:
 def _is_durable(config: Any) -> bool:
     """Return whether a function is durable under all conditions."""
     return bool(mapping(next(iter(items(config)), None))) and not _left_out(config)
-
-
-def _acknowledged(definition: Mapping[str, Any]) -> dict[str, str]:
-    accepted = mapping(member(definition, "Metadata", _ACKNOWLEDGE, "acknowledge"))
-    return {
-        kind: reason
-        for kind, reason in accepted.items()
-        if isinstance(kind, str) and isinstance(reason, str) and reason.strip()
-    }

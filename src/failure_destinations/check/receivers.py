@@ -15,13 +15,19 @@ from .opaque import OpaqueParts
 from .policies import Policies
 from .resolver import Resolver
 from .scope import Scope
-from .values import intrinsic, items, mapping, member, members
+from .values import intrinsic, items, mapping, members
 
 _QUEUE = "AWS::SQS::Queue"
 _TOPIC = "AWS::SNS::Topic"
 _KEY = "AWS::KMS::Key"
 _KEY_ALIAS = "AWS::KMS::Alias"
-_SUBSCRIPTION = "AWS::SNS::Subscription"
+# What subscribes to topics, with the property that names them. A chat channel subscribes itself:
+# https://docs.aws.amazon.com/chatbot/latest/APIReference/API_SlackChannelConfiguration.html
+_SUBSCRIBERS = {
+    "AWS::SNS::Subscription": "TopicArn",
+    "AWS::Chatbot::SlackChannelConfiguration": "SnsTopicArns",
+    "AWS::Chatbot::MicrosoftTeamsChannelConfiguration": "SnsTopicArns",
+}
 # Each type of a queue policy with the property that names its queues.
 _QUEUE_POLICIES = {"AWS::SQS::QueuePolicy": "Queues", "AWS::SQS::QueueInlinePolicy": "Queue"}
 _KEY_OF_AWS = "alias/aws/sqs"
@@ -145,8 +151,11 @@ class Receivers:
         """Yield the topics with subscriptions; None for a topic that is not known."""
         for scope in self._scopes:
             for resource in scope.resources.values():
-                if mapping(resource).get("Type") == _SUBSCRIPTION:
-                    value = member(resource, "Properties", "TopicArn")
+                type = mapping(resource).get("Type")
+                name = _SUBSCRIBERS.get(type) if isinstance(type, str) else None
+                if name is None:
+                    continue
+                for value in members(resource, "Properties", name):
                     for text in self._resolver.texts(value, scope):
                         if text is not None:
                             yield self._mentioned(text, _TOPIC)

@@ -24,6 +24,12 @@ DEAD_LETTERS = frozenset({"sqs", "sns"})
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 DELIVERIES = frozenset({"sqs"})
 
+# A topic of the cluster that an event source mapping reads, and what it sends failed batches to.
+# https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
+KAFKA = "kafka://"
+BATCHES = frozenset({"sqs", "sns", "s3"})
+KAFKA_BATCHES = BATCHES | {"kafka"}
+
 
 @dataclass(frozen=True)
 class Called:
@@ -32,12 +38,14 @@ class Called:
     Attributes:
         name: The text of its name; a mark if the template defines the function.
         qualifier: The text of the called qualifier.
+        is_qualified: Whether the reference has a qualifier, which may be `$LATEST`.
         arn: Its ARN without the qualifier; its name if only that is known.
     """
 
     name: str
     qualifier: str = LATEST
     arn: str = ""
+    is_qualified: bool = False
 
 
 def is_arn_of(service: str, text: str) -> bool:
@@ -51,7 +59,8 @@ def called(text: str) -> Called:
     parts = text.split(":")
     at = parts.index("function") + 1 if "function" in parts[:-1] else 0
     name, qualifier = parts[at].strip(), parts[at + 1] if len(parts) > at + 1 else ""
-    return Called(name, qualifier.strip() or LATEST, ":".join([*parts[:at], name]))
+    qualifier = qualifier.strip()
+    return Called(name, qualifier or LATEST, ":".join([*parts[:at], name]), bool(qualifier))
 
 
 def is_fifo(text: str, marks: Marks) -> bool | None:
@@ -73,7 +82,12 @@ def is_fifo(text: str, marks: Marks) -> bool | None:
 
 def destination(texts: Iterable[str | None], services: frozenset[str], marks: Marks) -> Destination:
     """Judge a destination from its texts, one for each branch of its conditions."""
-    each = [_one_destination(text, services, marks) for text in texts]
+    each = [
+        Destination(Kept.YES, marks.readable(text)[:_SHOWN])
+        if "kafka" in services and text is not None and text.startswith(KAFKA)
+        else _one_destination(text, services, marks)
+        for text in texts
+    ]
     if not each:
         return NOWHERE
     for one in each:

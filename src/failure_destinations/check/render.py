@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .causes import Answer, Cause, Doubt, Flaw, Open, Problem, Refused
-from .model import LATEST, Source
+from .kinds import UNKNOWN
+from .model import LATEST, Source, Tool
 from .parts import FindingParts, Fix, Naming, Remedy
 
 # The number of names that are listed; one more is listed if it is the last.
@@ -34,8 +36,9 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     Open.TRANSFORMED: "A transform gives it unknown properties",
     Open.NESTED_TEMPLATE_NOT_GIVEN: "It is a nested stack whose template was not given",
     Open.SAM_NOT_TRANSFORMED: (
-        "It belongs to AWS SAM, whose transform has not run: it is not known what it calls, or "
-        "whether failures are kept"
+        "It belongs to AWS SAM, and was not transformed: SAM rejects it, its defaults are in "
+        "another template, or failure-destinations[sam] is not installed. It is not known what it "
+        "calls, or whether failures are kept"
     ),
     Open.LOOP: "It creates unknown resources at deployment",
     Open.MACRO: "It may change any resource at deployment in unknown ways",
@@ -47,6 +50,7 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     Refused.FUNCTION: "a function",
     Refused.EVENT_BUS: "an event bus",
     Refused.OTHER_SERVICE: "a resource of {0}",
+    Refused.MISSING: "a resource that does not exist",
     Flaw.NO_QUEUE_POLICY: "no queue policy lets {1} send to it",
     Flaw.KEY_OF_AWS: "{1} cannot use its key, alias/aws/sqs",
     Flaw.NO_KEY_POLICY: "the policy of its key {2} does not let {1} use the key",
@@ -60,6 +64,13 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     Doubt.CONFIG_QUALIFIER_NOT_KNOWN: (
         "{0} is for a qualifier that is only known at deployment ({1})"
     ),
+    Doubt.EVENT_SOURCE_NOT_KNOWN: "{0} may be any event source",
+    Doubt.QUEUE_DEFINED_ELSEWHERE: "the queue {0} is not defined here",
+    Doubt.REDRIVE_NOT_KNOWN: "its redrive policy is not known, or is set only under a condition",
+    Doubt.RETENTION_NOT_KNOWN: "how long {0} keeps what it gets is not known",
+    Doubt.TIMEOUTS_NOT_KNOWN: (
+        "the visibility timeout of {0}, or the function's timeout, is not known"
+    ),
     Doubt.NOT_ALLOWED: "{0} is not allowed",
     Doubt.QUALIFIER_MISSING: "no version or alias {0} of it was found",
     Problem.NOT_KEPT: (
@@ -70,6 +81,10 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "{It} is {how_async} {callers}{through}, and has no dead-letter queue: it is a durable "
         "function, of which Lambda sends no failures to a destination, so an event whose execution "
         "fails is lost"
+    ),
+    Problem.DURABLE_UNQUALIFIED: (
+        "{It} is called by {callers} without a version or alias: it is a durable function, and "
+        "Lambda rejects each such invocation, so none of the events reaches it"
     ),
     Problem.KEPT_ELSEWHERE: (
         "{It} is {how_async} {callers} through {qualifier}, and has no failure destination there: "
@@ -107,12 +122,92 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "failure shows as a failed deployment or execution, after a time-out, and the event is "
         "not kept"
     ),
+    Problem.CALLER_DISABLED: (
+        "{It} is called asynchronously by {callers}{through}, as soon as somebody enables the "
+        "caller, and has neither a failure destination nor a dead-letter queue: from then on, an "
+        "event whose last attempt fails is lost"
+    ),
+    Problem.ONLY_WAITING_CALLERS: (
+        "{It} is configured for asynchronous calls by {callers}, without a failure destination, "
+        "but every known caller waits for the answer: if another one does not, failures are lost"
+    ),
     Problem.IN_DOUBT: (
         "{It} is {how} {callers}, and it is not known whether its failures are kept: {why}"
     ),
     Problem.WAITS_UNKNOWN: (
         "{It} is called by {callers}, and it is not known whether the caller waits for the answer. "
         "If it does not, failures are lost"
+    ),
+    Problem.BATCHES_DISCARDED: (
+        "{callers} reads {0} for {the_function} and has no failure destination: Lambda discards a "
+        "batch whose last retry fails, and its records are lost"
+    ),
+    Problem.RETRIES_ENDLESS: (
+        "{callers} reads {0} for {the_function}, has no failure destination, and limits neither "
+        "the retries nor the age of records: a batch that keeps failing blocks its {1} until its "
+        "records expire, and is lost then"
+    ),
+    Problem.SHARD_BLOCKED: (
+        "{callers} reads {0} for {the_function} and limits neither the retries nor the age of "
+        "records: a batch that keeps failing blocks its shard until its records expire, and what "
+        "waits behind it may expire before anything is sent to the failure destination"
+    ),
+    Problem.METADATA_ONLY: (
+        "The failure destination of {callers} is queue {0}, which gets where the records of a "
+        "failed batch are in {1}, and not the records: {1} keeps these for {2}, and the queue its "
+        "messages for {3}"
+    ),
+    Problem.METADATA_ONLY_TO_TOPIC: (
+        "The failure destination of {callers} is topic {0}, which gets where the records of a "
+        "failed batch are in {1}, and not the records: {1} keeps these for {2}"
+    ),
+    Problem.BATCH_DESTINATION_REFUSED: (
+        "The failure destination of {callers} is {0}, but Lambda cannot send failed batches to "
+        "{why}"
+    ),
+    Problem.NO_DESTINATION_FOR_SOURCE: (
+        "{callers} has a failure destination, but Lambda sends no failures of {0} to one, and "
+        "refuses such a mapping"
+    ),
+    Problem.BATCHES_UNHEARD: (
+        "The failed batches of {callers} go to topic {0}, but {why}: unless somebody has "
+        "subscribed in another way, they are lost"
+    ),
+    Problem.MAY_NOT_SEND: (
+        "The failure destination of {callers} is {0}, but no policy that was read lets the role of "
+        "{the_function} do {1}: Lambda cannot send a failed batch there"
+    ),
+    Problem.NOT_REDRIVEN: (
+        "{callers} reads queue {0} for {the_function}, and the queue has no redrive policy: a "
+        "message that keeps failing is lost after {1}"
+    ),
+    Problem.DEAD_LETTERS_EXPIRE: (
+        "{callers} reads queue {2}, which keeps messages for {3}, and its dead-letter queue {0} "
+        "for {1}: the age of a message counts from when it was sent to {2}, so one that fails for "
+        "longer is lost"
+    ),
+    Problem.VISIBILITY_SHORT: (
+        "{callers} reads queue {0}, whose visibility timeout is {1}, but the timeout of "
+        "{the_function} is {2}: Lambda refuses to create such a mapping; if it exists already, a "
+        "message is handled again while it still is"
+    ),
+    Problem.VISIBILITY_TIGHT: (
+        "{callers} reads queue {0}, whose visibility timeout is {1}, and the timeout of "
+        "{the_function} is {2}: AWS recommends six times that, which leaves time to retry a "
+        "throttled batch"
+    ),
+    Problem.UNWATCHED: (
+        "{callers} reads queue {1}, and nothing that was read has an alarm on its dead-letter "
+        "queue {0} or reads it: unless somebody watches it in another way, its messages expire "
+        "unseen"
+    ),
+    Problem.MAPPING_DISABLED: (
+        "{callers} is disabled; as soon as somebody enables it, what it reads from {0} for "
+        "{the_function} can be lost"
+    ),
+    Problem.MAPPING_IN_DOUBT: (
+        "{callers} reads {0} for {the_function}, and it is not known whether what fails is kept: "
+        "{why}"
     ),
 }
 # Why something could not be judged, for a summary: without names, so that findings share them.
@@ -142,66 +237,104 @@ _IN_SHORT: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     Doubt.DEFINED_ELSEWHERE: "function defined elsewhere",
     Doubt.QUALIFIER_NOT_KNOWN: "qualifier known at deployment only",
     Doubt.CONFIG_QUALIFIER_NOT_KNOWN: "configuration's qualifier known at deployment only",
+    Doubt.EVENT_SOURCE_NOT_KNOWN: "event source not known",
+    Doubt.QUEUE_DEFINED_ELSEWHERE: "queue defined elsewhere",
+    Doubt.REDRIVE_NOT_KNOWN: "redrive policy not known",
+    Doubt.RETENTION_NOT_KNOWN: "retention of records not known",
+    Doubt.TIMEOUTS_NOT_KNOWN: "visibility or function timeout not known",
     Doubt.NOT_ALLOWED: "request not allowed",
     Doubt.QUALIFIER_MISSING: "version or alias not found",
     Problem.WAITS_UNKNOWN: "not known whether the caller waits",
+    Problem.ONLY_WAITING_CALLERS: "asynchronous configuration without asynchronous caller",
 }
+_EVENTBRIDGE = "events.amazonaws.com"
 _OUTCOMES = {"OnFailure": "failures", "OnSuccess": "successes"}
 
 
 class _FixTexts(NamedTuple):
-    # Placeholders, from the finding's Fix: {function}, {reference}, {qualifier}, {retries},
-    # {receiver} and {sender}.
+    # Placeholders, from the finding's Fix: {function}, {reference}, {name}, {qualifier}, {retries},
+    # {receiver}, {queue}, {seconds}, {sender}, {config} and {caller}.
     cdk: str
     cloudformation: str
+    # Default: as in CloudFormation.
+    sam: str = ""
 
 
-_ATTACH = "channel.notify_failures_of({function}), with channel = FailureChannel(…)"
+_CHANNEL = "with channel = FailureChannel(…)"
+_ATTACH = f"channel.notify_failures_of({{function}}), {_CHANNEL}"
 _CONFIG = (
     "AWS::Lambda::EventInvokeConfig with {{FunctionName: {reference}, Qualifier: {qualifier}, "
 )
 _DESTINATION = "DestinationConfig: {{OnFailure: {{Destination: !GetAtt Queue.Arn}}}}"
+_SAM_DESTINATION = "DestinationConfig: {{OnFailure: {{Type: SQS}}}}"
+_SAM_DEAD_LETTERS = "DeadLetterQueue: {{Type: SQS, TargetArn: !GetAtt StandardQueue.Arn}} on {name}"
+_UNDELIVERED = "DeadLetterConfig: {{Arn: !GetAtt Queue.Arn}} on the target of {caller}"
+_SAM_UNDELIVERED = "DeadLetterConfig: {{Type: SQS}} on {caller}"
+_BATCHES = f"on_failure=channel.event_source_destination where {{caller}} is defined, {_CHANNEL}"
+_BUCKET = "DestinationConfig: {{OnFailure: {{Destination: !GetAtt Bucket.Arn}}}}"
+_SAM_BUCKET = "DestinationConfig: {{OnFailure: {{Type: S3, Destination: !GetAtt Bucket.Arn}}}}"
+_TO_BUCKET = " on {caller}; and s3:PutObject and s3:ListBucket for the role of {name}"
+_REDRIVE = "RedrivePolicy: {{deadLetterTargetArn: !GetAtt DeadLetters.Arn, maxReceiveCount: 5}}"
 _STATEMENT = (
     "{{Effect: Allow, Principal: {{Service: {sender}}}, Action: %s, Resource: %s, "
     "Condition: {{StringEquals: {{aws:SourceAccount: !Ref AWS::AccountId}}}}}}"
 )
 _FIXES = {
-    Remedy.ATTACH_DESTINATION: _FixTexts(_ATTACH, _CONFIG + _DESTINATION + "}}"),
+    Remedy.ATTACH_DESTINATION: _FixTexts(
+        _ATTACH,
+        _CONFIG + _DESTINATION + "}}",
+        f"EventInvokeConfig: {{{{{_SAM_DESTINATION}}}}} on {{name}}",
+    ),
+    Remedy.ADD_DESTINATION: _FixTexts(
+        f"on_failure=channel.destination where {{config}} is defined, {_CHANNEL}",
+        f"{_DESTINATION} on {{config}}",
+        f"{_SAM_DESTINATION} in the {{config}}",
+    ),
     Remedy.REPLACE_FAILURE_DESTINATION: _FixTexts(
-        f"{_ATTACH}, in place of on_failure",
-        "OnFailure: {{Destination: !GetAtt StandardQueue.Arn}}",
+        f"on_failure=channel.destination where {{config}} is defined, {_CHANNEL}",
+        "OnFailure: {{Destination: !GetAtt StandardQueue.Arn}} on {config}",
+        "OnFailure: {{Type: SQS, Destination: !GetAtt StandardQueue.Arn}} in the {config}",
     ),
     Remedy.REPLACE_SUCCESS_DESTINATION: _FixTexts(
         "on_success=SqsDestination(queue), with a standard queue",
-        "OnSuccess: {{Destination: !GetAtt StandardQueue.Arn}}",
+        "OnSuccess: {{Destination: !GetAtt StandardQueue.Arn}} on {config}",
+        "OnSuccess: {{Type: SQS, Destination: !GetAtt StandardQueue.Arn}} in the {config}",
     ),
     Remedy.REPLACE_DEAD_LETTER_QUEUE: _FixTexts(
         f"{_ATTACH}, in place of dead_letter_queue",
-        "DeadLetterConfig: {{TargetArn: !GetAtt StandardQueue.Arn}}",
+        "DeadLetterConfig: {{TargetArn: !GetAtt StandardQueue.Arn}} on {name}",
+        _SAM_DEAD_LETTERS,
     ),
     Remedy.ADD_DEAD_LETTER_QUEUE: _FixTexts(
-        "dead_letter_queue=queue where {function} is defined, with a standard queue",
-        "DeadLetterConfig: {{TargetArn: !GetAtt StandardQueue.Arn}}; in AWS SAM, "
-        "DeadLetterQueue: {{Type: SQS, TargetArn: !GetAtt StandardQueue.Arn}}",
+        "channel.notify_failures_of(alias), with the version or alias of {function} that callers "
+        "invoke; or dead_letter_queue=queue where it is defined, with a standard queue",
+        "DeadLetterConfig: {{TargetArn: !GetAtt StandardQueue.Arn}} on {name}",
+        _SAM_DEAD_LETTERS,
+    ),
+    Remedy.CALL_ALIAS: _FixTexts(
+        "pass {function}.add_alias('live') to the rule, schedule or subscription",
+        "AWS::Lambda::Alias, and its !Ref in place of the function's ARN",
+        "AutoPublishAlias: live on {name}",
     ),
     Remedy.KEEP_UNDELIVERED_MESSAGES: _FixTexts(
         "LambdaSubscription(function, dead_letter_queue=queue)",
         "RedrivePolicy: {{deadLetterTargetArn: !GetAtt Queue.Arn}} on an AWS::SNS::Subscription",
+        "RedrivePolicy: {{deadLetterTargetArn: !GetAtt Queue.Arn}} on {caller}",
     ),
     Remedy.KEEP_UNDELIVERED_SCHEDULES: _FixTexts(
-        "targets.LambdaInvoke(function, dead_letter_queue=queue)",
-        "DeadLetterConfig: {{Arn: !GetAtt Queue.Arn}} on the target",
+        "targets.LambdaInvoke(function, dead_letter_queue=queue)", _UNDELIVERED, _SAM_UNDELIVERED
     ),
     Remedy.KEEP_UNDELIVERED_EVENTS: _FixTexts(
-        "targets.LambdaFunction(function, dead_letter_queue=queue)",
-        "DeadLetterConfig: {{Arn: !GetAtt Queue.Arn}} on the target",
+        "targets.LambdaFunction(function, dead_letter_queue=queue)", _UNDELIVERED, _SAM_UNDELIVERED
     ),
     Remedy.LET_SENDER_SEND: _FixTexts(
         "dead_letter_queue=queue on the target or subscription, with the Queue itself: CDK adds "
         "{sender} to its policy",
         "AWS::SQS::QueuePolicy with {{Queues: [!Ref {receiver}], PolicyDocument: {{Statement: ["
         + _STATEMENT % ("sqs:SendMessage", "!GetAtt {receiver}.Arn")
-        + "]}}}}; in AWS SAM, DeadLetterConfig: {{Type: SQS}} on the event defines both",
+        + "]}}}}",
+        "DeadLetterConfig: {{Type: SQS}} on {caller}, in place of Arn: SAM then defines the queue "
+        "and its policy",
     ),
     Remedy.LET_SENDER_USE_KEY: _FixTexts(
         'key.grant(iam.ServicePrincipal("{sender}"), "kms:Decrypt", "kms:GenerateDataKey*")',
@@ -217,16 +350,74 @@ _FIXES = {
         "AWS::SNS::Subscription with {{TopicArn: !Ref {receiver}, Protocol: sqs, "
         "Endpoint: !GetAtt Queue.Arn}}",
     ),
+    Remedy.KEEP_BATCHES: _FixTexts(_BATCHES, _BUCKET + _TO_BUCKET, f"{_SAM_BUCKET} on {{caller}}"),
+    Remedy.LIMIT_AND_KEEP_BATCHES: _FixTexts(
+        f"retry_attempts=3, {_BATCHES}",
+        f"MaximumRetryAttempts: 3 and {_BUCKET}{_TO_BUCKET}",
+        f"MaximumRetryAttempts: 3 and {_SAM_BUCKET} on {{caller}}",
+    ),
+    Remedy.LIMIT_RETRIES: _FixTexts(
+        "retry_attempts=3 where {caller} is defined", "MaximumRetryAttempts: 3 on {caller}"
+    ),
+    Remedy.KEEP_RECORDS: _FixTexts(
+        f"{_BATCHES}: it keeps the records too",
+        f"{_BUCKET}{_TO_BUCKET}: a bucket gets the records too",
+        f"{_SAM_BUCKET} on {{caller}}: a bucket gets the records too",
+    ),
+    Remedy.LET_ROLE_SEND: _FixTexts(
+        f"{_BATCHES}: it lets the role send",
+        "{sender} for the role of {name}",
+        "Type: SQS, SNS or S3 beside the Destination of {caller}: SAM then lets the role send",
+    ),
+    Remedy.REMOVE_DESTINATION: _FixTexts(
+        "no on_failure where {caller} is defined", "no DestinationConfig on {caller}"
+    ),
+    Remedy.REDRIVE_INSTEAD: _FixTexts(
+        f"channel.dead_letter_queue_for({{queue}}), {_CHANNEL}, in place of on_failure where "
+        "{caller} is defined",
+        _REDRIVE + " on the queue, in place of DestinationConfig on {caller}",
+    ),
+    Remedy.REDRIVE: _FixTexts(
+        f"channel.dead_letter_queue_for({{queue}}), {_CHANNEL}",
+        _REDRIVE + " on {receiver}",
+        "SqsSubscription: {{QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue}} on {caller}, with "
+        "a Queue that has a RedrivePolicy",
+    ),
+    Remedy.KEEP_DEAD_LETTERS: _FixTexts(
+        "retention_period=cdk.Duration.seconds({seconds}) where {receiver} is defined",
+        "MessageRetentionPeriod: {seconds} on {receiver}",
+    ),
+    Remedy.RAISE_VISIBILITY: _FixTexts(
+        "visibility_timeout=cdk.Duration.seconds({seconds}) where {receiver} is defined",
+        "VisibilityTimeout: {seconds} on {receiver}",
+    ),
+    Remedy.WATCH: _FixTexts(
+        "{queue}.metric_approximate_number_of_messages_visible().create_alarm(…); or a queue of "
+        f"channel.dead_letter_queue_for, {_CHANNEL}, which FailureMonitoring watches",
+        "AWS::CloudWatch::Alarm with {{Namespace: AWS/SQS, MetricName: "
+        "ApproximateNumberOfMessagesVisible, Dimensions: [{{Name: QueueName, Value: "
+        "!GetAtt {receiver}.QueueName}}], Statistic: Maximum, Period: 60, EvaluationPeriods: 1, "
+        "Threshold: 0, ComparisonOperator: GreaterThanThreshold}}",
+    ),
     Remedy.SET_RETRIES: _FixTexts(
         "channel.notify_failures_of({function}, retries={retries})",
         _CONFIG + "MaximumRetryAttempts: {retries}}}",
+        "EventInvokeConfig: {{MaximumRetryAttempts: {retries}}} on {name}",
+    ),
+    Remedy.ADD_RETRIES: _FixTexts(
+        "retry_attempts={retries} where {config} is defined",
+        "MaximumRetryAttempts: {retries} on {config}",
+        "MaximumRetryAttempts: {retries} in the {config}",
     ),
 }
 
 
 def reason(finding: FindingParts) -> str:
     """Return what is wrong, in one or two sentences."""
-    return f"{_phrase(finding.cause, finding)}."
+    said = f"{_phrase(finding.cause, finding)}."
+    # A caller's name begins the sentence, and only those of SAM's events are words.
+    is_words = any(caller.written_as for caller in finding.callers)
+    return f"{said[0].upper()}{said[1:]}" if is_words else said
 
 
 def in_short(finding: FindingParts) -> str:
@@ -237,16 +428,32 @@ def in_short(finding: FindingParts) -> str:
     return _IN_SHORT[cause.what]
 
 
-def cdk_fix(finding: FindingParts) -> str:
-    """Return the fix in CDK, in one line, or an empty text."""
-    fix = finding.remedy
-    return _filled(_FIXES[fix.remedy].cdk, fix) if fix else ""
+def not_judged(findings: Iterable[FindingParts]) -> dict[str, int]:
+    """Return how many findings are `unknown`, by reason, the most frequent first.
+
+    Each of them may hide an error.
+    """
+    unknown = (one for one in findings if one.kind == UNKNOWN.id)
+    return dict(Counter(map(in_short, unknown)).most_common())
+
+
+def not_judged_text(findings: Iterable[FindingParts]) -> str:
+    """Return how much could not be judged, and why, in a sentence; empty if all was."""
+    reasons = not_judged(findings)
+    listed = "; ".join(f"{reason} ({number:,})" for reason, number in reasons.items())
+    return f"Not judged: {listed}." if listed else ""
 
 
 def cloudformation_fix(finding: FindingParts) -> str:
-    """Return the fix in a template, in one line, or an empty text."""
+    """Return the fix in a template of CloudFormation or AWS SAM, in one line, or an empty text."""
     fix = finding.remedy
-    return _filled(_FIXES[fix.remedy].cloudformation, fix) if fix else ""
+    if fix is None:
+        return ""
+    texts = _FIXES[fix.remedy]
+    # For the rest, SAM has no words of its own.
+    of_sam = fix.sender in ("", _EVENTBRIDGE) or fix.remedy is Remedy.LET_ROLE_SEND
+    has_words = fix.tool is Tool.SAM and of_sam
+    return _filled((texts.sam if has_words else "") or texts.cloudformation, fix)
 
 
 def shown(finding: FindingParts) -> str:
@@ -260,10 +467,21 @@ def message(finding: FindingParts) -> str:
 
 
 def fixes(finding: FindingParts) -> list[tuple[str, str]]:
-    """Return each known fix with the place to make it: `CDK` or `template`."""
-    if finding.remedy is None:
+    """Return each known fix with what it is written in: `CDK`, `SAM` or `template`.
+
+    A template that is not the CDK's has no fix in CDK. If it is not known what a function is
+    written in, it has both.
+    """
+    fix = finding.remedy
+    if fix is None:
         return []
-    return [("CDK", cdk_fix(finding)), ("template", cloudformation_fix(finding))]
+    in_template = cloudformation_fix(finding)
+    if fix.tool in (Tool.SAM, Tool.CLOUDFORMATION):
+        return [(fix.tool.value, in_template)]
+    return [
+        (Tool.CDK.value, _filled(_FIXES[fix.remedy].cdk, fix, is_code=True)),
+        (Tool.CLOUDFORMATION.value, in_template),
+    ]
 
 
 def _phrase(cause: Cause, finding: FindingParts) -> str:
@@ -306,13 +524,18 @@ def _answers(answers: Iterable[Answer]) -> str:
     return " and ".join(f"{said} in {', '.join(where)}" for said, where in regions.items())
 
 
-def _filled(text: str, fix: Fix) -> str:
+def _filled(text: str, fix: Fix, *, is_code: bool = False) -> str:
     name = fix.function.logical_id
     return text.format(
         function=_name_in_code(fix),
         reference=f"!Ref {name}" if fix.naming is Naming.IN_TEMPLATE else _last_part(name),
         qualifier="…" if fix.qualifier.startswith("?") else f"'{fix.qualifier}'",
-        receiver=fix.receiver,
+        name=_last_part(name),
+        config=fix.config or "its EventInvokeConfig",
+        caller=fix.caller or "the caller",
+        receiver=fix.queue.shown if fix.queue is not None and is_code else fix.receiver,
+        queue=_variable(fix.queue, "queue") if fix.queue is not None else "queue",
+        seconds=fix.seconds,
         sender=fix.sender,
         retries=fix.retries if fix.retries in ("0", "1", _MOST_RETRIES) else _MOST_RETRIES,
     )
@@ -320,17 +543,20 @@ def _filled(text: str, fix: Fix) -> str:
 
 def _name_in_code(fix: Fix) -> str:
     """Return a plausible variable name for the called function in the user's code."""
-    name = ""
+    name = "function"
     if fix.naming is not Naming.IN_ACCOUNT:
-        source = fix.function
-        known_by = source.path.removesuffix("/Resource").rpartition("/")[2] or source.logical_id
-        words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", _last_part(known_by))
-        name = "_".join(word.lower() for word in words)
-    if not name.isidentifier():
-        name = "function"
+        name = _variable(fix.function, "function")
     if fix.qualifier == LATEST:
         return name
     return f"{name}_{'version' if fix.qualifier.isdecimal() else 'alias'}"
+
+
+def _variable(source: Source, default: str) -> str:
+    """Return a plausible variable name for a resource in the user's code."""
+    known_by = source.path.removesuffix("/Resource").rpartition("/")[2] or source.logical_id
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", _last_part(known_by))
+    name = "_".join(word.lower() for word in words)
+    return name if name.isidentifier() else default
 
 
 def _last_part(arn: str) -> str:

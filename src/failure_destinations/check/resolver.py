@@ -8,6 +8,7 @@ stands for a property that is left out.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
@@ -27,6 +28,8 @@ _MAX_TEXT = 100_000
 
 _PLACEHOLDER = re.compile(r"\$\{([^${}]*)\}")
 _DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:[^{}]*\}\}")
+# The parts of Fn::FindInMap before its options.
+_MAP_AND_KEYS = 3
 _STACK_NAME = "AWS::StackName"
 _PSEUDO = {"AWS::AccountId", "AWS::Partition", "AWS::Region", "AWS::URLSuffix"}
 
@@ -60,6 +63,8 @@ class Resolver:
             "Fn::FindInMap": self._find_in_map,
             "Fn::ImportValue": self._import_value,
             "Fn::GetStackOutput": self._get_stack_output,
+            "Fn::ToJsonString": self._to_json_string,
+            "Fn::Length": self._length,
         }
 
     def texts(self, value: Any, scope: Scope) -> Texts:
@@ -112,7 +117,7 @@ class Resolver:
 
     def _ref(self, name: Any, scope: Scope, depth: int) -> Texts:  # noqa: PLR0911 - by kind
         if not isinstance(name, str):
-            return (self._unknown(scope, "Ref"),)
+            return self._each(name, scope, depth, self._ref)
         if name == "AWS::NoValue":
             return (None,)
         if name in _PSEUDO:
@@ -125,6 +130,17 @@ class Resolver:
         if name in scope.resources:
             return self._attribute(scope, name, "", depth)
         return (self._unknown(scope, name),)
+
+    def _each(
+        self, name: Any, scope: Scope, depth: int, resolve: Callable[[Any, Scope, int], Texts]
+    ) -> Texts:
+        """Return what a reference may return whose name AWS::LanguageExtensions computes."""
+        if intrinsic(name) is None:
+            return (self._unknown(scope, "a reference"),)
+        found: list[str | None] = []
+        for text in self._texts(name, scope, depth):
+            found += resolve(text or "", scope, depth + 1)
+        return tuple(found)
 
     def _parameter(self, name: str, scope: Scope, depth: int) -> Texts:
         if scope.parent is not None and name in scope.parameters:
@@ -144,9 +160,23 @@ class Resolver:
         if not isinstance(argument, list) or len(argument) < 2:  # noqa: PLR2004 - id, attribute
             return (self._unknown(scope, "Fn::GetAtt"),)
         logical_id, attribute, *more = argument
+        if not more and (intrinsic(logical_id) or intrinsic(attribute)):
+            return self._computed_attribute(logical_id, attribute, scope, depth)
         if not all(isinstance(part, str) for part in (logical_id, attribute, *more)):
             return (self._unknown(scope, "Fn::GetAtt"),)
         return self._attribute(scope, logical_id, ".".join((attribute, *more)), depth)
+
+    def _computed_attribute(
+        self, logical_id: Any, attribute: Any, scope: Scope, depth: int
+    ) -> Texts:
+        """Return an attribute whose names AWS::LanguageExtensions computes."""
+        found: list[str | None] = []
+        parts = [self._texts(part, scope, depth) for part in (logical_id, attribute)]
+        for id, name in product(*parts):
+            found += self._attribute(scope, id or "", name or "", depth + 1)
+            if len(found) > _MAX_BRANCHES:
+                raise _OutOfBoundsError
+        return tuple(found)
 
     def _attribute(self, scope: Scope, logical_id: str, attribute: str, depth: int) -> Texts:
         reference = (scope, logical_id, attribute)
@@ -306,27 +336,86 @@ class Resolver:
         return tuple(text for branch in argument[1:3] for text in self._texts(branch, scope, depth))
 
     def _find_in_map(self, argument: Any, scope: Scope, depth: int) -> Texts:
-        if not isinstance(argument, list) or len(argument) < 3:  # noqa: PLR2004 - map, key, key
+        if not isinstance(argument, list) or len(argument) < _MAP_AND_KEYS:
             return (self._unknown(scope, "Fn::FindInMap"),)
-        found: list[Any] = []
-        for name in self._texts(argument[0], scope, depth):
-            found.append(scope.table(name or ""))
-        for key in argument[1:3]:
-            keys = self._texts(key, scope, depth)
-            found = [
-                value
-                for table in found
-                for one in keys
-                # A key such as the Region is only known at deployment, so any entry may apply.
-                for value in (
-                    [table[one]] if one in mapping(table) else list(mapping(table).values())
-                )
-            ]
-            if len(found) > _MAX_BRANCHES:
-                raise _OutOfBoundsError
-        if not found:
-            return (self._unknown(scope, "Fn::FindInMap"),)
-        return tuple(text for value in found for text in self._texts(value, scope, depth))
+        # AWS::LanguageExtensions: the value for a key that the mapping does not have.
+        options = mapping(argument[_MAP_AND_KEYS]) if len(argument) > _MAP_AND_KEYS else {}
+        has_default, is_missing = "DefaultValue" in options, False
+        names = self._texts(argument[0], scope, depth)
+        found: list[Any] = [scope.table(name or "") for name in names]
+        for key in argument[1:_MAP_AND_KEYS]:
+            tables, found = found, []
+            for table, one in product(tables, self._texts(key, scope, depth)):
+                entries = mapping(table)
+                is_missing = is_missing or one not in entries
+                if one in entries:
+                    found.append(entries[one or ""])
+                elif not has_default or not self._is_written(one):
+                    # A key such as the Region is only known at deployment, so any entry may apply.
+                    found += entries.values()
+                if len(found) > _MAX_BRANCHES:
+                    raise _OutOfBoundsError
+        texts = [text for value in found for text in self._texts(value, scope, depth)]
+        if has_default and (is_missing or not found):
+            texts += self._texts(options["DefaultValue"], scope, depth)
+        if not texts or not all(map(self._is_written, names)):
+            texts.append(self._unknown(scope, "Fn::FindInMap"))
+        return tuple(texts)
+
+    def _is_written(self, text: str | None) -> bool:
+        """Return whether a text is the same wherever the template is deployed."""
+        return text is not None and "${" not in text and not self._marks.of(text)
+
+    def _to_json_string(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        """Return JSON text with the resolved texts of its values.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-ToJsonString.html
+        """
+        return self._joined("", list(self._json(argument, scope, depth)))
+
+    def _json(self, value: Any, scope: Scope, depth: int) -> Iterator[Texts]:
+        """Yield the pieces of a value's JSON text."""
+        self._steps += 1
+        if depth > _MAX_DEPTH or self._steps > _MAX_STEPS:
+            raise _OutOfBoundsError
+        if intrinsic(value) is not None:
+            texts = self._texts(value, scope, depth + 1)
+            yield tuple("null" if text is None else _quoted(text) for text in texts)
+        elif isinstance(value, Mapping):
+            before = "{"
+            for name, inner in value.items():
+                yield (f"{before}{_quoted(self._marks.clean(scalar(name)))}: ",)
+                yield from self._json(inner, scope, depth + 1)
+                before = ", "
+            yield ("}" if value else "{}",)
+        elif isinstance(value, list):
+            before = "["
+            for inner in value:
+                yield (before,)
+                yield from self._json(inner, scope, depth + 1)
+                before = ", "
+            yield ("]" if value else "[]",)
+        elif isinstance(value, str):
+            yield (_quoted(self._literal(value, scope)),)
+        else:
+            yield (
+                json.dumps(value) if value is None or isinstance(value, bool) else scalar(value),
+            )
+
+    def _length(self, argument: Any, scope: Scope, depth: int) -> Texts:
+        """Return the number of a list's items.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-length.html
+        """
+        if not isinstance(argument, list) and intrinsic(argument) is None:
+            return (self._unknown(scope, "Fn::Length"),)
+        if isinstance(argument, list):
+            return (str(len(argument)),)
+        found: list[str | None] = []
+        for pieces in self._lists(argument, scope, depth):
+            is_known = all(self._marks.is_known(text or "") for one in pieces for text in one)
+            found.append(str(len(pieces)) if is_known else self._unknown(scope, "Fn::Length"))
+        return tuple(found)
 
     def _import_value(self, argument: Any, scope: Scope, depth: int) -> Texts:
         if self._exports is None:
@@ -389,3 +478,8 @@ class Resolver:
                     exports = member(resource, "Properties", "WriterProps", "exports")
                     for name, value in mapping(exports).items():
                         yield name, (there, value)
+
+
+def _quoted(text: str) -> str:
+    """Return a JSON text; marks stay marks."""
+    return json.dumps(text, ensure_ascii=False)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .causes import Cause, Open
 from .context import Context
+from .loops import LOOP
 from .marks import Mark, Marks
-from .model import Call, Destination, Source, Unknown, Waits
+from .model import Call, Destination, EventSourceMapping, Seconds, Source, Tool, Unknown, Waits
 from .references import called, is_arn_of
 from .resolver import Texts
 from .scope import TRANSFORM, Scope
@@ -16,6 +18,9 @@ from .values import items, mapping, member
 
 # The maximum length of a displayed name, in characters.
 _SHOWN = 200
+# CloudFormation takes numbers as texts too. No time has more digits.
+_NUMBER = re.compile(r"-?[0-9]{1,12}")
+_ACKNOWLEDGE = "failure-destinations"
 
 
 class Resource:
@@ -42,6 +47,7 @@ class Resource:
         self.properties = mapping(definition.get("Properties"))
         path = member(definition, "Metadata", "aws:cdk:path")
         condition = definition.get("Condition")
+        written_as = scope.written_as.get(logical_id, "")
         clean = self.marks.clean
         self.source = Source(
             logical_id=clean(logical_id),
@@ -50,6 +56,8 @@ class Resource:
             stack=scope.name,
             file=scope.file,
             condition=clean(condition) if isinstance(condition, str) else "",
+            written_as="" if written_as == logical_id else clean(written_as),
+            tool=Tool.SAM if written_as else scope.tool,
         )
 
     @property
@@ -61,9 +69,56 @@ class Resource:
         """Return the possible texts of a value."""
         return self._context.resolver.texts(value, self.scope)
 
+    def texts_in(self, scope: Scope, value: Any) -> list[str]:
+        """Return the possible texts of a value of another resource, without None."""
+        return [text for text in self._context.resolver.texts(value, scope) if text is not None]
+
+    def is_other(self, target: str, function: str) -> bool:
+        """Return whether a target is certainly something else than a function.
+
+        Args:
+            target: The text of an ARN.
+            function: The text of the function's name or ARN.
+        """
+        if not is_arn_of("lambda", target):
+            mark = self.marks.only(target)
+            is_known = self.marks.is_known(target) and target.startswith("arn:")
+            return is_known or (mark is not None and not self._context.may_be_function(mark))
+        key = self._context.key_of(called(function), self.scope)
+        other = self._context.key_of(called(target), self.scope)
+        return key is not None and other is not None and key != other
+
     def known_texts(self, value: Any) -> list[str]:
         """Return the possible texts of a value, without None."""
         return [text for text in self.texts(value) if text is not None]
+
+    def seconds(
+        self, value: Any, default: int, unit: int = 1, *, scope: Scope | None = None
+    ) -> Seconds | None:
+        """Return a time; None if it is not known in some branch of its conditions.
+
+        Args:
+            value: The number, unresolved.
+            default: The number where it is left out.
+            unit: The number of seconds in its unit.
+            scope: The stack of the value. Default: the resource's.
+        """
+        numbers = []
+        for text in self._context.resolver.texts(value, scope or self.scope) or (None,):
+            if text is not None and not _NUMBER.fullmatch(text.removesuffix(".0")):
+                return None
+            numbers.append(default if text is None else int(text.removesuffix(".0")))
+        return Seconds(min(numbers) * unit, max(numbers) * unit)
+
+    @property
+    def acknowledged(self) -> dict[str, str]:
+        """The kinds of findings that its metadata accepts, with the reasons."""
+        accepted = mapping(member(self.definition, "Metadata", _ACKNOWLEDGE, "acknowledge"))
+        return {
+            kind: reason
+            for kind, reason in accepted.items()
+            if isinstance(kind, str) and isinstance(reason, str) and reason.strip()
+        }
 
     def is_text(self, value: Any, *expected: str) -> bool:
         """Return whether a value equals an expected text in any branch, ignoring case."""
@@ -72,6 +127,10 @@ class Resource:
     def is_always(self, value: Any, *expected: str) -> bool:
         """Return whether a value equals an expected text in every branch, ignoring case."""
         return all(text is not None and text.lower() in expected for text in self.texts(value))
+
+    def is_certainly(self, value: Any, expected: str) -> bool:
+        """Return whether a value equals an expected text, whatever is given at deployment."""
+        return self.is_always(value, expected) and not self.scope.is_given(value)
 
     def waits_only_if(self, type: Any, synchronous: str) -> Waits:
         """Return whether a call of this invocation type waits; by default, it does not."""
@@ -92,10 +151,11 @@ class Resource:
 
     @property
     def is_transformed(self) -> bool:
-        """Whether a macro gives it unknown properties at deployment."""
+        """Whether a macro or loop gives it unknown properties at deployment."""
         return any(
-            TRANSFORM in mapping(value)
+            isinstance(name, str) and name.startswith((TRANSFORM, LOOP))
             for value in (self.definition, self.properties, *self.properties.values())
+            for name in mapping(value)
         )
 
     @property
@@ -133,6 +193,8 @@ class Resource:
         dead_letter: Destination | None = None,
         delivery_retries: Any = None,
         qualifier: str = "",
+        permitted: str = "",
+        is_disabled: bool = False,
     ) -> None:
         """Record that this resource calls the function that a value names.
 
@@ -145,6 +207,9 @@ class Resource:
             dead_letter: What keeps an event that does not reach the function.
             delivery_retries: The number of retries of the delivery, unresolved.
             qualifier: The qualifier, if the template gives it separately from the name.
+            permitted: The logical id of the resource whose permission the call needs, if that is
+                not this resource.
+            is_disabled: Whether the caller is switched off.
         """
         for item in items(value):
             for text in self.known_texts(item):
@@ -157,6 +222,8 @@ class Resource:
                     dead_letter=dead_letter,
                     delivery_retries=delivery_retries,
                     qualifier=qualifier,
+                    permitted=permitted,
+                    is_disabled=is_disabled,
                 )
 
     def calls_text(
@@ -172,6 +239,7 @@ class Resource:
         qualifier: str = "",
         is_permission: bool = False,
         permitted: str = "",
+        is_disabled: bool = False,
     ) -> None:
         """Record a call like `calls`, with a name or ARN that is already resolved."""
         if only_arns and not is_arn_of("lambda", text):
@@ -200,8 +268,53 @@ class Resource:
                 delivery_retries=retries and self.marks.readable(retries),
                 is_permission=is_permission,
                 permitted=permitted,
+                is_disabled=is_disabled,
+                is_unqualified=not qualifier and not target.is_qualified,
             )
         )
+
+    def key_of(self, text: str) -> str:
+        """Return the key of the function that a text names, which may be defined elsewhere."""
+        return self._context.key_of(called(text), self.scope) or self._context.key_elsewhere(text)
+
+    def qualifier_of(self, text: str) -> str:
+        """Return the qualifier in the name or ARN of a function."""
+        return self._context.qualifier_of(called(text).qualifier)
+
+    def defined(self, text: str) -> Mark | None:
+        """Return the mark of the only resource that a text names; None for another text."""
+        found = {mark for mark in self.marks.of(text) if mark.kind != "unknown"}
+        mark = found.pop() if len(found) == 1 else None
+        return mark if mark is not None and mark.what in mark.scope.resources else None
+
+    def destination(self, texts: Texts, services: frozenset[str]) -> Destination:
+        """Return the destination of failures that an ARN names.
+
+        Args:
+            texts: What the ARN may be; None where it may be left out.
+            services: The services that it may belong to.
+        """
+        return self._context.destination(texts, services, self._context.receivers.flaw_of_topic)
+
+    def may_send(self, function: str, service: str) -> bool:
+        """Return whether the role of a function may send to a service's destination."""
+        return self._context.senders.may_send(function, service)
+
+    def adds(self, mapping: EventSourceMapping) -> None:
+        """Record an event source mapping."""
+        self._context.facts.mappings.append(mapping)
+
+    def origin(self, arns: Iterable[str]) -> str:
+        """Return the logical id of the first resource that ARNs name, or else the first ARN.
+
+        An ARN from outside the template cannot match a resource in it. Empty without ARNs.
+        """
+        texts = list(arns)
+        marks = (mark for text in texts for mark in self.marks.of(text) if mark.kind != "unknown")
+        mark = next(marks, None)
+        if mark is not None:
+            return mark.what
+        return self.marks.readable(texts[0]) if texts else ""
 
     def leaves_open(self, what: Open, *names: str) -> None:
         """Record what this resource does not reveal.

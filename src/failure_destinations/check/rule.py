@@ -14,7 +14,9 @@ from .kinds import (
     CUSTOM_RESOURCE,
     DELIVERY,
     DELIVERY_RETRIES,
+    DISABLED,
     DURABLE,
+    DURABLE_UNQUALIFIED,
     LOST_DESTINATION,
     NO_SUBSCRIBER,
     OTHER_QUALIFIER,
@@ -24,9 +26,10 @@ from .kinds import (
     UNKNOWN,
     Kind,
 )
-from .model import AsyncConfig, Call, Destination, Facts, Function, Kept, Source, Waits
+from .model import AsyncConfig, Call, Destination, Facts, Function, Kept, Source, Tool, Waits
 from .parts import Fix, Naming, Remedy
 
+_CONFIG = "AWS::Lambda::EventInvokeConfig"
 # EventBridge's default, so nobody chose it.
 _DEFAULT_DELIVERY_RETRIES = "185"
 _REPLACEMENTS = {
@@ -52,6 +55,11 @@ class _Group:
     qualifier: str
     calls: list[Call] = field(default_factory=list)
     configs: list[AsyncConfig] = field(default_factory=list)
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether it is durable: a version may differ from the function as it is now."""
+        return self.function.is_durable != (self.qualifier in self.function.of_other_kind)
 
 
 def judge(facts: Facts) -> list[Finding]:
@@ -94,6 +102,8 @@ def _without_known_callers(calls: Iterable[Call]) -> Iterator[Call]:
             qualifiers, sources = seen.setdefault((call.function, call.service), (set(), set()))
             qualifiers.add(call.qualifier)
             sources.add(call.source.logical_id)
+            if call.permitted:
+                sources.add(call.permitted)
     for call in calls:
         if call.is_permission:
             qualifiers, sources = seen.get((call.function, call.service), (set(), set()))
@@ -108,6 +118,7 @@ def _judge_group(group: _Group, of_function: dict[str, _Group]) -> Iterator[Find
     lost = list(_lost_destinations(group))
     yield from lost
     yield from _coverage(group, of_function, already_reported=bool(lost))
+    yield from _unqualified(group)
     yield from _deliveries(group)
 
 
@@ -124,6 +135,7 @@ def _lost_destinations(group: _Group) -> Iterator[Finding]:
                     callers or (config.source,),
                     remedy=_REPLACEMENTS[name],
                     named_by=config.source,
+                    changed=config.source,
                 )
     if group.calls and function.dead_letter.kept is Kept.LOST:
         one = function.dead_letter
@@ -139,18 +151,21 @@ def _lost_destinations(group: _Group) -> Iterator[Finding]:
 def _coverage(
     group: _Group, of_function: dict[str, _Group], *, already_reported: bool
 ) -> Iterator[Finding]:
-    calls = [call for call in group.calls if call.waits is not Waits.YES]
+    calls = [call for call in group.calls if call.waits is not Waits.YES and not call.is_disabled]
+    disabled = _sources(call for call in group.calls if call.is_disabled)
     # A call that may wait adds nothing if another call does not wait.
     certain = [call for call in calls if call.waits is not Waits.UNKNOWN]
-    sources = _sources(certain or calls) or tuple(config.source for config in group.configs)
+    sources = _sources(certain or calls) or disabled
+    is_called = bool(sources)
+    sources = sources or tuple(config.source for config in group.configs)
     if not sources:
         return
-    goes_on = not calls or any(call.waits is Waits.NO for call in calls)
-    awaits_answer = not goes_on and certain == calls
+    goes_on = not is_called or any(call.waits is Waits.NO for call in calls)
+    awaits_answer = bool(calls) and not goes_on and certain == calls
     if awaits_answer and (group.function.owned_by_cdk or not group.function.source.type):
         return
     # Of a durable function, destinations get nothing.
-    configs = () if group.function.is_durable else group.configs
+    configs = [one for one in group.configs if one.is_dead_letter or not group.is_durable]
     failures = [_failure_destination(config, group, calls) for config in configs]
     failures.append(group.function.dead_letter)
     kept = {one.kept for one in failures}
@@ -162,15 +177,50 @@ def _coverage(
     doubt = next((one.why for one in failures if one.kept is Kept.PERHAPS), None)
     doubt = doubt or _doubt_about_coverage(group, of_function)
     if doubt is not None:
-        cause = Cause(Problem.IN_DOUBT, why=doubt, is_called=bool(group.calls))
+        cause = Cause(Problem.IN_DOUBT, why=doubt, is_called=is_called)
         yield _finding(group, UNKNOWN, cause, sources)
+    elif not is_called and _only_waiting(of_function):
+        yield _attached(group, UNKNOWN, Cause(Problem.ONLY_WAITING_CALLERS), sources)
     elif goes_on:
-        yield _not_kept(group, of_function, sources)
-    elif awaits_answer:
-        yield _finding(group, CUSTOM_RESOURCE, Cause(Problem.ANSWER_AWAITED), sources)
+        yield _not_kept(group, of_function, sources, is_called=is_called)
     else:
-        unsure = _sources(call for call in calls if call.waits is Waits.UNKNOWN)
+        yield from _not_lost_yet(group, calls, disabled)
+
+
+def _unqualified(group: _Group) -> Iterator[Finding]:
+    """Yield a finding if events for a durable function name no qualifier, so Lambda rejects them.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
+    """
+    if not group.is_durable:
+        return
+    sources = _sources(
+        call
+        for call in group.calls
+        if call.is_unqualified and call.waits is Waits.NO and not call.is_permission
+    )
+    if sources:
+        cause = Cause(Problem.DURABLE_UNQUALIFIED)
+        yield _finding(group, DURABLE_UNQUALIFIED, cause, sources, remedy=Remedy.CALL_ALIAS)
+
+
+def _not_lost_yet(
+    group: _Group, calls: list[Call], disabled: tuple[Source, ...]
+) -> Iterator[Finding]:
+    """Yield the notes about callers that lose nothing, as far as is known."""
+    unsure = _sources(call for call in calls if call.waits is Waits.UNKNOWN)
+    if unsure:
         yield _finding(group, UNKNOWN, Cause(Problem.WAITS_UNKNOWN), unsure)
+    elif calls:
+        yield _finding(group, CUSTOM_RESOURCE, Cause(Problem.ANSWER_AWAITED), _sources(calls))
+    if disabled:
+        yield _attached(group, DISABLED, Cause(Problem.CALLER_DISABLED), disabled)
+
+
+def _only_waiting(of_function: dict[str, _Group]) -> bool:
+    """Return whether a function has callers, and all of them wait for its answer."""
+    calls = [call for group in of_function.values() for call in group.calls]
+    return bool(calls) and all(call.waits is Waits.YES for call in calls)
 
 
 def _unheard(
@@ -185,10 +235,9 @@ def _unheard(
 
 
 def _not_kept(
-    group: _Group, of_function: dict[str, _Group], sources: tuple[Source, ...]
+    group: _Group, of_function: dict[str, _Group], sources: tuple[Source, ...], *, is_called: bool
 ) -> Finding:
-    is_called = bool(group.calls)
-    if group.function.is_durable:
+    if group.is_durable:
         cause = Cause(Problem.DURABLE_NOT_KEPT, is_called=is_called)
         return _finding(group, DURABLE, cause, sources, remedy=Remedy.ADD_DEAD_LETTER_QUEUE)
     others = tuple(
@@ -198,8 +247,23 @@ def _not_kept(
     )
     if others:
         cause = Cause(Problem.KEPT_ELSEWHERE, others, is_called=is_called)
-        return _finding(group, OTHER_QUALIFIER, cause, sources)
-    return _finding(group, UNCOVERED, Cause(Problem.NOT_KEPT, is_called=is_called), sources)
+        return _attached(group, OTHER_QUALIFIER, cause, sources)
+    return _attached(group, UNCOVERED, Cause(Problem.NOT_KEPT, is_called=is_called), sources)
+
+
+def _attached(group: _Group, kind: Kind, cause: Cause, sources: tuple[Source, ...]) -> Finding:
+    """Return a finding that a failure destination fixes, in the configuration if there is one."""
+    config = next(
+        (
+            one.source
+            for one in group.configs
+            if one.source.type == _CONFIG and one.on_failure.kept is Kept.NO
+        ),
+        None,
+    )
+    if config is None:
+        return _finding(group, kind, cause, sources)
+    return _finding(group, kind, cause, sources, remedy=Remedy.ADD_DESTINATION, changed=config)
 
 
 def _failure_destination(config: AsyncConfig, group: _Group, calls: list[Call]) -> Destination:
@@ -221,7 +285,7 @@ def _failure_destination(config: AsyncConfig, group: _Group, calls: list[Call]) 
 
 def _doubt_about_coverage(group: _Group, of_function: dict[str, _Group]) -> Cause | None:
     """Return the doubt if an unknown configuration could cover a qualifier, or None."""
-    if group.function.is_durable:
+    if group.is_durable:
         return None
     if not group.function.judged:
         return Cause(Doubt.DEFINED_ELSEWHERE)
@@ -236,8 +300,9 @@ def _doubt_about_coverage(group: _Group, of_function: dict[str, _Group]) -> Caus
 
 def _deliveries(group: _Group) -> Iterator[Finding]:
     sets_retries = any(config.sets_retries for config in group.configs)
+    config = next((one.source for one in group.configs if one.source.type == _CONFIG), None)
     for call in group.calls:
-        if call.waits is not Waits.NO or call.is_permission:
+        if call.waits is not Waits.NO or call.is_permission or call.is_disabled:
             continue
         one = call.dead_letter
         if one is not None and one.kept in (Kept.NO, Kept.LOST):
@@ -249,11 +314,12 @@ def _deliveries(group: _Group) -> Iterator[Finding]:
                 else Cause(Problem.DELIVERY_QUEUE_REFUSED, (one.name,), one.why),
                 (call.source,),
                 remedy=_DELIVERY_REMEDIES.get(call.service, Remedy.KEEP_UNDELIVERED_EVENTS),
+                changed=call.source,
             )
         if one is not None and one.flaw is not None and isinstance(one.flaw.what, Flaw):
             kind, remedy = _FLAWS[one.flaw.what]
             cause = Cause(Problem.DELIVERY_QUEUE_CLOSED, one.flaw.names, one.flaw)
-            yield _finding(group, kind, cause, (call.source,), remedy=remedy)
+            yield _finding(group, kind, cause, (call.source,), remedy=remedy, changed=call.source)
         retries = call.delivery_retries
         if retries is not None and retries != _DEFAULT_DELIVERY_RETRIES and not sets_retries:
             yield _finding(
@@ -261,8 +327,9 @@ def _deliveries(group: _Group) -> Iterator[Finding]:
                 DELIVERY_RETRIES,
                 Cause(Problem.DELIVERY_RETRIES, (retries,)),
                 (call.source,),
-                remedy=Remedy.SET_RETRIES,
+                remedy=Remedy.SET_RETRIES if config is None else Remedy.ADD_RETRIES,
                 retries=retries,
+                changed=config,
             )
 
 
@@ -275,10 +342,30 @@ def _finding(
     remedy: Remedy = Remedy.ATTACH_DESTINATION,
     retries: str = "",
     named_by: Source | None = None,
+    changed: Source | None = None,
 ) -> Finding:
+    """Return a finding.
+
+    Args:
+        group: The function and qualifier.
+        kind: The kind.
+        cause: The cause.
+        callers: The resources that call the function.
+        remedy: The kind of fix.
+        retries: The number of Lambda's retries to set.
+        named_by: The resource that names a function of another template. Default: a caller.
+        changed: The configuration or caller that the fix changes. Default: none; it changes the
+            function.
+    """
     source = group.function.source
     # A function outside the template is reported at a resource that refers to it.
     resource = source if source.type else named_by or next(iter(callers), source)
+    is_config = changed is not None and changed.type == _CONFIG
+    receiver, sender = _parties(cause.why)
+    tool = (changed or resource).tool
+    if tool is Tool.SAM and kind is OTHER_QUALIFIER and changed is None:
+        # The EventInvokeConfig of a function in SAM is for its own qualifier.
+        tool = Tool.CLOUDFORMATION
     return Finding(
         kind=kind.id,
         cause=cause,
@@ -292,7 +379,11 @@ def _finding(
             _naming(group.function),
             group.qualifier,
             retries,
-            *_parties(cause.why),
+            receiver=receiver,
+            sender=sender,
+            config=changed.shown if changed is not None and is_config else "",
+            caller=changed.shown if changed is not None and not is_config else "",
+            tool=Tool.ANY if group.function.is_deployed else tool,
         ),
     )
 

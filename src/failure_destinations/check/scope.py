@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from .model import Tool
 from .values import items, mapping
 
 TRANSFORM = "Fn::Transform"
+_CDK_METADATA = "AWS::CDK::Metadata"
+_CDK_KEYS = frozenset({"aws:cdk:path", "aws:asset:path"})
+_BOOTSTRAP = "BootstrapVersion"
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9]+)\}")
+# No real value is larger.
+_MAX_STEPS = 1_000
 _INCLUDE = "AWS::Include"
 
 
@@ -27,6 +36,7 @@ class Scope:
         deployed_name: The stack's name in CloudFormation, or empty.
         account: The account that it is deployed to, or empty.
         region: The Region that it is deployed to, or empty.
+        written_as: How the author of a template of AWS SAM names what SAM generates, by logical id.
     """
 
     template: Mapping[str, Any]
@@ -39,6 +49,7 @@ class Scope:
     deployed_name: str = ""
     account: str = ""
     region: str = ""
+    written_as: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the sections of the template that are mappings."""
@@ -46,6 +57,21 @@ class Scope:
         self._parameters = mapping(self.template.get("Parameters"))
         self._mappings = mapping(self.template.get("Mappings"))
         self.outputs = mapping(self.template.get("Outputs"))
+
+    @cached_property
+    def tool(self) -> Tool:
+        """What its template is written in, apart from what SAM generates."""
+        if self.paths or self._is_of_cdk():
+            return Tool.CDK
+        return Tool.CLOUDFORMATION if self.file else Tool.ANY
+
+    def _is_of_cdk(self) -> bool:
+        """Return whether the template has a resource, parameter or metadata that the CDK writes."""
+        return _BOOTSTRAP in self._parameters or any(
+            mapping(resource).get("Type") == _CDK_METADATA
+            or not _CDK_KEYS.isdisjoint(mapping(mapping(resource).get("Metadata")))
+            for resource in self.resources.values()
+        )
 
     @property
     def outermost(self) -> Scope:
@@ -74,6 +100,25 @@ class Scope:
         """Return a parameter's definition."""
         found = self._parameters.get(name)
         return found if isinstance(found, Mapping) else None
+
+    def is_given(self, value: Any) -> bool:
+        """Return whether a value depends on parameters that whoever deploys the stack gives."""
+        waiting, steps = [(self, value)], 0
+        while waiting and steps < _MAX_STEPS:
+            steps += 1
+            scope, one = waiting.pop()
+            if isinstance(one, Mapping):
+                waiting += ((scope, inner) for inner in one.values())
+            elif isinstance(one, list):
+                waiting += ((scope, inner) for inner in one)
+            elif isinstance(one, str):
+                for name in (one, *_PLACEHOLDER.findall(one)):
+                    if scope.parameter(name) is None:
+                        continue
+                    if scope.parent is None or name not in scope.parameters:
+                        return True
+                    waiting.append((scope.parent, scope.parameters[name]))
+        return bool(waiting)
 
     def table(self, name: str) -> Mapping[str, Any]:
         """Return one of the template's mappings."""

@@ -13,7 +13,6 @@ from .model import Waits
 _ASYNCHRONOUS = frozenset(
     {
         "codecommit",
-        "codepipeline",
         "config",
         "events",
         "iot",
@@ -28,43 +27,64 @@ _ASYNCHRONOUS = frozenset(
     }
 )
 # Queued too, but the service waits for an answer by other means, and fails without it.
-_FOR_CALLBACK = frozenset({"cloudformation"})
+_FOR_CALLBACK = frozenset({"cloudformation", "codedeploy", "codepipeline"})
 # The service gets the answer or the error, and handles it in its own way.
 _SYNCHRONOUS = frozenset(
     {
         "alexa-appkit",
         "alexa-connectedhome",
         "apigateway",
+        "appflow",
         "appsync",
         "batchoperations.s3",
         "bedrock",
         "bedrock-agentcore",
+        "clientvpn",
         "cloudfront",
+        # But not for custom senders, which a user pool names.
         "cognito-idp",
         "cognito-sync",
+        # Its asynchronous mode too loads the result.
+        # https://docs.aws.amazon.com/connect/latest/adminguide/invoke-lambda-function-block.html
         "connect",
         "dynamodb",
+        "ecs",
         "edgelambda",
         "elasticloadbalancing",
         "firehose",
+        "healthlake",
         "hooks.cloudformation",
+        "iotanalytics",
+        "iottwinmaker",
         "kafka",
+        "kendra",
         "kinesis",
         "kinesisanalytics",
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_MultiDataSources-Connect-Custom.html
+        "lambda.datasource.cloudwatch",
         "lex",
         "lexv2",
         "mq",
         "s3-object-lambda",
+        "sagemaker",
         # https://docs.aws.amazon.com/lambda/latest/dg/with-secrets-manager.html
         "secretsmanager",
         "sqs",
         "states",
+        "swf",
         "transfer",
         "vpc-lattice",
         "voiceconnector.chime",
     }
 )
 
+
+# Services that wait for a function in some of their triggers: each with the resources that do.
+_WAITING_SOURCES = re.compile(
+    # Topic rules do not wait. https://docs.aws.amazon.com/iot/latest/developerguide/custom-auth-lambda.html
+    r"iot (authorizer|provisioningtemplate|certificateprovider|domainconfiguration)/"
+    r"|iot AWS::IoT::(Authorizer|ProvisioningTemplate|CertificateProvider|DomainConfiguration)$"
+)
 
 _SUFFIXES = (
     ".amazonaws.com.cn",
@@ -92,8 +112,16 @@ def service_of(principal: str) -> str:
     return _REGION.sub("", name)
 
 
-def waits(service: str) -> Waits:
-    """Return whether a service waits for a function's answer."""
+def waits(service: str, source: str = "") -> Waits:
+    """Return whether a service waits for a function's answer.
+
+    Args:
+        service: The service.
+        source: What of the service calls, if that is known: the resource part of an ARN, such as
+            `authorizer/orders`, or a resource's type.
+    """
+    if source and _WAITING_SOURCES.match(f"{service} {source}"):
+        return Waits.YES
     if service in _ASYNCHRONOUS:
         return Waits.NO
     if service in _FOR_CALLBACK:

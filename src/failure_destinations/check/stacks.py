@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .event_source_rule import judge_mappings
 from .findings import Finding
+from .loops import expand_loops
 from .model import Facts
 from .reader import TemplateReader
 from .rule import judge
@@ -32,6 +34,7 @@ class Stack:
             Default: `name`.
         account: The account that it is deployed to, where that is known.
         region: The Region that it is deployed to, where that is known.
+        written_as: How a template of AWS SAM names what SAM generated from it, by logical id.
     """
 
     template: Mapping[str, Any]
@@ -42,6 +45,7 @@ class Stack:
     deployed_name: str = ""
     account: str = ""
     region: str = ""
+    written_as: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
@@ -50,7 +54,8 @@ def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
     A function is asynchronous if something in the template calls it asynchronously: a rule, a
     schedule, a subscription, a notification, a destination, a permission for a service and so on.
     It is covered by an OnFailure destination for the called qualifier, or by its own dead-letter
-    queue. If the template does not say, the finding has the kind `unknown`.
+    queue. If the template does not say, the finding has the kind `unknown`. Event source mappings
+    wait for their functions: `find_lost_events` judges these too.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
     Args:
@@ -64,6 +69,39 @@ def find_uncovered_functions(template: Mapping[str, Any]) -> list[Finding]:
         ValueError: The template is not a mapping.
     """
     return find_uncovered_functions_in([Stack(template)])
+
+
+def find_lost_events(template: Mapping[str, Any]) -> list[Finding]:
+    """Return what a CloudFormation template loses: asynchronous events, batches and messages.
+
+    To the findings of `find_uncovered_functions` it adds those about event source mappings: streams
+    without a failure destination, queues without a redrive policy, and so on. Such a finding is
+    reported at the mapping.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+
+    Args:
+        template: The template, as for `find_uncovered_functions`.
+
+    Returns:
+        The findings: those about functions first, then those about mappings.
+
+    Raises:
+        ValueError: The template is not a mapping.
+    """
+    return find_lost_events_in([Stack(template)])
+
+
+def find_lost_events_in(stacks: Iterable[Stack]) -> list[Finding]:
+    """Return the same in stacks that may refer to one another and have nested stacks.
+
+    Args:
+        stacks: The stacks.
+
+    Raises:
+        ValueError: A template is not a mapping.
+    """
+    facts = read_facts(stacks)
+    return judge(facts) + judge_mappings(facts)
 
 
 def find_uncovered_functions_in(stacks: Iterable[Stack]) -> list[Finding]:
@@ -103,7 +141,7 @@ def _scopes(
             "read it with json.load or a YAML loader that knows CloudFormation's tags"
         )
     scope = Scope(
-        stack.template,
+        expand_loops(stack.template),
         stack.name,
         stack.file,
         stack.paths,
@@ -112,6 +150,7 @@ def _scopes(
         deployed_name=stack.deployed_name or stack.name,
         account=stack.account,
         region=stack.region,
+        written_as=stack.written_as,
     )
     yield scope
     for logical_id, nested in stack.nested.items():

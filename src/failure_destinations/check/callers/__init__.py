@@ -8,8 +8,10 @@ from ..resource import Resource
 from . import (
     alarms,
     apis,
+    cognito,
     config,
     custom_resources,
+    event_sources,
     events,
     iot,
     logs,
@@ -20,6 +22,7 @@ from . import (
     s3,
     serverless_framework,
     sns,
+    synchronous,
     workflows,
 )
 
@@ -37,6 +40,9 @@ for _module in (
     logs,
     alarms,
     apis,
+    cognito,
+    synchronous,
+    event_sources,
     workflows,
     custom_resources,
     permissions,

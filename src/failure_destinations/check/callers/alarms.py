@@ -10,6 +10,7 @@ def read_alarm(resource: Resource) -> None:
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
     """
+    is_disabled = resource.is_certainly(resource.properties.get("ActionsEnabled"), "false")
     for name in ("AlarmActions", "OKActions", "InsufficientDataActions"):
         resource.calls(
             resource.properties.get(name),
@@ -17,6 +18,7 @@ def read_alarm(resource: Resource) -> None:
             only_arns=True,
             # Nearly all actions are topics.
             is_sure=False,
+            is_disabled=is_disabled,
         )
 
 

@@ -21,6 +21,7 @@ def read_rule(resource: Resource) -> None:
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
     """
+    is_disabled = _is_disabled(resource)
     for target in items(resource.properties.get("Targets")):
         if not isinstance(target, Mapping) or _has_parameters(target):
             continue
@@ -30,6 +31,7 @@ def read_rule(resource: Resource) -> None:
             only_arns=True,
             dead_letter=_dead_letter(resource, target, sender="events"),
             delivery_retries=member(target, "RetryPolicy", "MaximumRetryAttempts"),
+            is_disabled=is_disabled,
         )
 
 
@@ -53,6 +55,7 @@ def read_schedule(resource: Resource) -> None:
                     only_arns=True,
                     dead_letter=dead_letter,
                     delivery_retries=retries,
+                    is_disabled=_is_disabled(resource),
                 )
 
 
@@ -81,7 +84,13 @@ def _read_universal(
                 dead_letter=dead_letter,
                 delivery_retries=retries,
                 qualifier=qualifier if isinstance(qualifier, str) else "",
+                is_disabled=_is_disabled(resource),
             )
+
+
+def _is_disabled(resource: Resource) -> bool:
+    """Return whether a rule or schedule is disabled under all conditions."""
+    return resource.is_certainly(resource.properties.get("State"), "disabled")
 
 
 def read_pipe(resource: Resource) -> None:
@@ -90,10 +99,17 @@ def read_pipe(resource: Resource) -> None:
     https://docs.aws.amazon.com/eventbridge/latest/userguide/pipes-targets-specifics.html
     """
     parameters = resource.properties.get("TargetParameters")
+    is_disabled = resource.is_certainly(resource.properties.get("DesiredState"), "stopped")
     for type in members(parameters, "LambdaFunctionParameters", "InvocationType"):
         waits = resource.waits(resource.known_texts(type), "fire_and_forget")
         if waits is not Waits.YES:
-            resource.calls(resource.properties.get("Target"), "pipes", waits=waits, only_arns=True)
+            resource.calls(
+                resource.properties.get("Target"),
+                "pipes",
+                waits=waits,
+                only_arns=True,
+                is_disabled=is_disabled,
+            )
 
 
 def read_subscriber(resource: Resource) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..model import Waits
 from ..resource import Resource
-from ..values import members
+from ..values import items, mapping, members
 
 
 def read_topic_rule(resource: Resource) -> None:
@@ -12,11 +12,11 @@ def read_topic_rule(resource: Resource) -> None:
 
     https://docs.aws.amazon.com/iot/latest/developerguide/lambda-rule-action.html
     """
-    for action in ("Actions", "ErrorAction"):
-        for function in members(
-            resource.properties, "TopicRulePayload", action, "Lambda", "FunctionArn"
-        ):
-            resource.calls(function, "iot")
+    for payload in items(resource.properties.get("TopicRulePayload")):
+        is_disabled = resource.is_certainly(mapping(payload).get("RuleDisabled"), "true")
+        for action in ("Actions", "ErrorAction"):
+            for function in members(payload, action, "Lambda", "FunctionArn"):
+                resource.calls(function, "iot", is_disabled=is_disabled)
 
 
 def read_events(resource: Resource) -> None:
@@ -24,8 +24,8 @@ def read_events(resource: Resource) -> None:
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-iotevents.html
     """
-    for mapping in resource.walk(resource.properties):
-        for function in members(mapping.get("Lambda"), "FunctionArn"):
+    for found in resource.walk(resource.properties):
+        for function in members(found.get("Lambda"), "FunctionArn"):
             resource.calls(function, "iotevents")
 
 

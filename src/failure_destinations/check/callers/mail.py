@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..resource import Resource
-from ..values import mapping, members
+from ..values import items, mapping, members
 
 
 def read_receipt_rule(resource: Resource) -> None:
@@ -11,10 +11,16 @@ def read_receipt_rule(resource: Resource) -> None:
 
     https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda.html
     """
-    for action in members(resource.properties, "Rule", "Actions", "LambdaAction"):
-        type = mapping(action).get("InvocationType")
-        waits = resource.waits_only_if(type, "requestresponse")
-        resource.calls(mapping(action).get("FunctionArn"), "ses", waits=waits)
+    for rule in items(resource.properties.get("Rule")):
+        is_disabled = resource.is_certainly(mapping(rule).get("Enabled"), "false")
+        for action in members(rule, "Actions", "LambdaAction"):
+            type = mapping(action).get("InvocationType")
+            resource.calls(
+                mapping(action).get("FunctionArn"),
+                "ses",
+                waits=resource.waits_only_if(type, "requestresponse"),
+                is_disabled=is_disabled,
+            )
 
 
 def read_mail_manager_rules(resource: Resource) -> None:

@@ -7,9 +7,11 @@ https://www.serverless.com/framework/docs/providers/aws/events/s3#using-existing
 
 from __future__ import annotations
 
-from ..model import NOWHERE
+from ..model import NOWHERE, Waits
 from ..resource import Resource
+from ..values import items, mapping, members
 from . import custom_resources
+from .cognito import CUSTOM_SENDERS
 
 
 def read_bucket(resource: Resource) -> None:
@@ -22,8 +24,25 @@ def read_bucket(resource: Resource) -> None:
 def read_rule(resource: Resource) -> None:
     """Read a rule with `useCloudFormation: false`, which cannot have a dead-letter queue."""
     custom_resources.read(resource)
-    if "EventBridgeConfig" in resource.properties:
-        resource.calls(resource.properties.get("FunctionName"), "events", dead_letter=NOWHERE)
+    for config in items(resource.properties.get("EventBridgeConfig")):
+        resource.calls(
+            resource.properties.get("FunctionName"),
+            "events",
+            dead_letter=NOWHERE,
+            is_disabled=resource.is_certainly(mapping(config).get("State"), "disabled"),
+        )
 
 
-CALLERS = {"Custom::S3": read_bucket, "Custom::EventBridge": read_rule}
+def read_user_pool(resource: Resource) -> None:
+    """Read the triggers of an existing user pool; Cognito does not wait for custom senders."""
+    custom_resources.read(resource)
+    for trigger in members(resource.properties, "UserPoolConfigs", "Trigger"):
+        waits = Waits.NO if resource.is_text(trigger, *CUSTOM_SENDERS) else Waits.YES
+        resource.calls(resource.properties.get("FunctionName"), "cognito-idp", waits=waits)
+
+
+CALLERS = {
+    "Custom::S3": read_bucket,
+    "Custom::EventBridge": read_rule,
+    "Custom::CognitoUserPool": read_user_pool,
+}

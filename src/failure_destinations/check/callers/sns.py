@@ -8,7 +8,7 @@ from typing import Any
 from ..model import NOWHERE, Destination
 from ..references import DELIVERIES
 from ..resource import Resource
-from ..values import items, mapping, members
+from ..values import intrinsic, items, mapping, members
 
 
 def read_subscription(resource: Resource) -> None:
@@ -16,7 +16,8 @@ def read_subscription(resource: Resource) -> None:
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
     """
-    _read(resource, resource.properties, _dead_letter(resource))
+    topics = resource.known_texts(resource.properties.get("TopicArn"))
+    _read(resource, resource.properties, _dead_letter(resource), resource.origin(topics))
 
 
 def read_topic(resource: Resource) -> None:
@@ -25,7 +26,12 @@ def read_topic(resource: Resource) -> None:
         _read(resource, mapping(subscription), NOWHERE)
 
 
-def _read(resource: Resource, subscription: Mapping[str, Any], dead_letter: Destination) -> None:
+def _read(
+    resource: Resource,
+    subscription: Mapping[str, Any],
+    dead_letter: Destination,
+    topic: str = "",
+) -> None:
     protocols = resource.known_texts(subscription.get("Protocol"))
     is_sure = any(text.lower() == "lambda" for text in protocols)
     if is_sure or not all(resource.marks.is_known(text) for text in protocols):
@@ -36,6 +42,7 @@ def _read(resource: Resource, subscription: Mapping[str, Any], dead_letter: Dest
             only_arns=not is_sure,
             is_sure=False,
             dead_letter=dead_letter,
+            permitted=topic,
         )
 
 
@@ -45,9 +52,15 @@ def _dead_letter(resource: Resource) -> Destination:
 
 def _targets(resource: Resource) -> Iterator[Any]:
     for policy in items(resource.properties.get("RedrivePolicy")):
+        if isinstance(policy, Mapping) and intrinsic(policy) is None:
+            yield from members(policy, "deadLetterTargetArn")
+            continue
         # CloudFormation accepts JSON text too.
-        parsed = resource.parse_json(policy) if isinstance(policy, str) else policy
-        yield from members(parsed, "deadLetterTargetArn")
+        for text in resource.known_texts(policy):
+            parsed = resource.parse_json(text)
+            # What is not known may name a queue.
+            is_open = parsed is None and bool(resource.marks.of(text))
+            yield from [policy] if is_open else members(parsed, "deadLetterTargetArn")
 
 
 CALLERS = {"AWS::SNS::Subscription": read_subscription, "AWS::SNS::Topic": read_topic}

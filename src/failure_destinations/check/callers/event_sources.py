@@ -1,0 +1,194 @@
+"""Event source mappings: Lambda reads a stream or queue, and waits for the function.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..marks import Mark
+from ..model import EventSource, EventSourceMapping, Seconds, Waits
+from ..references import BATCHES, KAFKA, KAFKA_BATCHES
+from ..resolver import Texts
+from ..resource import Resource
+from ..values import leaves, mapping, scalar
+
+_QUEUE = "AWS::SQS::Queue"
+_CONSUMER = "AWS::Kinesis::StreamConsumer"
+# The kind of source by the type of the resource that the mapping names.
+_TYPES = {
+    "AWS::Kinesis::Stream": EventSource.KINESIS,
+    _CONSUMER: EventSource.KINESIS,
+    "AWS::DynamoDB::Table": EventSource.DYNAMODB,
+    "AWS::DynamoDB::GlobalTable": EventSource.DYNAMODB,
+    _QUEUE: EventSource.QUEUE,
+    "AWS::MSK::Cluster": EventSource.KAFKA,
+    "AWS::MSK::ServerlessCluster": EventSource.KAFKA,
+    "AWS::AmazonMQ::Broker": EventSource.MQ,
+    "AWS::DocDB::DBCluster": EventSource.DOCUMENTDB,
+}
+# The same by the service in an ARN.
+_SERVICES = {
+    "kinesis": EventSource.KINESIS,
+    "dynamodb": EventSource.DYNAMODB,
+    "sqs": EventSource.QUEUE,
+    "kafka": EventSource.KAFKA,
+    "mq": EventSource.MQ,
+    "rds": EventSource.DOCUMENTDB,
+}
+# The same by a property that only mappings of this kind have.
+_PROPERTIES = {
+    "SelfManagedEventSource": EventSource.KAFKA,
+    "SelfManagedKafkaEventSourceConfig": EventSource.KAFKA,
+    "AmazonManagedKafkaEventSourceConfig": EventSource.KAFKA,
+    "Topics": EventSource.KAFKA,
+    "DocumentDBEventSourceConfig": EventSource.DOCUMENTDB,
+    "Queues": EventSource.MQ,
+}
+# In hours. https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html
+_DEFAULT_RETENTION = 24
+_HOUR = 3_600
+# DynamoDB keeps the records of a stream for 24 hours.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+_RETENTION_OF_DYNAMODB = Seconds(24 * _HOUR, 24 * _HOUR)
+# arn:partition:service
+_SERVICE = 2
+_SHOWN = 200
+
+
+def read_mapping(resource: Resource) -> None:
+    """Read an event source mapping.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+    """
+    name = resource.properties.get("FunctionName")
+    resource.calls(name, "lambda", waits=Waits.YES, is_sure=False)
+    sources = list(_sources(resource))
+    for text in resource.known_texts(name):
+        function, qualifier = resource.key_of(text), resource.qualifier_of(text)
+        for source in sources:
+            resource.adds(_mapping(resource, function, qualifier, source))
+
+
+def _sources(resource: Resource) -> Iterator[str]:
+    """Yield the texts of the ARN of what a mapping reads; an empty one if it has no ARN."""
+    arns = resource.known_texts(resource.properties.get("EventSourceArn"))
+    yield from arns or [""]
+
+
+def _mapping(resource: Resource, function: str, qualifier: str, arn: str) -> EventSourceMapping:
+    properties = resource.properties
+    mark = resource.defined(arn)
+    reads = _kind(resource, arn, mark)
+    destinations = _destinations(resource)
+    services = KAFKA_BATCHES if reads is EventSource.KAFKA else BATCHES
+    return EventSourceMapping(
+        function=function,
+        qualifier=qualifier,
+        source=resource.source,
+        reads=reads,
+        read=_name(resource, arn),
+        queue=_queue(resource, arn),
+        retention=_retention(resource, reads, mark),
+        on_failure=resource.destination(destinations, services),
+        destination=_service(destinations),
+        may_send=resource.may_send(function, _service(destinations)),
+        destination_queue=_queue(resource, (destinations[0] if destinations else "") or ""),
+        is_limited=_is_limited(resource),
+        is_disabled=resource.is_certainly(properties.get("Enabled"), "false"),
+        acknowledged=resource.acknowledged,
+    )
+
+
+def _kind(resource: Resource, arn: str, mark: Mark | None) -> EventSource:
+    """Return what kind of source a mapping reads, by its ARN or else by the mapping's properties.
+
+    Only some kinds take certain properties: a stream, Kafka and Amazon DocumentDB need a starting
+    position, and a queue has none.
+    """
+    properties = resource.properties
+    if mark is not None:
+        found = _TYPES.get(scalar(mapping(mark.scope.resources.get(mark.what)).get("Type")))
+        if found is not None:
+            return found
+    parts = arn.split(":", _SERVICE + 1)
+    if parts[0] == "arn" and len(parts) > _SERVICE and parts[_SERVICE] in _SERVICES:
+        return _SERVICES[parts[_SERVICE]]
+    for name, kind in _PROPERTIES.items():
+        if name in properties:
+            return kind
+    if all(leaf is not None for leaf in leaves(properties.get("StartingPosition"))):
+        return EventSource.STREAM
+    return EventSource.UNKNOWN
+
+
+def _name(resource: Resource, arn: str) -> str:
+    mark = resource.defined(arn)
+    if mark is not None:
+        return resource.marks.clean(mark.what)[:_SHOWN]
+    name = arn.split(":", 5)[-1] if arn.startswith("arn:") else arn
+    return resource.marks.readable(name)[:_SHOWN]
+
+
+def _queue(resource: Resource, arn: str) -> str:
+    """Return the key of the queue that an ARN names; empty for another one."""
+    mark = resource.marks.only(arn.rpartition(":")[2])
+    if mark is None or mark.kind != "name":
+        return ""
+    type = mapping(mark.scope.resources.get(mark.what)).get("Type")
+    return resource.marks.text(mark) if type == _QUEUE else ""
+
+
+def _retention(resource: Resource, reads: EventSource, mark: Mark | None) -> Seconds | None:
+    """Return how long a stream keeps its records."""
+    if reads is EventSource.DYNAMODB:
+        return _RETENTION_OF_DYNAMODB
+    if reads is not EventSource.KINESIS or mark is None:
+        return None
+    properties = mapping(mapping(mark.scope.resources.get(mark.what)).get("Properties"))
+    if scalar(mapping(mark.scope.resources.get(mark.what)).get("Type")) == _CONSUMER:
+        for text in resource.texts_in(mark.scope, properties.get("StreamARN")):
+            stream = resource.defined(text)
+            if stream is not None and stream != mark:
+                return _retention(resource, reads, stream)
+        return None
+    hours = properties.get("RetentionPeriodHours")
+    return resource.seconds(hours, _DEFAULT_RETENTION, _HOUR, scope=mark.scope)
+
+
+def _destinations(resource: Resource) -> Texts:
+    """Return what the ARN of the failure destination may be; None where there is none."""
+    texts: list[str | None] = []
+    for config in leaves(resource.properties.get("DestinationConfig")):
+        for outcome in leaves(mapping(config).get("OnFailure")):
+            texts += resource.texts(mapping(outcome).get("Destination"))
+    return tuple(dict.fromkeys(texts)) if any(texts) else ()
+
+
+def _service(destinations: Texts) -> str:
+    """Return the service of a destination; empty if there is not one, or it is not known."""
+    text = destinations[0] if len(destinations) == 1 else None
+    if text is None:
+        return ""
+    if text.startswith(KAFKA):
+        return "kafka"
+    parts = text.split(":", _SERVICE + 1)
+    return parts[_SERVICE] if parts[0] == "arn" and len(parts) > _SERVICE else ""
+
+
+def _is_limited(resource: Resource) -> bool | None:
+    """Return whether a mapping limits its retries or the age of its records.
+
+    Both are -1 by default: Lambda retries until the records expire.
+    """
+    limits = [
+        resource.seconds(resource.properties.get(name), -1)
+        for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
+    ]
+    if any(limit is not None and limit.least >= 0 for limit in limits):
+        return True
+    return False if all(limit is not None and limit.most < 0 for limit in limits) else None
+
+
+CALLERS = {"AWS::Lambda::EventSourceMapping": read_mapping}

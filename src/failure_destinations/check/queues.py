@@ -1,0 +1,197 @@
+"""SQS queues of the templates: their times, dead-letter queues, and who watches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .causes import Cause, Doubt
+from .marks import Marks
+from .model import NOWHERE, Destination, Kept, Queue
+from .opaque import OpaqueParts, named_by_code, parts, words
+from .references import is_fifo
+from .resolver import Resolver
+from .resource import Resource
+from .scope import Scope
+from .values import intrinsic, leaves, mapping, members, scalar
+
+QUEUE = "AWS::SQS::Queue"
+# In seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+_DEFAULT_VISIBILITY = 30
+_DEFAULT_RETENTION = 345_600
+# The dead-letter queues that `FailureChannel.dead_letter_queue_for` defines: `FailureMonitoring`
+# and `FailureNotifier` watch these.
+_OF_A_CHANNEL = "SourceDeadLetters"
+# What names a queue and does not read it.
+_NOT_READING = frozenset({QUEUE, "AWS::SQS::QueuePolicy", "AWS::SQS::QueueInlinePolicy"})
+_RECEIVE = "sqs:receive"
+_ALL = ("*", "sqs:*")
+# The properties that name where dead letters and failures go.
+_DEAD_LETTERS = frozenset({"RedrivePolicy", "DeadLetterConfig", "OnFailure"})
+_ALARM = "AWS::CloudWatch::Alarm"
+_METRICS = "AWS/SQS"
+
+
+class QueueReader:
+    """Reads the queues of stacks that may refer to one another."""
+
+    def __init__(self, scopes: list[Scope], marks: Marks, resolver: Resolver) -> None:
+        """Take all scopes that may refer to one another."""
+        self._scopes = scopes
+        self._marks = marks
+        self._resolver = resolver
+        self._opaque = OpaqueParts()
+        self._by_code: dict[Scope, frozenset[str]] = {}
+        self._read_by: dict[Scope, frozenset[str]] = {}
+        self._dead_letters: dict[Scope, frozenset[str]] = {}
+        self._alarm_names: frozenset[str] | None = None
+        self._has_alarm_on_all = False
+
+    def read(self, resource: Resource) -> Queue:
+        """Return a queue."""
+        properties = resource.properties
+        targets = list(_redrive_targets(resource))
+        return Queue(
+            source=resource.source,
+            is_fifo=is_fifo(resource.name, self._marks) is True,
+            visibility=resource.seconds(properties.get("VisibilityTimeout"), _DEFAULT_VISIBILITY),
+            retention=resource.seconds(
+                properties.get("MessageRetentionPeriod"), _DEFAULT_RETENTION
+            ),
+            dead_letter=self._dead_letter(resource, targets),
+            dead_letter_queues=tuple(filter(None, (self._queue(text) for text in targets))),
+            is_dead_letter=resource.logical_id in self._dead_letters_of(resource.scope),
+            is_watched=self._is_watched(resource),
+            acknowledged=resource.acknowledged,
+        )
+
+    def _dead_letter(self, resource: Resource, targets: list[str | None]) -> Destination:
+        """Return where a queue's redrive policy moves messages."""
+        scope = resource.scope
+        if scope not in self._by_code:
+            self._by_code[scope] = named_by_code(scope)
+        known = [text for text in targets if text]
+        if len(known) == len(targets) and known:
+            name = self._marks.readable(known[0].rpartition(":")[2])
+            return Destination(Kept.YES, name)
+        if known or resource.is_transformed or resource.logical_id in self._by_code[scope]:
+            return Destination(Kept.PERHAPS, why=Cause(Doubt.REDRIVE_NOT_KNOWN))
+        return NOWHERE
+
+    def _queue(self, text: str | None) -> str | None:
+        """Return the key of a queue that an ARN names; None for one that is defined elsewhere."""
+        mark = self._marks.only((text or "").rpartition(":")[2])
+        if mark is None or mark.kind != "name":
+            return None
+        definition = mapping(mark.scope.resources.get(mark.what))
+        return self._marks.text(mark) if definition.get("Type") == QUEUE else None
+
+    def _dead_letters_of(self, scope: Scope) -> frozenset[str]:
+        if scope not in self._dead_letters:
+            self._dead_letters[scope] = frozenset(_named_for_dead_letters(scope))
+        return self._dead_letters[scope]
+
+    def _is_watched(self, resource: Resource) -> bool:
+        """Return whether a queue may have an alarm or a reader."""
+        scope, logical_id = resource.scope, resource.logical_id
+        if _OF_A_CHANNEL in f"{logical_id} {resource.source.path}":
+            return True
+        if scope not in self._read_by:
+            self._read_by[scope] = frozenset(_named_by_readers(scope, alone=self._is_alone))
+        if logical_id in self._read_by[scope] or self._opaque.may_change(scope, logical_id):
+            return True
+        names = self._names_in_alarms()
+        return self._has_alarm_on_all or any(
+            name in names for name in resource.known_texts(resource.properties.get("QueueName"))
+        )
+
+    @property
+    def _is_alone(self) -> bool:
+        return len(self._scopes) == 1
+
+    def _names_in_alarms(self) -> frozenset[str]:
+        """Return the texts of all dimensions of alarms."""
+        if self._alarm_names is None:
+            names: set[str] = set()
+            for scope in self._scopes:
+                for resource in scope.resources.values():
+                    if mapping(resource).get("Type") != _ALARM:
+                        continue
+                    properties = mapping(resource.get("Properties"))
+                    for value in _dimensions(properties):
+                        names.update(filter(None, self._resolver.texts(value, scope)))
+                    for value in members(properties, "Metrics", "Expression"):
+                        texts = self._resolver.texts(value, scope)
+                        if any(text is not None and _METRICS in text for text in texts):
+                            self._has_alarm_on_all = True
+            self._alarm_names = frozenset(names)
+        return self._alarm_names
+
+
+def _redrive_targets(resource: Resource) -> Iterator[str | None]:
+    """Yield the ARN of a queue's dead-letter queue in each branch; None where there is none."""
+    for leaf in leaves(resource.properties.get("RedrivePolicy")):
+        if leaf is None:
+            yield None
+        elif isinstance(leaf, Mapping) and intrinsic(leaf) is None:
+            yield from resource.texts(leaf.get("deadLetterTargetArn"))
+        else:
+            # CloudFormation accepts JSON text too.
+            for text in resource.texts(leaf):
+                parsed = resource.parse_json(text or "")
+                if parsed is None and text and resource.marks.of(text):
+                    yield text
+                else:
+                    target = mapping(parsed).get("deadLetterTargetArn")
+                    yield target if isinstance(target, str) else None
+
+
+def _dimensions(properties: Mapping[str, Any]) -> Iterator[Any]:
+    yield from members(properties, "Dimensions", "Value")
+    yield from members(properties, "Metrics", "MetricStat", "Metric", "Dimensions", "Value")
+
+
+def _named_for_dead_letters(scope: Scope) -> Iterator[str]:
+    """Yield all words in properties that name where dead letters and failures go."""
+    found: list[Any] = []
+    waiting = [mapping(resource).get("Properties") for resource in scope.resources.values()]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, Mapping):
+            for name, inner in one.items():
+                (found if name in _DEAD_LETTERS else waiting).append(inner)
+        elif isinstance(one, list):
+            waiting.extend(one)
+    yield from words(found)
+
+
+def _named_by_readers(scope: Scope, *, alone: bool) -> Iterator[str]:
+    """Yield all words in resources and outputs that may read or watch a queue they name.
+
+    Args:
+        scope: The stack.
+        alone: Whether no other stack may use its outputs.
+    """
+    if not alone:
+        yield from words(dict(scope.outputs))
+    for resource in scope.resources.values():
+        type = scalar(mapping(resource).get("Type"))
+        if type in _NOT_READING:
+            continue
+        properties = mapping(resource).get("Properties")
+        if type.startswith("AWS::IAM::"):
+            properties = list(_statements_that_receive(properties))
+        yield from words(properties)
+
+
+def _statements_that_receive(properties: Any) -> Iterator[Any]:
+    """Yield what the statements of policies are about that let somebody receive messages."""
+    for part in parts(properties):
+        if isinstance(part, Mapping) and "Action" in part:
+            actions = [str(action).lower() for action in members(part, "Action")]
+            if any(action in _ALL or action.startswith(_RECEIVE) for action in actions):
+                yield part.get("Resource")

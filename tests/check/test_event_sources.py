@@ -1,0 +1,694 @@
+"""Event source mappings: which batches and messages are lost, and what is not known."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
+
+from failure_destinations.check import (
+    Finding,
+    Stack,
+    find_lost_events,
+    find_lost_events_in,
+    find_uncovered_functions,
+    render,
+)
+
+from . import callers
+from .callers import ALIAS, ARN, QUEUE_ARN, Resources, one, template
+from .event_sources import (
+    ALARM,
+    BUCKET_ARN,
+    DEAD_LETTERS,
+    DEAD_LETTERS_ARN,
+    LIMITED,
+    SOUND,
+    SOURCE_ARN,
+    SOURCES,
+    STREAM_ARN,
+    TABLE_ARN,
+    function,
+    kafka,
+    mapping,
+    may,
+    queue,
+    redriven,
+    stream,
+    to,
+)
+
+KINESIS = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders"
+MSK = "arn:aws:kafka:eu-west-1:111122223333:cluster/orders/1a2b"
+MQ = "arn:aws:mq:eu-west-1:111122223333:broker:orders:b-1"
+DOCUMENTDB = "arn:aws:rds:eu-west-1:111122223333:cluster:orders"
+PARAMETER: dict[str, Any] = {"Parameters": {"Given": {"Type": "String"}}}
+GIVEN = {"Ref": "Given"}
+NO_VALUE = {"Ref": "AWS::NoValue"}
+TO_BUCKET = {"DestinationConfig": {"OnFailure": {"Destination": BUCKET_ARN}}}
+
+
+def found(*resources: Resources, **sections: Any) -> list[Finding]:
+    """Return the findings in a template of a function, sources and mappings."""
+    return find_lost_events(template(SOURCES, *resources, **sections))
+
+
+def kinds(*resources: Resources, **sections: Any) -> list[str]:
+    """Return their kinds."""
+    return [one.kind for one in found(*resources, **sections)]
+
+
+def either(one: Any, other: Any) -> dict[str, Any]:
+    """Return a value that depends on a condition."""
+    return {"Fn::If": ["Is", one, other]}
+
+
+# Streams and Kafka.
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        stream(),
+        stream(TABLE_ARN),
+        stream(KINESIS),
+        stream(f"{KINESIS}/consumer/fast:1"),
+        stream({"Fn::Sub": "arn:aws:kinesis:${AWS::Region}:1:stream/${Stream}"}),
+        stream("arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026"),
+        stream(MSK, Topics=["orders"]),
+        stream({"Ref": "Cluster"}, Topics=["orders"]),
+        stream({"Ref": "Consumer"}),
+        kafka(),
+        # Only a stream has a starting position and no topic.
+        stream(GIVEN),
+        stream({"Fn::ImportValue": "stream"}),
+        stream({"Fn::If": ["Is", STREAM_ARN, TABLE_ARN]}),
+    ],
+)
+def test_finds_streams_without_destination(source: Resources) -> None:
+    """Without a limit, a failing batch blocks its shard; with one, it is discarded."""
+    others: Resources = {
+        "Cluster": one("AWS::MSK::Cluster", {}),
+        "Consumer": one(
+            "AWS::Kinesis::StreamConsumer", {"ConsumerName": "fast", "StreamARN": STREAM_ARN}
+        ),
+    }
+    (finding, *_) = found(others, source, **PARAMETER)
+    assert (finding.kind, finding.severity) == ("endless-retries", "error")
+    assert (finding.logical_id, finding.function, finding.qualifier) == (
+        "Mapping",
+        "Function",
+        "$LATEST",
+    )
+    properties = {**source["Mapping"]["Properties"], **LIMITED}
+    limited = {"Mapping": one("AWS::Lambda::EventSourceMapping", properties)}
+    assert set(kinds(others, limited, **PARAMETER)) == {"stream-uncovered"}
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        LIMITED,
+        {"MaximumRetryAttempts": 0},
+        {"MaximumRetryAttempts": "2"},
+        {"MaximumRecordAgeInSeconds": 3600},
+        # Whether it is limited or not, the batch is lost.
+        {"MaximumRetryAttempts": GIVEN},
+        {"MaximumRetryAttempts": either(3, NO_VALUE)},
+    ],
+)
+def test_knows_what_limits_retries(limits: dict[str, Any]) -> None:
+    """Lambda discards a batch once its retries or its age are over."""
+    assert kinds(stream(**limits), **PARAMETER) == ["stream-uncovered"]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"MaximumRetryAttempts": -1},
+        {"MaximumRetryAttempts": "-1", "MaximumRecordAgeInSeconds": -1},
+        {"BisectBatchOnFunctionError": True},
+        {"MaximumRetryAttempts": NO_VALUE},
+    ],
+)
+def test_knows_what_does_not_limit_retries(limits: dict[str, Any]) -> None:
+    """-1 is the default: without end. Bisecting does not count as a retry."""
+    assert kinds(stream(**limits)) == ["endless-retries"]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        to(BUCKET_ARN),
+        to(BUCKET_ARN, TABLE_ARN),
+        to(BUCKET_ARN, GIVEN),
+        to("arn:aws:s3:::failures"),
+        to(BUCKET_ARN, MSK, Topics=["orders"]),
+        to("kafka://failures", MSK, Topics=["orders"]),
+        # With a destination, Lambda stops after 10 attempts for Kafka.
+        kafka(DestinationConfig={"OnFailure": {"Destination": BUCKET_ARN}}),
+    ],
+)
+def test_accepts_a_destination_that_keeps_the_records(kept: Resources) -> None:
+    """A bucket and a Kafka topic get the records themselves."""
+    assert kinds(kept, **PARAMETER) == []
+
+
+def test_finds_a_destination_behind_endless_retries() -> None:
+    """The destination gets nothing as long as Lambda retries."""
+    (finding,) = found(to(BUCKET_ARN, MaximumRetryAttempts=-1))
+    assert (finding.kind, finding.severity) == ("blocked-shard", "warning")
+    assert finding.fix == "retry_attempts=3 where Mapping is defined"
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (to(QUEUE_ARN), "is queue Queue, "),
+        (to(QUEUE_ARN, TABLE_ARN), "Table keeps these for 24 hours, and the queue its messages"),
+        (to({"Ref": "Topic"}), "is topic Topic, "),
+    ],
+)
+def test_finds_a_destination_that_gets_metadata_only(kept: Resources, said: str) -> None:
+    """A queue keeps where the records were; the stream forgets them after a day."""
+    (finding,) = found(kept)
+    assert (finding.kind, finding.severity) == ("metadata-only", "warning")
+    assert said in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("hours", "retention", "expected"),
+    [
+        (24, 86_400, []),
+        (48, 86_400, []),
+        ("96", 345_600, []),
+        (95, 345_600, ["metadata-only"]),
+        (8_760, 1_209_600, []),
+        (either(24, 8_760), 345_600, []),
+        (GIVEN, 345_600, ["unknown"]),
+        (24, GIVEN, ["unknown"]),
+        (336, GIVEN, []),
+    ],
+)
+def test_compares_how_long_stream_and_queue_keep(
+    hours: Any, retention: Any, expected: list[str]
+) -> None:
+    """The records must be there for as long as the message that says where they are."""
+    kinesis = {"Stream": one("AWS::Kinesis::Stream", {"RetentionPeriodHours": hours})}
+    keeps = {"Queue": one("AWS::SQS::Queue", {"MessageRetentionPeriod": retention})}
+    assert kinds(to(QUEUE_ARN), kinesis, keeps, **PARAMETER) == expected
+
+
+def test_does_not_judge_what_a_kafka_topic_keeps() -> None:
+    """The cluster decides, and no template says it."""
+    (finding,) = found(to(QUEUE_ARN, MSK, Topics=["orders"]))
+    assert (finding.kind, render.in_short(finding)) == ("unknown", "retention of records not known")
+
+
+@pytest.mark.parametrize(
+    ("destination", "what"),
+    [
+        ({"Fn::GetAtt": ["Fifo", "Arn"]}, "a FIFO queue"),
+        ("arn:aws:sns:eu-west-1:111122223333:failures.fifo", "a FIFO topic"),
+        (ARN, "a function"),
+        ("arn:aws:events:eu-west-1:111122223333:event-bus/default", "an event bus"),
+    ],
+)
+def test_finds_a_destination_that_cannot_hold_batches(destination: Any, what: str) -> None:
+    """Failed batches go to standard queues and topics, buckets and Kafka topics."""
+    finding = found(to(destination), queue("Fifo", FifoQueue=True))[-1]
+    assert (finding.kind, finding.severity) == ("lost-destination", "error")
+    assert f"Lambda cannot send failed batches to {what}" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("source", "remedy"),
+    [
+        (to(BUCKET_ARN, SOURCE_ARN), "channel.dead_letter_queue_for(source)"),
+        (mapping(MQ, Queues=["orders"], **TO_BUCKET), "no on_failure where Mapping is defined"),
+        (stream(DOCUMENTDB, **TO_BUCKET), "no on_failure where Mapping is defined"),
+    ],
+)
+def test_finds_a_destination_of_a_source_that_has_none(source: Resources, remedy: str) -> None:
+    """Lambda refuses a DestinationConfig for SQS, Amazon MQ and Amazon DocumentDB."""
+    finding = found(source, DEAD_LETTERS, redriven(VisibilityTimeout=18))[0]
+    assert (finding.kind, finding.severity) == ("lost-destination", "error")
+    assert remedy in finding.fix
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        mapping(MQ, Queues=["orders"]),
+        mapping(GIVEN, Queues=["orders"]),
+        stream(DOCUMENTDB),
+        stream(GIVEN, DocumentDBEventSourceConfig={"DatabaseName": "orders"}),
+    ],
+)
+def test_says_nothing_about_sources_without_destinations(source: Resources) -> None:
+    """A broker has dead-letter queues of its own, and DocumentDB nothing that could be set."""
+    assert kinds(source, **PARAMETER) == []
+
+
+def test_finds_a_topic_for_batches_without_subscription() -> None:
+    """Nobody gets what Lambda sends to it."""
+    checked = template(SOURCES, to({"Ref": "Topic"}))
+    del checked["Resources"]["QueueSubscription"]
+    assert [one.kind for one in find_lost_events(checked)] == ["no-subscriber", "metadata-only"]
+
+
+BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaKinesisExecutionRole"
+
+
+def role(*policies: Any, **properties: Any) -> Resources:
+    """Return the function's role with other policies."""
+    made = callers.role("lambda.amazonaws.com", policies=list(policies))
+    return {"FunctionRole": {**made, "Properties": {**made["Properties"], **properties}}}
+
+
+def attached(type: str, **properties: Any) -> Resources:
+    """Return a policy of its own that allows to put objects."""
+    document = may("s3:PutObject")["PolicyDocument"]
+    return {"Attached": one(type, {"PolicyDocument": document, **properties})}
+
+
+@pytest.mark.parametrize(
+    ("destination", "action"),
+    [
+        (BUCKET_ARN, "s3:PutObject"),
+        (QUEUE_ARN, "sqs:SendMessage"),
+        ({"Ref": "Topic"}, "sns:Publish"),
+    ],
+)
+def test_finds_a_role_that_may_not_send(destination: Any, action: str) -> None:
+    """Lambda sends in the name of the function's role."""
+    finding = found(to(destination), role(ManagedPolicyArns=[BASIC]))[0]
+    assert (finding.kind, finding.severity) == ("destination-permission", "warning")
+    assert f"lets the role of function Function do {action}: " in finding.reason
+    assert finding.cloudformation_fix == f"{action} for the role of Function"
+
+
+@pytest.mark.parametrize(
+    "sends",
+    [
+        role(may("s3:PutObject")),
+        role(may("s3:Put*")),
+        role(may("s3:*")),
+        role(may("*")),
+        role(may("S3:putobject", Resource="arn:aws:s3:::another")),
+        role(may(GIVEN)),
+        role(may("s3:PutObject", Effect=GIVEN)),
+        role({"PolicyName": "Other", "PolicyDocument": {"Statement": {
+            "Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}}}),
+        role({"PolicyName": "Given", "PolicyDocument": GIVEN}),
+        role(GIVEN),
+        role(ManagedPolicyArns=["arn:aws:iam::aws:policy/AmazonS3FullAccess"]),
+        role(ManagedPolicyArns=["arn:aws:iam::111122223333:policy/own"]),
+        role(ManagedPolicyArns=[GIVEN]),
+        role(ManagedPolicyArns=GIVEN),
+        role(ManagedPolicyArns=[{"Ref": "Attached"}]) | attached("AWS::IAM::ManagedPolicy"),
+        role() | attached("AWS::IAM::Policy", Roles=[{"Ref": "FunctionRole"}]),
+        role() | attached("AWS::IAM::ManagedPolicy", Roles=[{"Ref": "FunctionRole"}]),
+        role() | attached("AWS::IAM::RolePolicy", RoleName={"Ref": "FunctionRole"}),
+        role() | attached("AWS::IAM::Policy", Roles=[GIVEN]),
+        role() | attached("AWS::IAM::Policy", Roles=GIVEN),
+        role(RoleName="orders") | attached("AWS::IAM::Policy", Roles=["orders"]),
+        role() | {"Own": one("Custom::Grant", {"Role": {"Ref": "FunctionRole"}})},
+        role() | {"Open": one("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": {
+            "Effect": "Allow", "Principal": {"AWS": {"Fn::GetAtt": ["FunctionRole", "Arn"]}},
+            "Action": "s3:PutObject", "Resource": "*"}}})},
+        role() | {"Open": one("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": {
+            "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}})},
+        function(Role="arn:aws:iam::111122223333:role/orders"),
+        function(Role=GIVEN),
+        function(Role=either({"Fn::GetAtt": ["FunctionRole", "Arn"]}, GIVEN)),
+    ],
+)  # fmt: skip
+def test_accepts_a_role_that_may_send(sends: Resources) -> None:
+    """What may let it send is not reported, and neither is a role that is not known."""
+    assert kinds(to(BUCKET_ARN), sends, **PARAMETER) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        role(may("s3:GetObject", "sqs:SendMessage")),
+        role(may("s3:PutObject", Effect="Deny")),
+        role() | attached("AWS::IAM::Policy", Roles=["another"]),
+        role() | {"Tls": one("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": {
+            "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}}})},
+    ],
+)  # fmt: skip
+def test_takes_no_other_permission_for_sending(other: Resources) -> None:
+    """Another action, role or effect does not let it send."""
+    assert kinds(to(BUCKET_ARN), other) == ["destination-permission"]
+
+
+def test_does_not_judge_a_role_that_a_macro_may_change() -> None:
+    """A macro may add anything."""
+    found = kinds(to(BUCKET_ARN), role(), Transform="MyMacro")
+    assert "destination-permission" not in found
+
+
+# Queues.
+
+
+def test_accepts_a_sound_queue() -> None:
+    """A redrive policy, time to retry, and an alarm on a queue that keeps long enough."""
+    assert kinds(SOUND) == []
+
+
+def test_finds_a_queue_without_redrive_policy() -> None:
+    """A message that keeps failing comes back until the retention ends."""
+    (finding,) = found(mapping(SOURCE_ARN), queue(VisibilityTimeout=18))
+    assert (finding.kind, finding.severity) == ("no-redrive", "error")
+    assert "is lost after 4 days" in finding.reason
+    assert finding.fix == "channel.dead_letter_queue_for(source), with channel = FailureChannel(…)"
+    policy = "{deadLetterTargetArn: !GetAtt DeadLetters.Arn, maxReceiveCount: 5}"
+    assert finding.cloudformation_fix == f"RedrivePolicy: {policy} on Source"
+
+
+POLICY = {"deadLetterTargetArn": DEAD_LETTERS_ARN, "maxReceiveCount": 5}
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (POLICY, []),
+        (json.dumps({**POLICY, "deadLetterTargetArn": QUEUE_ARN["Fn::GetAtt"][0]}), []),
+        ({"Fn::Sub": '{"deadLetterTargetArn": "${DeadLetters.Arn}", "maxReceiveCount": 5}'}, []),
+        ({**POLICY, "deadLetterTargetArn": GIVEN}, []),
+        ({"Fn::ToJsonString": POLICY}, []),
+        ({}, ["no-redrive"]),
+        (NO_VALUE, ["no-redrive"]),
+        ("", ["no-redrive"]),
+        (either(POLICY, NO_VALUE), ["unknown"]),
+        ({**POLICY, "deadLetterTargetArn": either(DEAD_LETTERS_ARN, NO_VALUE)}, ["unknown"]),
+        (GIVEN, []),
+    ],
+)
+def test_reads_every_form_of_a_redrive_policy(policy: Any, expected: list[str]) -> None:
+    """A mapping, JSON text, or something that is only known at deployment."""
+    source = queue(RedrivePolicy=policy, VisibilityTimeout=18)
+    assert kinds(mapping(SOURCE_ARN), source, DEAD_LETTERS, **PARAMETER) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "arn:aws:sqs:eu-west-1:111122223333:orders",
+        {"Fn::Sub": "arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders"},
+        {"Fn::ImportValue": "orders"},
+        GIVEN,
+    ],
+)
+def test_does_not_judge_a_queue_outside_the_template(source: Any) -> None:
+    """Its redrive policy is elsewhere."""
+    assert kinds(mapping(source), **PARAMETER) == ["unknown"]
+
+
+def test_does_not_judge_a_queue_that_a_custom_resource_may_change() -> None:
+    """It may set the redrive policy."""
+    custom = {"Own": one("Custom::Redrive", {"Queue": {"Ref": "Source"}})}
+    assert kinds(mapping(SOURCE_ARN), queue(VisibilityTimeout=18), custom) == ["unknown"]
+
+
+def test_judges_a_queue_that_a_bucket_notifies() -> None:
+    """The CDK's custom resource sets the bucket's notifications, and nothing of the queue."""
+    custom = {"Own": one("Custom::S3BucketNotifications", {"Queue": SOURCE_ARN})}
+    assert kinds(mapping(SOURCE_ARN), queue(VisibilityTimeout=18), custom) == ["no-redrive"]
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        redriven(SOURCE_ARN, VisibilityTimeout=18)["Source"],
+        one("AWS::SNS::Subscription", {"RedrivePolicy": {"deadLetterTargetArn": SOURCE_ARN}}),
+        one("AWS::Lambda::Function", {"DeadLetterConfig": {"TargetArn": SOURCE_ARN}}),
+        one("AWS::Events::Rule", {"Targets": [{"DeadLetterConfig": {"Arn": SOURCE_ARN}}]}),
+        one("AWS::Lambda::EventInvokeConfig", {"DestinationConfig": {
+            "OnFailure": {"Destination": SOURCE_ARN}}}),
+    ],
+)  # fmt: skip
+def test_asks_for_no_redrive_policy_of_a_dead_letter_queue(user: dict[str, Any]) -> None:
+    """What a function could not handle stays there anyway."""
+    assert "no-redrive" not in kinds(
+        mapping(SOURCE_ARN), queue(VisibilityTimeout=18), {"User": user}
+    )
+
+
+@pytest.mark.parametrize(
+    ("visibility", "timeout", "expected"),
+    [
+        (30, 31, ["visibility-timeout"]),
+        (30, 30, ["visibility-margin"]),
+        (None, 300, ["visibility-timeout"]),
+        (None, None, []),
+        (17, None, ["visibility-margin"]),
+        (18, None, []),
+        (2, None, ["visibility-timeout"]),
+        ("60", "10", []),
+        (43_200, 9_000, []),
+        (either(30, 599), 100, ["visibility-margin"]),
+        (either(30, 600), 100, []),
+        (either(30, 60), 100, ["visibility-timeout"]),
+        (GIVEN, 100, ["unknown"]),
+        (30, GIVEN, ["unknown"]),
+        ({"Ref": "Default"}, 100, ["visibility-timeout"]),
+    ],
+)
+def test_compares_visibility_and_timeout(
+    visibility: Any, timeout: Any, expected: list[str]
+) -> None:
+    """Lambda refuses a shorter visibility timeout, and AWS recommends six times the timeout."""
+    source = {} if visibility is None else {"VisibilityTimeout": visibility}
+    handler = {} if timeout is None else {"Timeout": timeout}
+    sections = {"Parameters": {**PARAMETER["Parameters"], "Default": {"Default": 30}}}
+    assert (
+        kinds(
+            mapping(SOURCE_ARN), DEAD_LETTERS, redriven(**source), function(**handler), **sections
+        )
+        == expected
+    )
+
+
+def test_names_a_visibility_timeout_that_is_long_enough() -> None:
+    """Six times the function's timeout, for the kind that is refused too."""
+    (finding,) = found(mapping(SOURCE_ARN), DEAD_LETTERS, redriven(), function(Timeout=60))
+    assert finding.cloudformation_fix == "VisibilityTimeout: 360 on Source"
+    assert finding.fix == ("visibility_timeout=cdk.Duration.seconds(360) where Source is defined")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        (345_600, 345_600, []),
+        (345_600, 1_209_600, []),
+        (1_209_600, 345_600, ["dead-letter-retention"]),
+        (1_209_600, GIVEN, []),
+        (either(60, 1_209_600), 345_600, []),
+    ],
+)
+def test_compares_how_long_queues_keep(source: Any, target: Any, expected: list[str]) -> None:
+    """The age of a message counts from the first queue."""
+    dead_letters = queue("DeadLetters", MessageRetentionPeriod=target)
+    first = redriven(MessageRetentionPeriod=source, VisibilityTimeout=18)
+    assert kinds(mapping(SOURCE_ARN), first, ALARM, dead_letters, **PARAMETER) == expected
+
+
+def test_accepts_a_fifo_dead_letter_queue_that_keeps_for_a_shorter_time() -> None:
+    """In a FIFO queue, the age begins again when a message is moved."""
+    dead_letters = queue("DeadLetters", FifoQueue=True, MessageRetentionPeriod=60)
+    first = redriven(FifoQueue=True, VisibilityTimeout=18)
+    assert kinds(mapping(SOURCE_ARN), first, ALARM, dead_letters) == []
+
+
+def test_finds_a_dead_letter_queue_that_nobody_watches() -> None:
+    """A note: somebody may watch it by hand."""
+    (finding,) = found(mapping(SOURCE_ARN), redriven(VisibilityTimeout=18), queue("DeadLetters"))
+    assert (finding.kind, finding.severity) == ("unwatched", "info")
+    assert "!GetAtt DeadLetters.QueueName" in finding.cloudformation_fix
+
+
+NAMED_ALARM = {"Alarm": one("AWS::CloudWatch::Alarm", {"Dimensions": [
+    {"Name": "QueueName", "Value": {"Fn::Sub": "${AWS::StackName}-dead"}}]})}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "watcher",
+    [
+        ALARM,
+        NAMED_ALARM,
+        {"Reader": mapping(DEAD_LETTERS_ARN)["Mapping"]},
+        {"Pipe": one("AWS::Pipes::Pipe", {"Source": DEAD_LETTERS_ARN})},
+        {"Reader": one("AWS::ECS::TaskDefinition", {"Environment": [{"Ref": "DeadLetters"}]})},
+        {"Search": one("AWS::CloudWatch::Alarm", {"Metrics": [
+            {"Expression": 'SELECT MAX(ApproximateNumberOfMessagesVisible) FROM "AWS/SQS"'}]})},
+        {"Policy": one("AWS::IAM::Policy", {"PolicyDocument": {"Statement": [
+            {"Effect": "Allow", "Action": "sqs:ReceiveMessage", "Resource": DEAD_LETTERS_ARN}]}})},
+        {"Own": one("Custom::Watch", {"Queue": {"Ref": "DeadLetters"}})},
+    ],
+)  # fmt: skip
+def test_accepts_a_dead_letter_queue_that_may_be_watched(watcher: Resources) -> None:
+    """An alarm on it, or anything that may read it."""
+    dead_letters = queue("DeadLetters", QueueName={"Fn::Sub": "${AWS::StackName}-dead"})
+    first = redriven(VisibilityTimeout=18)
+    assert "unwatched" not in kinds(mapping(SOURCE_ARN), first, dead_letters, watcher)
+
+
+def test_accepts_an_exported_dead_letter_queue() -> None:
+    """A stack that is not read may watch it."""
+    outputs = {"Queue": {"Value": DEAD_LETTERS_ARN, "Export": {"Name": "dead"}}}
+    first = redriven(VisibilityTimeout=18)
+    assert kinds(mapping(SOURCE_ARN), first, queue("DeadLetters"), Outputs=outputs) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"Policy": one("AWS::SQS::QueuePolicy", {"Queues": [{"Ref": "DeadLetters"}]})},
+        {"Policy": one("AWS::IAM::Policy", {"PolicyDocument": {"Statement": [
+            {"Action": "sqs:SendMessage", "Resource": DEAD_LETTERS_ARN},
+            {"Action": "sqs:ReceiveMessage", "Resource": SOURCE_ARN}]}})},
+    ],
+)  # fmt: skip
+def test_takes_a_sender_for_no_watcher(other: Resources) -> None:
+    """Who may send does not look."""
+    first = redriven(VisibilityTimeout=18)
+    assert kinds(mapping(SOURCE_ARN), first, queue("DeadLetters"), other) == ["unwatched"]
+
+
+# Both.
+
+
+@pytest.mark.parametrize(
+    ("disabled", "expected"),
+    [
+        ({"Enabled": False}, ["disabled"]),
+        ({"Enabled": "false"}, ["disabled"]),
+        ({"Enabled": GIVEN}, ["endless-retries"]),
+        ({"Enabled": {"Ref": "Default"}}, ["endless-retries"]),
+        ({"Enabled": either(False, True)}, ["endless-retries"]),
+    ],
+)
+def test_notes_a_disabled_mapping(disabled: dict[str, Any], expected: list[str]) -> None:
+    """Enabling it should not come as a surprise."""
+    sections = {"Parameters": {**PARAMETER["Parameters"], "Default": {"Default": "false"}}}
+    assert kinds(stream(**disabled), **sections) == expected
+
+
+def test_says_nothing_about_a_sound_mapping_that_is_disabled() -> None:
+    """It loses nothing once it is enabled."""
+    assert kinds(to(BUCKET_ARN, Enabled=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("destination", "expected"),
+    [
+        (NO_VALUE, ["endless-retries"]),
+        (either(BUCKET_ARN, NO_VALUE), ["unknown"]),
+        (GIVEN, ["unknown"]),
+    ],
+)
+def test_judges_a_destination_under_a_condition(destination: Any, expected: list[str]) -> None:
+    """Only what is certain is an error."""
+    config = {"DestinationConfig": {"OnFailure": {"Destination": destination}}}
+    assert kinds(stream(**config), **PARAMETER) == expected
+    assert kinds(stream(DestinationConfig=either(config, NO_VALUE)), **PARAMETER) != []
+
+
+def test_names_the_qualifier() -> None:
+    """A mapping may invoke an alias."""
+    (finding,) = found(ALIAS, stream(function={"Ref": "Alias"}))
+    assert (finding.function, finding.qualifier) == ("Function", "live")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("arn:aws:lambda:eu-west-1:111122223333:function:orders", "function:orders"),
+        ("orders", "orders"),
+        (GIVEN, "parameter Given"),
+        ({"Fn::ImportValue": "orders"}, "export orders"),
+        ({"Fn::Sub": "${Given}-orders"}, "parameter Given-orders"),
+    ],
+)
+def test_judges_the_mapping_of_a_function_outside_the_template(name: Any, shown: str) -> None:
+    """The mapping alone says whether failed batches are kept."""
+    (finding,) = found(stream(function=name), **PARAMETER)
+    assert finding.kind == "endless-retries"
+    assert shown in finding.reason
+    assert find_uncovered_functions(template(SOURCES, stream(function=name), **PARAMETER)) == []
+
+
+def test_follows_references_between_stacks() -> None:
+    """The queue and its dead-letter queue may be in another stack that is read with it."""
+    outputs = {"Queue": {"Value": SOURCE_ARN, "Export": {"Name": "orders"}}}
+    there = {"Resources": queue(VisibilityTimeout=18), "Outputs": outputs}
+    here = template(mapping({"Fn::ImportValue": "orders"}))
+    (finding,) = find_lost_events_in([Stack(here), Stack(there)])
+    assert finding.kind == "no-redrive"
+
+
+ACCEPTED = {"Metadata": {"failure-destinations": {"acknowledge": {"no-redrive": "only hints"}}}}
+
+
+@pytest.mark.parametrize("id", ["Function", "Mapping", "Source"])
+def test_accepts_an_acknowledged_finding(id: str) -> None:
+    """On the function, the mapping or the queue."""
+    checked = template(mapping(SOURCE_ARN), queue(VisibilityTimeout=18))
+    checked["Resources"][id] = {**checked["Resources"][id], **ACCEPTED}
+    assert find_lost_events(checked) == []
+
+
+def test_leaves_the_librarys_own_mappings_alone() -> None:
+    """They read queues that hold what already failed."""
+    own = function(Handler="runtime.replayer.handler")
+    assert kinds(mapping(SOURCE_ARN), queue(), own) == []
+
+
+def test_finds_uncovered_functions_without_mappings() -> None:
+    """`find_uncovered_functions` is about asynchronous functions only."""
+    assert find_uncovered_functions(template(SOURCES, stream())) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(stream(), to(QUEUE_ARN)), (stream(), stream(TABLE_ARN))]
+)
+def test_reports_each_mapping_of_a_function(one: Resources, other: Resources) -> None:
+    """A baseline that accepts one does not accept the next."""
+    findings = found({"First": one["Mapping"], "Second": other["Mapping"]})
+    assert [finding.logical_id for finding in findings] == ["First", "Second"]
+    assert len({finding.fingerprint for finding in findings}) == 2
+
+
+@pytest.mark.parametrize("odd", [1, None, True, "text", [1], {1: 2}, [], {}, {"Ref": 1}])
+def test_reads_odd_values_without_failing(odd: Any) -> None:
+    """Whatever is not a mapping or queue is ignored, or not known; nothing raises."""
+    names = ("FunctionName", "EventSourceArn", "DestinationConfig", "MaximumRetryAttempts",
+             "Enabled", "StartingPosition", "SelfManagedEventSource", "Topics")  # fmt: skip
+    resources: Any = {
+        **{f"M{name}": stream(**{name: odd})["Mapping"] for name in names},
+        "MDestination": to(odd)["Mapping"],
+        "Mapping": mapping(SOURCE_ARN)["Mapping"],
+        **redriven(odd, VisibilityTimeout=odd, MessageRetentionPeriod=odd, QueueName=odd),
+        **function(Timeout=odd, Handler=odd),
+        "Alarm": one("AWS::CloudWatch::Alarm", {"Dimensions": odd, "Metrics": odd}),
+        "Policy": one("AWS::IAM::Policy", odd),
+        "Odd": one(odd, {}),
+    }
+    found(resources, callers.rule(ARN), Outputs={"A": odd})
+
+
+def test_uses_real_properties() -> None:
+    """cfn-lint finds no error in these mappings and queues."""
+    merged = {
+        **SOURCES,
+        **SOUND,
+        **{f"M{i}": one["Mapping"] for i, one in enumerate((stream(), to(BUCKET_ARN), kafka()))},
+    }
+    matches = lint(json.dumps(template(merged)), config=ManualArgs(regions=["us-east-1"]))
+    errors = [match for match in matches if match.rule.id.startswith("E")]
+    assert [f"{match.rule.id} {match.path} {match.message}" for match in errors] == []
