@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
+_JSON_ESCAPE = re.compile(
+    r"\\(?:u(?P<code>[0-9a-fA-F]{4})(?:(?<=[dD][89abAB]..)\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2}))?|.)",
+    re.DOTALL,
+)
 _COMMAND = re.compile(r"^(\s*):(?=:)")
 _MAX_INDENTED_DEPTH = 20
 _KIB = 1024
@@ -31,15 +37,6 @@ def printable(text: str) -> str:
     return _COMMAND.sub(r"\1\\x3a", line).replace("##[", r"#\x23[")
 
 
-def printable_lines(text: str) -> str:
-    r"""Do the same as `printable`, but keep `\n` as a line break.
-
-    Args:
-        text: Any text, such as a payload.
-    """
-    return "\n".join(map(printable, text.split("\n")))
-
-
 def _printable_character(char: str) -> str:
     # isprintable() is False for every space but the ASCII one.
     if char.isprintable() or unicodedata.category(char) == "Zs":
@@ -53,11 +50,65 @@ def cut(text: str, length: int) -> str:
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
+def readable_lines(text: str) -> str:
+    r"""Return untrusted text of several lines, such as a stack trace, as a person reads it.
+
+    Line breaks of every system stay, and tabs become spaces. All else is as in `printable`.
+
+    Args:
+        text: Any text.
+    """
+    return "\n".join(printable(line.expandtabs(4)) for line in re.split(r"\r\n|\n|\r", text))
+
+
+def with_characters(json_text: str) -> str:
+    r"""Return JSON text with `\u` escapes replaced by their characters, where those can be printed.
+
+    Args:
+        json_text: JSON; so is the result.
+    """
+    return _JSON_ESCAPE.sub(_character, json_text)
+
+
+def _character(escape: re.Match[str]) -> str:
+    if not escape["code"]:
+        return escape[0]
+    units = bytes.fromhex(escape["code"] + (escape["low"] or ""))
+    char = units.decode("utf-16-be", "replace")
+    # A quotation mark or a backslash would end the string, or begin an escape.
+    return char if char.isprintable() and char not in '"\\\ufffd' else escape[0]
+
+
+def json_line(value: Any) -> str:
+    r"""Return a value as one line of JSON in which only what cannot be printed is `\u`-escaped.
+
+    Args:
+        value: What `json.dumps` takes.
+    """
+    line = json.dumps(value, ensure_ascii=False)
+    return line if line.isprintable() else "".join(map(_json_character, line))
+
+
+def _json_character(char: str) -> str:
+    # Inside strings only: between values there is no other space than the ASCII one.
+    if char.isprintable() or unicodedata.category(char) == "Zs":
+        return char
+    return json.dumps(char)[1:-1]
+
+
 def age(time: datetime | None) -> str:
     """Return the time since `time`: `42s`, `7m`, `3h` or `5d`; `?` if it is None."""
-    if time is None:
-        return "?"
-    seconds = max(0, int((datetime.now(timezone.utc) - time).total_seconds()))
+    return "?" if time is None else duration(datetime.now(timezone.utc) - time)
+
+
+def until(time: datetime | None) -> str:
+    """Return the time until `time`: `42s`, `7m`, `3h` or `5d`; `?` if it is None."""
+    return "?" if time is None else duration(time - datetime.now(timezone.utc))
+
+
+def duration(length: timedelta) -> str:
+    """Return a length of time: `42s`, `7m`, `3h` or `5d`; `0s` if it is negative."""
+    seconds = max(0, int(length.total_seconds()))
     for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
         if seconds >= 2 * unit:
             return f"{seconds // unit}{name}"

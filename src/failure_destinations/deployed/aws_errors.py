@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ NOT_FOUND = frozenset(
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",
         "NoSuchBucket",
+        "NoSuchBucketPolicy",
         # IAM.
         "NoSuchEntity",
+        "NoSuchLifecycleConfiguration",
         "NotFound",
         "NotFoundException",
         "PipelineNotFoundException",
         "ResourceNotFoundException",
+        "ServerSideEncryptionConfigurationNotFoundError",
         "StateMachineDoesNotExist",
     }
 )
@@ -48,6 +52,8 @@ THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
+# The service, or the endpoint in its place, does not know the request.
+NOT_OFFERED = frozenset({"InvalidAction", "UnknownOperationException", "UnsupportedOperation"})
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 # CloudFormation's code for a missing stack; otherwise it means a malformed request.
 NO_SUCH_STACK = "ValidationError"
@@ -69,6 +75,12 @@ def is_not_found(error: ClientError) -> bool:
     """Return whether the resource does not exist."""
     code = error_code(error)
     return code in NOT_FOUND or code.endswith(_NOT_FOUND_SUFFIXES)
+
+
+def is_not_offered(error: ClientError) -> bool:
+    """Return whether the service does not know the request, in this Region or on this engine."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return error_code(error) in NOT_OFFERED or status == http.HTTPStatus.NOT_IMPLEMENTED
 
 
 def is_throttled(error: ClientError) -> bool:

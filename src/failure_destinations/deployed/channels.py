@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from failure_destinations.errors import CommandError
-from failure_destinations.names import COPY_QUEUE, QUEUE_SUBSCRIPTION
+from failure_destinations.names import (
+    BATCH_BUCKET,
+    COPY_QUEUE,
+    EVENT_SOURCE,
+    EVENT_SOURCE_FAILURES,
+    PARKED_QUEUE,
+    QUEUE_SUBSCRIPTION,
+    SOURCE_DEAD_LETTER_PREFIX,
+)
 
 from .aws_errors import is_access_denied
 from .location import Location
@@ -34,6 +42,12 @@ class Channel:
         queue: Its queue; None if another stack defines it and SNS does not say which one it is.
         dead_letter_queue: The queue for messages that SNS cannot deliver; None if there is none.
         copy_queue: The queue that keeps a copy of each event; None if there is none.
+        parked_queue: The queue with the events that its replayer gave up; None if the stack defines
+            no replayer of the channel.
+        source_dead_letter_queues: The dead-letter queues that it defines for SQS queues that are
+            event sources, in the order of their paths.
+        batch_bucket: The name of the bucket that keeps failed batches of event sources with their
+            records; None if there is none.
     """
 
     path: str
@@ -43,12 +57,38 @@ class Channel:
     queue: str | None
     dead_letter_queue: str | None = None
     copy_queue: str | None = None
+    parked_queue: str | None = None
+    source_dead_letter_queues: tuple[str, ...] = ()
+    batch_bucket: str | None = None
 
     @property
     def copy_queue_arn(self) -> str | None:
         """The ARN of its copy queue; None if there is none."""
-        queue = self.copy_queue
-        return None if queue is None else Location.of(self.topic_arn).queue_arn(queue)
+        return self._arn(self.copy_queue)
+
+    @property
+    def failure_destinations(self) -> frozenset[str]:
+        """The ARNs that an event source mapping of the channel has as its failure destination.
+
+        https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
+        """
+        partition = Location.of(self.topic_arn).partition
+        bucket = self.batch_bucket and f"arn:{partition}:s3:::{self.batch_bucket}"
+        return frozenset(filter(None, (bucket, self.topic_arn, self._arn(self.queue))))
+
+    @property
+    def dead_letter_queue_arn(self) -> str | None:
+        """The ARN of its dead-letter queue; None if there is none."""
+        return self._arn(self.dead_letter_queue)
+
+    def is_queue(self, queue: str) -> bool:
+        """Return whether a URL or an ARN is that of its queue."""
+        return self.queue is not None and self._arn(queue) == self._arn(self.queue)
+
+    def _arn(self, queue: str | None) -> str | None:
+        if queue is None or queue.startswith("arn:"):
+            return queue
+        return Location.of(self.topic_arn).queue_arn(queue)
 
 
 def declared_channels(stack: DeployedStack) -> list[Channel]:
@@ -67,7 +107,7 @@ def declared_channels(stack: DeployedStack) -> list[Channel]:
 
 
 def find_channels(aws: Aws, stack: DeployedStack) -> list[Channel]:
-    """Return the failure channels of a stack.
+    """Return the failure channels of a stack, and of the stacks nested in it.
 
     Queues that another stack defines are read from SNS. `queue` stays None if the caller may not
     read the channel's subscription.
@@ -76,9 +116,15 @@ def find_channels(aws: Aws, stack: DeployedStack) -> list[Channel]:
         aws: The account and Region of the stack.
         stack: The stack.
     """
+    stacks = list(stack.with_nested())
+    found = [
+        _with_endpoints(aws.client("sns"), channel) if _lacks_endpoints(each, channel) else channel
+        for each in stacks
+        for channel in declared_channels(each)
+    ]
     return [
-        _with_endpoints(aws.client("sns"), channel) if _lacks_endpoints(stack, channel) else channel
-        for channel in declared_channels(stack)
+        dataclasses.replace(channel, parked_queue=_parked_queue(stacks, channel))
+        for channel in found
     ]
 
 
@@ -136,7 +182,41 @@ def _declared(stack: DeployedStack, id: str) -> Channel:
         queue=stack.resolve(properties.get("Endpoint")),
         dead_letter_queue=stack.resolve(redrive.get("deadLetterTargetArn")),
         copy_queue=stack.sibling(path, COPY_QUEUE, "AWS::SQS::Queue"),
+        source_dead_letter_queues=_source_dead_letter_queues(stack, path),
+        batch_bucket=_batch_bucket(stack, path),
     )
+
+
+def _source_dead_letter_queues(stack: DeployedStack, channel: str) -> tuple[str, ...]:
+    # Without the CDK CLI's metadata, a path is made of logical ids, which have no dashes.
+    begins = (
+        f"{channel}/{SOURCE_DEAD_LETTER_PREFIX}",
+        f"{channel}{SOURCE_DEAD_LETTER_PREFIX.replace('-', '')}",
+    )
+    return tuple(
+        stack.physical_ids[id]
+        for id in stack.of_type("AWS::SQS::Queue")
+        if stack.path(id).startswith(begins)
+    )
+
+
+def _batch_bucket(stack: DeployedStack, path: str) -> str | None:
+    # Without the CDK CLI's metadata, paths have no slashes.
+    around = (f"{path}/{EVENT_SOURCE_FAILURES}", f"{path}{EVENT_SOURCE_FAILURES}")
+    found = (stack.sibling(each, BATCH_BUCKET, "AWS::S3::Bucket") for each in around)
+    return next(filter(None, found), None)
+
+
+def _parked_queue(stacks: Sequence[DeployedStack], channel: Channel) -> str | None:
+    """Return the parked queue of the replayer that drains a channel's queue; None if not here."""
+    for stack in stacks:
+        for id in stack.of_type("AWS::Lambda::EventSourceMapping"):
+            replayer = stack.path(id).removesuffix(EVENT_SOURCE).removesuffix("/")
+            parked = stack.sibling(replayer, PARKED_QUEUE, "AWS::SQS::Queue")
+            source = stack.resolve(stack.properties(id).get("EventSourceArn"))
+            if parked is not None and source is not None and channel.is_queue(source):
+                return parked
+    return None
 
 
 def _lacks_endpoints(stack: DeployedStack, channel: Channel) -> bool:

@@ -46,6 +46,15 @@ def function_parts(function: str) -> FunctionParts | None:
     )
 
 
+def without_latest(function_arn: str) -> str:
+    """Return a function's ARN without `$LATEST`, which means the same for most functions.
+
+    Args:
+        function_arn: Its ARN, with or without a qualifier.
+    """
+    return function_arn.removesuffix(":$LATEST")
+
+
 def bare_name(function: str) -> str | None:
     """Return a function's name without a qualifier; None if the text does not name one.
 

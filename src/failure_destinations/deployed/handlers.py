@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from failure_destinations.progress import NO_PROGRESS, Progress
 
-from .aws_errors import is_not_found
+from .aws_errors import is_access_denied, is_not_found
+from .durable_queues import DurableQueues
 from .location import Location
+from .mappings import Mappings
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -66,13 +68,14 @@ def find_handlers(
     copy_queue_arn: str | None,
     progress: Progress = NO_PROGRESS,
     *,
+    durable_queues: DurableQueues | None = None,
     name_prefix: str = "",
 ) -> HandlerSearch:
     """Return the handlers of a channel, in all stacks of the account and Region.
 
     These are all qualifiers whose failure destination is the channel's topic, and all functions
-    whose dead-letter queue is the channel's copy queue. The search sends one request for each
-    function of the account: it needs `lambda:ListFunctions` and
+    whose dead-letter queue is the channel's copy queue, or brings failures to the channel. The
+    search sends one request for each function of the account: it needs `lambda:ListFunctions` and
     `lambda:ListFunctionEventInvokeConfigs`.
 
     Args:
@@ -80,6 +83,8 @@ def find_handlers(
         topic_arn: The channel's topic.
         copy_queue_arn: The channel's copy queue; None if it has none.
         progress: Gets a report of each function.
+        durable_queues: Decides which dead-letter queues bring failures to the channel. Default:
+            none.
         name_prefix: Look only at functions whose names begin with it. Default: all.
 
     Raises:
@@ -93,7 +98,9 @@ def find_handlers(
     def handlers_of(configuration: FunctionConfigurationTypeDef) -> list[ChannelHandler]:
         arn = configuration["FunctionArn"]
         try:
-            return list(_handlers_of(client, configuration, topic_arn, copy_queue_arn))
+            return list(
+                _handlers_of(client, configuration, topic_arn, copy_queue_arn, durable_queues)
+            )
         except ClientError as error:
             # A function may be deleted between the two requests.
             if not is_not_found(error):
@@ -128,10 +135,23 @@ class ChannelHandlers:
         client: A boto3 client of Lambda in the channel's account and Region.
         topic_arn: The channel's topic.
         copy_queue_arn: The channel's copy queue; None if it has none.
+        durable_queues: Decides which dead-letter queues bring failures to the channel. Default:
+            none.
+        mappings: The event source mappings, of which some send failed batches to the channel.
+            Default: none does.
     """
 
-    def __init__(self, client: LambdaClient, topic_arn: str, copy_queue_arn: str | None) -> None:
+    def __init__(
+        self,
+        client: LambdaClient,
+        topic_arn: str,
+        copy_queue_arn: str | None,
+        durable_queues: DurableQueues | None = None,
+        mappings: Mappings | None = None,
+    ) -> None:
         self._client = client
+        self._mappings = mappings
+        self._durable_queues = durable_queues
         self._topic_arn = topic_arn
         self._copy_queue_arn = copy_queue_arn
         self._known: dict[str, bool] = {}
@@ -140,8 +160,9 @@ class ChannelHandlers:
     def includes(self, function_arn: str) -> bool:
         """Return whether a function is a handler of the channel.
 
-        It is one if any of its qualifiers sends its failures to the channel's topic, or if its
-        dead-letter queue is the channel's copy queue.
+        It is one if any of its qualifiers sends its failures to the channel's topic, if its
+        dead-letter queue is the channel's copy queue or brings failures to the channel, or if an
+        event source mapping sends the batches that it failed to the channel.
 
         Args:
             function_arn: ARN of the function, without a qualifier.
@@ -164,14 +185,30 @@ class ChannelHandlers:
         try:
             if any(_configs_with(self._client, name, self._topic_arn)):
                 return True
-            if self._copy_queue_arn is None:
-                return False
+            if self._copy_queue_arn is None and self._durable_queues is None:
+                return self._is_mapped(function_arn)
             answer = self._client.get_function_configuration(FunctionName=name)
         except ClientError as error:
             if is_not_found(error):
                 return False
             raise
-        return answer.get("DeadLetterConfig", {}).get("TargetArn") == self._copy_queue_arn
+        dead_letters = answer.get("DeadLetterConfig", {}).get("TargetArn")
+        return _is_of_channel(
+            dead_letters, self._copy_queue_arn, self._durable_queues
+        ) or self._is_mapped(function_arn)
+
+    def _is_mapped(self, function_arn: str) -> bool:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
+
+        if self._mappings is None:
+            return False
+        try:
+            return self._mappings.send_to_channel(function_arn)
+        except ClientError as error:
+            # Who replays from a channel that no mapping uses needs no permission to list them.
+            if is_access_denied(error) and not self._mappings.has_bucket:
+                return False
+            raise
 
 
 def _handlers_of(
@@ -179,6 +216,7 @@ def _handlers_of(
     configuration: FunctionConfigurationTypeDef,
     topic_arn: str,
     copy_queue_arn: str | None,
+    durable_queues: DurableQueues | None,
 ) -> Iterator[ChannelHandler]:
     arn = configuration["FunctionArn"]
     configs = list(_configs_with(client, configuration["FunctionName"], topic_arn))
@@ -188,8 +226,18 @@ def _handlers_of(
             arn, None if qualifier in ("", _LATEST) else qualifier, configuration, config
         )
     dead_letters = configuration.get("DeadLetterConfig", {}).get("TargetArn")
-    if not configs and dead_letters and dead_letters == copy_queue_arn:
+    if not configs and _is_of_channel(dead_letters, copy_queue_arn, durable_queues):
         yield ChannelHandler(arn, None, configuration)
+
+
+def _is_of_channel(
+    dead_letters: str | None, copy_queue_arn: str | None, durable_queues: DurableQueues | None
+) -> bool:
+    """Return whether a function's dead-letter queue is one of the channel's."""
+    if not dead_letters:
+        return False
+    is_copies = dead_letters == copy_queue_arn
+    return is_copies or (durable_queues is not None and durable_queues.includes(dead_letters))
 
 
 def _configs_with(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from failure_destinations.errors import CommandError
@@ -15,21 +16,29 @@ from .session import Aws
 from .stacks import DeployedStack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.literals import QueueAttributeFilterType
+    from mypy_boto3_sqs.literals import QueueAttributeFilterType, QueueAttributeNameType
 
-Part = Literal["main", "dead-letter", "copies"]
-"""A queue of a channel: `main` is the channel's own, `copies` the copy queue."""
+Part = Literal["main", "dead-letter", "copies", "parked", "source-queues"]
+"""A queue of a channel: `main` is the channel's own, `copies` the copy queue, `parked` the queue of
+its replayer, `source-queues` all dead-letter queues of SQS queues that are event sources."""
 
+_HIDDEN: Sequence[QueueAttributeFilterType] = [
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+]
 _ATTRIBUTES: Sequence[QueueAttributeFilterType] = [
     "QueueArn",
     "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesDelayed",
-    "ApproximateNumberOfMessagesNotVisible",
+    *_HIDDEN,
+    "MessageRetentionPeriod",
     "RedrivePolicy",
 ]
+_WHICH = (
+    "which queue? name it with --stack NAME or --queue NAME; `failure-destinations list` shows all"
+)
 # arn:aws:sqs:region:account:name
 _ARN_PARTS = 6
 _DRAINING_STATES = ("Creating", "Enabling", "Enabled", "Updating")
@@ -47,6 +56,10 @@ class Queue:
         max_receives: The number of receives after which SQS moves a message to the queue's own
             dead-letter queue; None if there is none.
         consumers: The names of the functions that drain it.
+        attached: The names of the functions that drain it or are only switched off.
+        retention: How long after it was sent SQS deletes a message; None if it is not known.
+        parts: For several queues that are looked at together, each of them; then the ARN ends in
+            all their names, and the numbers are sums. Empty for one queue.
     """
 
     url: str
@@ -55,11 +68,27 @@ class Queue:
     hidden: int
     max_receives: int | None
     consumers: tuple[str, ...]
+    retention: timedelta | None = None
+    attached: tuple[str, ...] = ()
+    parts: tuple[Queue, ...] = ()
+
+    @property
+    def has_fifo(self) -> bool:
+        """Whether it is a FIFO queue, or one of several is."""
+        return any(one.arn.endswith(".fifo") for one in self.parts or (self,))
 
     @property
     def name(self) -> str:
         """Its name."""
         return self.arn.rpartition(":")[2]
+
+    def missing(self, received: int) -> int:
+        """Return about how many of its messages were not received.
+
+        Args:
+            received: The number of messages that were received from it since its facts were read.
+        """
+        return max(0, self.visible + self.hidden - received)
 
 
 @dataclass(frozen=True)
@@ -84,6 +113,11 @@ class QueueChoice:
     def given(self) -> bool:
         """Whether the operator named a queue."""
         return self.stack is not None or self.queue is not None
+
+    @property
+    def names_nothing(self) -> bool:
+        """Whether the operator gave no option that names a queue."""
+        return not self.given and self.channel is None and self.part == "main"
 
     def find_channel(self, aws: Aws) -> Channel | None:
         """Return the channel that the options name; None if they name only a queue.
@@ -112,8 +146,8 @@ class QueueChoice:
             return describe_queue(aws, _url_of(aws.client("sqs"), self.queue))
         channel = channel or self.find_channel(aws)
         if channel is None:
-            raise CommandError("which queue? name it with --stack NAME or --queue NAME")
-        return describe_queue(aws, self._url_in(aws, channel))
+            raise CommandError(_WHICH)
+        return joined([describe_queue(aws, url) for url in self._urls_in(aws, channel)])
 
     def find_to_peek(self, aws: Aws, channel: Channel | None = None) -> Queue:
         """Return the queue, unless it counts receives and the operator did not allow spending them.
@@ -140,29 +174,61 @@ class QueueChoice:
     def _check(self) -> None:
         if self.queue is None:
             if self.stack is None:
-                raise CommandError("which queue? name it with --stack NAME or --queue NAME")
+                raise CommandError(_WHICH)
         elif self.stack is not None or self.channel is not None:
             raise CommandError("--queue names the queue: leave out --stack and --channel")
-        elif self.part != "main":
+        elif self.part not in ("main", "source-queues"):
             raise CommandError("--from chooses a queue of a channel: leave it out with --queue")
 
-    def _url_in(self, aws: Aws, channel: Channel) -> str:
-        queue = {
-            "main": channel.queue,
-            "dead-letter": channel.dead_letter_queue,
-            "copies": channel.copy_queue,
-        }[self.part]
-        if queue is not None:
-            return queue_url(aws.client("sqs"), queue)
+    def _urls_in(self, aws: Aws, channel: Channel) -> list[str]:
+        queues: Mapping[Part, Sequence[str | None]] = {
+            "main": [channel.queue],
+            "dead-letter": [channel.dead_letter_queue],
+            "copies": [channel.copy_queue],
+            "parked": [channel.parked_queue],
+            "source-queues": channel.source_dead_letter_queues,
+        }
+        sqs = aws.client("sqs")
+        urls = [queue_url(sqs, queue) for queue in queues[self.part] if queue is not None]
+        if urls:
+            return urls
         if self.part == "main":
             raise CommandError(
                 f"another stack defines the queue of channel {channel.path!r}: name it with "
                 "--queue, or allow sns:GetSubscriptionAttributes"
             )
+        if self.part == "source-queues":
+            raise CommandError(
+                f"channel {channel.path!r} of stack {self.stack!r} has no dead-letter queue of an "
+                "event source: define one with channel.dead_letter_queue_for(queue), or name any "
+                "other with --queue"
+            )
         raise CommandError(
             f"channel {channel.path!r} of stack {self.stack!r} has no such queue: "
             f"--from {self.part}"
         )
+
+
+def joined(queues: Sequence[Queue]) -> Queue:
+    """Return several queues of one account and Region as one, whose numbers are sums.
+
+    Args:
+        queues: The queues, at least one. A single one is returned as it is.
+    """
+    if len(queues) == 1:
+        return queues[0]
+    place = queues[0].arn.rpartition(":")[0]
+    limits = [queue.max_receives for queue in queues if queue.max_receives is not None]
+    return Queue(
+        url="",
+        arn=f"{place}:{', '.join(queue.name for queue in queues)}",
+        visible=sum(queue.visible for queue in queues),
+        hidden=sum(queue.hidden for queue in queues),
+        max_receives=min(limits, default=None),
+        consumers=tuple(dict.fromkeys(name for queue in queues for name in queue.consumers)),
+        attached=tuple(dict.fromkeys(name for queue in queues for name in queue.attached)),
+        parts=tuple(queues),
+    )
 
 
 def queue_url(sqs: SQSClient, queue: str) -> str:
@@ -199,15 +265,47 @@ def describe_queue(aws: Aws, url: str) -> Queue:
         raise _unknown_queue(sqs, url) from None
     known = answer["Attributes"]
     limit = json.loads(known.get("RedrivePolicy") or "{}").get("maxReceiveCount")
+    retention = known.get("MessageRetentionPeriod")
+    states = _event_sources(aws, known["QueueArn"])
     return Queue(
         url=url,
         arn=known["QueueArn"],
         visible=int(known.get("ApproximateNumberOfMessages", 0)),
-        hidden=int(known.get("ApproximateNumberOfMessagesNotVisible", 0))
-        + int(known.get("ApproximateNumberOfMessagesDelayed", 0)),
+        hidden=_hidden(known),
         max_receives=None if limit is None else int(limit),
-        consumers=_consumers(aws, known["QueueArn"]),
+        consumers=tuple(name for name, state in states if state in _DRAINING_STATES),
+        retention=None if retention is None else timedelta(seconds=int(retention)),
+        attached=tuple(name for name, state in states if state != "Deleting"),
     )
+
+
+def count_hidden(sqs: SQSClient, url: str) -> int:
+    """Return about how many messages of a queue cannot be received now.
+
+    Args:
+        sqs: A boto3 client.
+        url: The queue's URL.
+    """
+    return _hidden(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_HIDDEN)["Attributes"])
+
+
+def count_messages(sqs: SQSClient, url: str) -> int:
+    """Return about how many messages a queue has, those included that cannot be received now.
+
+    Args:
+        sqs: A boto3 client.
+        url: The queue's URL.
+    """
+    answer = sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", *_HIDDEN]
+    )
+    known = answer["Attributes"]
+    return int(known.get("ApproximateNumberOfMessages", 0)) + _hidden(known)
+
+
+def _hidden(attributes: Mapping[QueueAttributeNameType, str]) -> int:
+    delayed = attributes.get("ApproximateNumberOfMessagesDelayed", 0)
+    return int(delayed) + int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0))
 
 
 def _url_of(sqs: SQSClient, queue: str) -> str:
@@ -253,7 +351,8 @@ def _unknown_queue(sqs: SQSClient, queue: str) -> CommandError:
     )
 
 
-def _consumers(aws: Aws, arn: str) -> tuple[str, ...]:
+def _event_sources(aws: Aws, arn: str) -> list[tuple[str, str]]:
+    """Return name and state of each function to which Lambda sends a queue's messages."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
     client = aws.client("lambda")
@@ -262,9 +361,8 @@ def _consumers(aws: Aws, arn: str) -> tuple[str, ...]:
         mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
     except ClientError:
         # The names are only for a warning, and the operator may lack this permission.
-        return ()
-    return tuple(
-        mapping.get("FunctionArn", "").partition(":function:")[2]
+        return []
+    return [
+        (mapping.get("FunctionArn", "").partition(":function:")[2], mapping.get("State", "Enabled"))
         for mapping in mappings
-        if mapping.get("State", "Enabled") in _DRAINING_STATES
-    )
+    ]

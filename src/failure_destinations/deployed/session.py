@@ -9,19 +9,23 @@ import shlex
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit
 
-from failure_destinations.errors import CommandError, without_password
+from failure_destinations.errors import CommandError, is_aws_error, without_password
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
 
+_QUICK_SECONDS = 3
 _ENDPOINT = re.compile(r"https?://[^\s/]+[^\s]*")
 
 
@@ -69,6 +73,10 @@ class Aws:
         }
         return shlex.join(word for pair in options.items() if pair[1] for word in pair if word)
 
+    def again(self) -> Aws:
+        """Return another connection to the same place, for another thread."""
+        return Aws(self._profile, self._region, self._endpoint_url)
+
     if TYPE_CHECKING:
 
         @overload
@@ -80,11 +88,28 @@ class Aws:
             self, service: Literal["cloudwatch"], *, connections: int = ...
         ) -> CloudWatchClient: ...
         @overload
+        def client(
+            self, service: Literal["events"], *, connections: int = ...
+        ) -> EventBridgeClient: ...
+        @overload
         def client(self, service: Literal["iam"], *, connections: int = ...) -> IAMClient: ...
         @overload
         def client(self, service: Literal["kms"], *, connections: int = ...) -> KMSClient: ...
         @overload
         def client(self, service: Literal["lambda"], *, connections: int = ...) -> LambdaClient: ...
+        @overload
+        def client(self, service: Literal["s3"], *, connections: int = ...) -> S3Client: ...
+        @overload
+        def client(
+            self, service: Literal["scheduler"], *, connections: int = ...
+        ) -> EventBridgeSchedulerClient: ...
+        @overload
+        def client(
+            self,
+            service: Literal["dynamodbstreams", "kinesis", "secretsmanager", "ssm"],
+            *,
+            connections: int = ...,
+        ) -> Any: ...
         @overload
         def client(self, service: Literal["sns"], *, connections: int = ...) -> SNSClient: ...
         @overload
@@ -115,6 +140,28 @@ class Aws:
                 raise CommandError(without_password(str(error))) from None
             self._clients[service, connections] = client
         return self._clients[service, connections]
+
+    def caller_arn(self) -> str | None:
+        """Return the ARN of the operator's identity; None if AWS does not say within seconds.
+
+        It needs no permission.
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+        """
+        from botocore.config import Config  # noqa: PLC0415 - start-up time
+
+        quick = Config(
+            connect_timeout=_QUICK_SECONDS,
+            read_timeout=_QUICK_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 1},
+        )
+        session: Any = self.session
+        try:
+            client = session.client("sts", config=quick, endpoint_url=self._endpoint_url)
+            return str(client.get_caller_identity()["Arn"])
+        except Exception as error:
+            if not is_aws_error(error) and not isinstance(error, (KeyError, ValueError)):
+                raise
+            return None
 
     def lambda_client(self, *, connections: int = 10, read_timeout: float) -> LambdaClient:
         """Return a Lambda client that never retries, so that each call starts a handler once.

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from failure_destinations.errors import CommandError
 
-from .aws_errors import NO_SUCH_STACK, error_code
+from .aws_errors import NO_SUCH_STACK, error_code, is_access_denied
 from .construct_path import construct_path
 from .session import Aws
+
+_NESTED = "AWS::CloudFormation::Stack"
+# How CDK names the resource of a nested stack: `Inner.NestedStack/Inner.NestedStackResource`.
+_NESTED_PATH = re.compile(r"(.+)NestedStack(.+)NestedStackResource")
 
 
 class DeployedStack:
@@ -19,9 +24,12 @@ class DeployedStack:
     Args:
         aws: The account and Region of the stack.
         name: Its name or id.
+        parent: For a nested stack, the stack that it is nested in.
+        parent_id: For a nested stack, its logical id in that stack.
 
     Attributes:
         name: Its name.
+        root_name: The name of the stack around all others; its own if it is not nested.
         physical_ids: Physical ids by logical id.
         types: Types by logical id.
         template: The resources of its template by logical id; empty if the template is YAML.
@@ -30,7 +38,9 @@ class DeployedStack:
         CommandError: The stack does not exist.
     """
 
-    def __init__(self, aws: Aws, name: str) -> None:
+    def __init__(
+        self, aws: Aws, name: str, parent: DeployedStack | None = None, parent_id: str = ""
+    ) -> None:
         from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
 
         client = aws.client("cloudformation")
@@ -53,6 +63,29 @@ class DeployedStack:
         self.physical_ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
         self.types = {r["LogicalResourceId"]: r["ResourceType"] for r in resources}
         self.template = _resources(client.get_template(StackName=name)["TemplateBody"])
+        self.root_name: str = self.name if parent is None else parent.root_name
+        self._aws = aws
+        self._parent = parent
+        self._parent_id = parent_id
+
+    def with_nested(self) -> Iterator[DeployedStack]:
+        """Yield this stack, and all stacks nested in it.
+
+        Nested stacks that are gone, or that the caller may not read, are left out.
+        """
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
+
+        yield self
+        for id in self.of_type(_NESTED):
+            try:
+                nested = DeployedStack(self._aws, self.physical_ids[id], self, id)
+            except CommandError:
+                continue
+            except ClientError as error:
+                if not is_access_denied(error):
+                    raise
+                continue
+            yield from nested.with_nested()
 
     def of_type(self, type: str) -> Iterator[str]:
         """Yield the logical ids of the resources of a type, in the order of their paths.
@@ -68,8 +101,18 @@ class DeployedStack:
         return properties
 
     def path(self, id: str) -> str:
-        """Return the path of a resource's construct below the stack."""
-        return construct_path(id, self.template.get(id, {}), self.name)
+        """Return the path of a resource's construct below the stack.
+
+        For a nested stack, that is below the stack around all others.
+        """
+        resource = self.template.get(id, {})
+        path = construct_path(id, resource, self.root_name)
+        if self._parent is None or "aws:cdk:path" in resource.get("Metadata", {}):
+            return path
+        # Without the CDK CLI's metadata, the resource does not know of the stacks around it.
+        around = self._parent.path(self._parent_id)
+        named = _NESTED_PATH.fullmatch(around)
+        return f"{named[1] if named and named[1].endswith(named[2]) else around}{path}"
 
     def sibling(self, path: str, name: str, type: str) -> str | None:
         """Return the physical id of a resource in a construct; None if there is none.
@@ -101,7 +144,15 @@ class DeployedStack:
             found = self.physical_ids.get(id)
             # A version's physical id is its ARN.
             return found.rpartition(":")[2] if found and attribute == "Version" else found
-        return self.physical_ids.get(str(value.get("Ref")))
+        name = str(value.get("Ref"))
+        return self.physical_ids.get(name) or self._parameter(name)
+
+    def _parameter(self, name: str) -> str | None:
+        """Return what the stack around this one passes as a parameter; None if it is not known."""
+        if self._parent is None:
+            return None
+        passed = self._parent.properties(self._parent_id).get("Parameters") or {}
+        return self._parent.resolve(passed.get(name))
 
     def _select(self, index: Any, parts: Any) -> str | None:
         if not isinstance(parts, Mapping) or "Fn::Split" not in parts:
