@@ -53,3 +53,20 @@ def test_rejects_a_time_span_that_ends_before_it_begins() -> None:
     """The error shows both times."""
     with pytest.raises(CommandError, match="--since must be before --until, got 2026-11-02T03:03"):
         Filter(since=RECORDED, until=RECORDED - timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        ("nightly-report", True),
+        ("nightly-report:$LATEST", True),
+        (messages.FUNCTION, True),
+        (f"{messages.FUNCTION}:$LATEST", True),
+        ("nightly-report:live", False),
+    ],
+)
+def test_latest_of_a_durable_function_is_the_function_itself(function: str, expected: bool) -> None:
+    """Its record says `$LATEST`, with which Lambda wants it invoked."""
+    record = messages.record("{}", condition="DurableExecutionFailed")
+    message = ReceivedMessage.of(messages.message(record))
+    assert Filter(functions=(function,)).matches(message) == expected

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from failure_destinations.deployed.location import Location
 from failure_destinations.progress import NO_PROGRESS, Progress
+from failure_destinations.replay.asynchronous import HANDED_OVER, STILL_RUNNING
 from failure_destinations.replay.authority import Authority
 from failure_destinations.replay.filters import Filter
 from failure_destinations.replay.invoked_functions import FunctionSettings, InvokedFunctions
@@ -19,6 +20,7 @@ from failure_destinations.replay.plan import make_plan
 from failure_destinations.replay.received_message import ReceivedMessage
 from failure_destinations.replay.run import ReplayRun
 from failure_destinations.replay.selection import Selection
+from failure_destinations.replay.signals import stopping_on_signals
 from failure_destinations.replay.tally import Tally
 from failure_destinations.runtime import FailedEvent, Outcome
 
@@ -40,6 +42,7 @@ class Memory:
         self.may_run: list[ReceivedMessage] = []
         self.may_run_seconds = 0
         self.ended_early: str | None = None
+        self.hidden = 0
         self.ours = True
         self.closed = False
         self._batches = batches
@@ -93,7 +96,7 @@ def run(
     max_errors: int = 200,
 ) -> Tally:
     """Replay to the end."""
-    tally = ReplayRun(
+    replaying = ReplayRun(
         source,
         invoke,
         selection=selection or Selection(AUTHORITY),
@@ -101,7 +104,9 @@ def run(
         at_most=at_most,
         first_wait_seconds=0,
         max_errors=max_errors,
-    ).run()
+    )
+    with stopping_on_signals(replaying.stop, replaying.last_words):
+        tally = replaying.run()
     assert source.closed
     return tally
 
@@ -306,3 +311,45 @@ def test_counts_kinds_of_errors_within_bounds() -> None:
                 max_errors=3)  # fmt: skip
     assert len(tally.errors) == 4
     assert tally.errors["nightly-report", "other errors"] == 6
+
+
+def test_deletes_what_lambda_has_accepted() -> None:
+    """It is counted by itself, because nobody knows whether its handler succeeds."""
+    source = Memory([received()])
+    tally = run(source, lambda _: HANDED_OVER)
+    assert (tally.handed_over, tally.succeeded, len(source.deleted)) == (1, 0, 1)
+    assert tally.started_any
+    assert tally.all_succeeded
+
+
+def test_an_execution_that_still_runs_is_visible_at_once() -> None:
+    """The next run finds it by its name, so its message need not be hidden."""
+    source = Memory([received()])
+    tally = run(source, lambda _: STILL_RUNNING)
+    assert (tally.running, tally.failed, source.deleted) == (1, 0, [])
+    assert (len(source.kept), source.may_run) == (1, [])
+    assert not tally.all_succeeded
+
+
+def test_does_not_take_up_what_it_handed_over_itself() -> None:
+    """A poison event comes back while the run goes on, which would never end."""
+    first, returned = received("1"), received("2")
+    source = Memory([first], [returned])
+    started: list[ReceivedMessage] = []
+
+    def hand_over(message: ReceivedMessage) -> Outcome:
+        started.append(message)
+        return HANDED_OVER
+
+    replaying = ReplayRun(
+        source,
+        lambda _: OK,
+        invoke_message=hand_over,
+        is_own=lambda message: message is returned,
+        selection=Selection(AUTHORITY),
+        concurrency=2,
+    )
+    tally = replaying.run()
+    assert (started, source.deleted, source.kept) == ([first], [first], [returned])
+    assert (tally.handed_over, tally.returned) == (1, 1)
+    assert not tally.all_succeeded

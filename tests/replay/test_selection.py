@@ -55,3 +55,14 @@ def test_a_record_goes_to_no_other_function_than_the_operator_named(
     assert record.event is not None
     assert record.event.called == "nightly-report:live"
     assert Selection(AUTHORITY, default_function=name).verdict(record) == verdict
+
+
+@pytest.mark.parametrize("named", ["nightly-report", "nightly-report:$LATEST"])
+def test_latest_is_the_function_that_the_operator_names(named: str) -> None:
+    """A durable function's record says `$LATEST`, which is the function without a qualifier."""
+    record = messages.record("{}", condition="DurableExecutionFailed")
+    message = ReceivedMessage.of(messages.message(record))
+    selection = Selection(AUTHORITY, default_function=named)
+    assert selection.verdict(message) == "replay"
+    assert message.event is not None
+    assert selection.destination(message.event) == f"{messages.FUNCTION}:$LATEST"

@@ -15,6 +15,7 @@ from failure_destinations.replay.peek import peek
 from failure_destinations.replay.sources import QueueSource
 
 from ..runtime import messages
+from .test_peek import MemoryQueue
 
 QUEUE = Queue("https://queue", "arn:aws:sqs:eu-west-1:111122223333:failures", 1, 0, None, ())
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ChangeVisibility")
@@ -32,6 +33,10 @@ class Sqs:
         """Return the message once."""
         given, self.messages = self.messages, []
         return {"Messages": given}
+
+    def get_queue_attributes(self, **_options: Any) -> dict[str, Any]:
+        """Return that other consumers have many messages."""
+        return {"Attributes": {"ApproximateNumberOfMessagesNotVisible": "119999"}}
 
     def change_message_visibility_batch(self, **options: Any) -> dict[str, Any]:
         """Remember for how long."""
@@ -69,7 +74,7 @@ def test_gives_kept_messages_back(sqs: Any, source: QueueSource) -> None:
     ((message,),) = source.batches()
     source.keep([message])
     source.close()
-    assert sqs.hidden == [300, 0]
+    assert sqs.hidden == [0]
 
 
 def test_does_not_hold_a_message_whose_time_is_over(
@@ -116,6 +121,7 @@ def test_reports_where_sqs_hands_out_no_more(sqs: Any) -> None:
     source.close()
     assert source.ended_early is not None
     assert "no more than about 120,000 at once" in source.ended_early
+    assert source.hidden == 119_998
 
 
 def test_warns_that_a_full_queue_may_hold_more(sqs: Any) -> None:
@@ -131,3 +137,23 @@ def test_takes_an_empty_answer_of_a_small_queue_as_its_end(source: QueueSource) 
     """Nothing is reported."""
     list(source.batches())
     assert source.ended_early is None
+
+
+def test_receives_with_several_requests_where_most_messages_stay() -> None:
+    """Sixteen wait for each other; what was received meanwhile is given back at the end."""
+    queue = MemoryQueue(400, together=16)
+    source = QueueSource(queue, dataclasses.replace(QUEUE, visible=400), 16)  # type: ignore[arg-type]
+    batch = next(source.batches())
+    assert source.holds(batch[0])
+    assert queue.most_at_once == 16
+    source.close()
+    assert (len(queue.visible), queue.hidden) == (400, set())
+
+
+def test_receives_nothing_before_it_is_asked_for() -> None:
+    """A run of --max 5 does not receive sixteen batches."""
+    queue = MemoryQueue(400)
+    source = QueueSource(queue, dataclasses.replace(QUEUE, visible=400))  # type: ignore[arg-type]
+    batches = source.batches()
+    assert (len(next(batches)), len(queue.requests)) == (10, 1)
+    source.close()

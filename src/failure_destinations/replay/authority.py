@@ -105,6 +105,6 @@ class Authority:
                 raise
             raise CommandError(
                 f"cannot see whether {function} is a handler of the channel: allow "
-                "lambda:ListFunctionEventInvokeConfigs and lambda:GetFunctionConfiguration, or "
-                "name the function with --allow-function"
+                "lambda:ListFunctionEventInvokeConfigs, lambda:GetFunctionConfiguration and "
+                "lambda:ListEventSourceMappings, or name the function with --allow-function"
             ) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,11 +14,8 @@ from typing import Any
 from failure_destinations.errors import CommandError
 from failure_destinations.runtime.json_text import is_json
 
-from .private_files import open_to_append, open_to_read, write_all
+from .private_files import lock, open_to_append, open_to_read, write_all
 from .received_message import ReceivedMessage
-
-if sys.platform != "win32":
-    import fcntl
 
 _DONE_SUFFIX = ".done"
 
@@ -33,12 +29,15 @@ class Backup:
     Args:
         path: The file. It is created or appended to.
         write_messages: Whether messages are added too, not only the keys of successes.
+        edited: The payload that replaces that of each message, which is noted with it. Default:
+            none.
 
     Raises:
         CommandError: It cannot be written, or another run is writing it.
     """
 
-    def __init__(self, path: Path, *, write_messages: bool) -> None:
+    def __init__(self, path: Path, *, write_messages: bool, edited: str | None = None) -> None:
+        self._edited = edited
         self._lock = threading.Lock()
         self._done = _File(done_file(path))
         if not self._done.lock():
@@ -53,7 +52,7 @@ class Backup:
             CommandError: They cannot be written.
         """
         if self._messages is not None and messages:
-            self._messages.write("".join(_line(message) for message in messages))
+            self._messages.write("".join(to_line(one, self._edited) for one in messages))
 
     def note_done(self, message: ReceivedMessage) -> None:
         """Record that a message's event succeeded; may be called from several threads.
@@ -147,6 +146,20 @@ def read_backup(path: Path, broken: list[int]) -> Iterator[ReceivedMessage]:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
 
 
+def to_line(message: ReceivedMessage, edited: str | None = None) -> str:
+    """Return the line of a backup that holds a message.
+
+    Args:
+        message: The message.
+        edited: The payload that its event is run with instead, which is noted. Default: its own.
+    """
+    kept = {key: value for key, value in message.message.items() if key != "ReceiptHandle"}
+    if edited is not None:
+        kept["EditedPayload"] = edited
+    # For binary attributes, which only messages of source queues have.
+    return f"{json.dumps(kept, default=lambda value: value.hex())}\n"
+
+
 class _File:
     """A file to append lines to."""
 
@@ -170,15 +183,7 @@ class _File:
 
     def lock(self) -> bool:
         """Lock the file until it is closed; return False if another process has locked it."""
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            except OSError:
-                # The file system does not support locks.
-                return True
-        return True
+        return lock(self._descriptor)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -191,12 +196,6 @@ def _begins_as_message(line: str) -> bool:
 
 def _begins_as_key(line: str) -> bool:
     return re.fullmatch(r"[0-9a-f]*\n?", line) is not None
-
-
-def _line(message: ReceivedMessage) -> str:
-    kept = {key: value for key, value in message.message.items() if key != "ReceiptHandle"}
-    # For binary attributes, which no message from AWS has.
-    return f"{json.dumps(kept, default=lambda value: value.hex())}\n"
 
 
 def _parse_line(line: str) -> ReceivedMessage | None:
@@ -222,4 +221,8 @@ def _parse_message(line: str) -> dict[str, Any] | None:
     for name in ("Attributes", "MessageAttributes"):
         if not isinstance(message.get(name, {}), dict):
             return None
+    for attribute in message.get("MessageAttributes", {}).values():
+        if isinstance(attribute, dict) and isinstance(attribute.get("BinaryValue"), str):
+            with suppress(ValueError):
+                attribute["BinaryValue"] = bytes.fromhex(attribute["BinaryValue"])
     return message

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import TYPE_CHECKING
 
 from failure_destinations.deployed.session import Aws
 from failure_destinations.runtime import FailedEvent, Outcome, replay
 
+from .asynchronous import qualified
 from .invoked_functions import InvokedFunctions
 from .selection import Selection
 
@@ -23,11 +25,22 @@ class Invoker:
         selection: Decides which function an event goes to.
         functions: The functions' settings.
         connections: The number of threads that use it at once.
+        run: The name of the run, which the handlers get. Default: it has none.
+        payload: The payload that replaces that of each event. Default: its own.
     """
 
     def __init__(
-        self, aws: Aws, selection: Selection, functions: InvokedFunctions, connections: int
+        self,
+        aws: Aws,
+        selection: Selection,
+        functions: InvokedFunctions,
+        connections: int,
+        *,
+        run: str | None = None,
+        payload: str | None = None,
     ) -> None:
+        self._payload = payload
+        self._run = run or "replay"
         self._aws = aws
         self._selection = selection
         self._functions = functions
@@ -39,12 +52,20 @@ class Invoker:
         """Invoke the handler of an event, and return its outcome."""
         function = self._selection.destination(event)
         wait = self._functions.wait_seconds(function) if function else 0
-        own = self._selection.to is None and event.function is not None
+        target = None
+        if function and self._functions.settings(function).is_durable:
+            target = qualified(function)
+        elif function != event.function_arn:
+            target = function
+        if self._payload is not None:
+            event = dataclasses.replace(event, payload=self._payload, payload_truncated=False)
         return replay(
             event,
             self._client(wait),
-            None if own else function,
+            target,
             tenant_id=self._functions.tenant_id,
+            run=self._run,
+            edited=self._payload is not None,
         )
 
     def _client(self, wait: int) -> LambdaClient:

@@ -2,190 +2,65 @@
 
 from __future__ import annotations
 
-import io
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from failure_destinations.deployed.queues import Queue
-from failure_destinations.errors import aws_message
+from failure_destinations.deployed.queues import Queue, count_hidden, count_messages
 from failure_destinations.progress import NO_PROGRESS, Progress
 
+from .held_messages import BATCH_SIZE, THREADS, HeldMessages
 from .received_message import ReceivedMessage
+from .receiving import LANES, in_flight_warning, receive, receive_batches
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-BATCH_SIZE = 10
-_WAIT_SECONDS = 1
-_EMPTY_ANSWERS = 3
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
-_MAX_HIDDEN_SECONDS = 12 * 3600 - 600
+# The connections that a look needs: receives, and a heartbeat beside them.
+CONNECTIONS = LANES + THREADS
+# A look that is killed hides messages this long. The heartbeat takes a message's half, so with very
+# many messages it needs longer: at 400 a second, also from a machine far from the queue's Region.
 _MIN_HIDDEN_SECONDS = 60
-_SLOWEST_PER_SECOND = 50
-_RELEASE_THREADS = 8
-# SQS allows about 120,000 messages in flight; beyond that, the queue looks empty.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
-_MANY_IN_FLIGHT = 110_000
+_MAX_HIDDEN_SECONDS = 300
+_HIDDEN_AGAIN_PER_SECOND = 400
 
 
-class HeldMessages:
-    """Received messages, hidden from other consumers until they are given back.
+@dataclass
+class LookEnd:
+    """What is known once a look has received all messages.
 
-    Their receipt handles are kept in a temporary file, so that memory does not grow with them, or
-    in memory if that file cannot be written.
-
-    Args:
-        sqs: A boto3 client.
-        url: The queue's URL.
+    Attributes:
+        hidden: About how many could not be received, because other consumers have them or they are
+            delayed; 0 until the end.
     """
 
-    def __init__(self, sqs: SQSClient, url: str) -> None:
-        self._sqs = sqs
-        self._url = url
-        # It has no name and disappears with the process. Unbuffered, so that a failed write is
-        # final.
-        self._file = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115
-        self._file_size = 0
-        self._in_memory: list[str] = []
+    hidden: int = 0
+
+
+class Look(Iterator[ReceivedMessage]):
+    """The messages of a queue, each of them once, while they are received.
+
+    Args:
+        messages: The messages.
+        end: Gets what is known at the end.
+
+    Attributes:
+        end: The same.
+        count: The number of messages so far.
+    """
+
+    def __init__(self, messages: Iterator[ReceivedMessage], end: LookEnd) -> None:
+        self._messages = messages
+        self.end = end
         self.count = 0
 
-    def add(self, messages: Sequence[ReceivedMessage]) -> None:
-        """Remember messages, to give them back later."""
-        receipts = [message.receipt_handle for message in messages]
-        self.count += len(receipts)
-        written = "".join(f"{receipt}\n" for receipt in receipts).encode()
-        try:
-            complete = self._file.write(written) == len(written)
-        except OSError:
-            complete = False
-        if complete:
-            self._file_size += len(written)
-        else:
-            self._in_memory += receipts
-            self._file.truncate(self._file_size)
-            self._file.seek(self._file_size)
-
-    def give_back(self, progress: Progress = NO_PROGRESS) -> None:
-        """Make all the messages visible again.
-
-        Messages that SQS does not release now become visible when their timeout ends.
-
-        Args:
-            progress: Gets the number of messages that are visible again.
-        """
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - start-up time
-
-        progress.start("giving back", self.count)
-        with self._file, ThreadPoolExecutor(_RELEASE_THREADS) as pool:
-            receipts = self._receipts()
-            try:
-                while chunks := list(islice(_chunks(receipts), _RELEASE_THREADS)):
-                    for count in pool.map(self._release, chunks):
-                        progress.advance(count)
-            except (BotoCoreError, ClientError) as error:
-                progress.say(
-                    f"warning: messages stay hidden for some minutes or hours: {aws_message(error)}"
-                )
-
-    def _receipts(self) -> Iterator[str]:
-        self._file.seek(0)
-        for line in io.BufferedReader(self._file):
-            yield line.decode().rstrip("\n")
-        yield from self._in_memory
-
-    def _release(self, receipts: list[str]) -> int:
-        change_visibility(self._sqs, self._url, receipts, 0)
-        return len(receipts)
-
-
-def _chunks(lines: Iterator[str]) -> Iterator[list[str]]:
-    while chunk := list(islice(lines, BATCH_SIZE)):
-        yield chunk
-
-
-def change_visibility(sqs: SQSClient, url: str, receipts: Sequence[str], seconds: int) -> set[int]:
-    """Hide up to ten messages or make them visible; messages that are gone are ignored.
-
-    Returns the positions of the messages whose visibility was changed.
-
-    Args:
-        sqs: A boto3 client.
-        url: The queue's URL.
-        receipts: The messages' receipt handles.
-        seconds: How long to hide them from now on, 0 to 43,200.
-    """
-    answer = sqs.change_message_visibility_batch(
-        QueueUrl=url,
-        Entries=[
-            {"Id": str(index), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
-            for index, receipt in enumerate(receipts)
-        ],
-    )
-    return {int(done["Id"]) for done in answer.get("Successful", ())}
-
-
-def receive(
-    sqs: SQSClient, url: str, hidden_seconds: int, count: int = BATCH_SIZE
-) -> list[ReceivedMessage]:
-    """Receive messages, waiting up to a second for the first one.
-
-    Args:
-        sqs: A boto3 client.
-        url: The queue's URL.
-        hidden_seconds: How long to hide them from other consumers.
-        count: The most messages to receive, 1 to 10.
-    """
-    answer = sqs.receive_message(
-        QueueUrl=url,
-        MaxNumberOfMessages=count,
-        WaitTimeSeconds=_WAIT_SECONDS,
-        VisibilityTimeout=hidden_seconds,
-        MessageSystemAttributeNames=["All"],
-        MessageAttributeNames=["All"],
-    )
-    return [ReceivedMessage.of(message) for message in answer.get("Messages", ())]
-
-
-def in_flight_warning(in_flight: int) -> str | None:
-    """Return why an empty response does not mean that the queue is empty; None if it does.
-
-    Args:
-        in_flight: The approximate number of messages that any consumer has in flight.
-    """
-    if in_flight < _MANY_IN_FLIGHT:
-        return None
-    return (
-        f"about {in_flight:,} messages are in flight, and SQS hands out no more than about 120,000 "
-        "at once: there may be more"
-    )
-
-
-class EmptyQueueDetector:
-    """Decides when a queue is empty, since a single empty response is not reliable.
-
-    Args:
-        expected: The approximate number of messages in the queue.
-    """
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-        self._received = 0
-        self._empty_answers = 0
-
-    def is_empty(self, received: int) -> bool:
-        """Return whether the queue is empty.
-
-        Args:
-            received: The number of messages in the latest response.
-        """
-        self._received += received
-        self._empty_answers = 0 if received else self._empty_answers + 1
-        return self._empty_answers >= (1 if self._received >= self._expected else _EMPTY_ANSWERS)
+    def __next__(self) -> ReceivedMessage:
+        message = next(self._messages)
+        self.count += 1
+        return message
 
 
 @contextmanager
@@ -196,47 +71,97 @@ def peek(
     *,
     at_most: int | None = None,
     progress: Progress = NO_PROGRESS,
-) -> Iterator[Iterator[ReceivedMessage]]:
+    what: str = "receiving",
+) -> Iterator[Look]:
     """Yield each message of a queue once, and always give them all back at the end.
 
+    Several requests receive at once. The messages are hidden from other consumers meanwhile, for a
+    minute, which a heartbeat extends; so they are visible again a minute after this process was
+    killed, or up to five minutes if there are more than 24,000.
+
     Each message's receive count goes up by one. If SQS moves messages away after a number of
-    receives, this stops once a message has one receive left; SQS does not show how many the other
-    messages have left.
+    receives, one request runs after the other, and this stops once a message has one receive left;
+    SQS does not show how many the other messages have left.
 
     Args:
-        sqs: A boto3 client.
+        sqs: A boto3 client for `CONNECTIONS` connections.
         queue: The queue.
         warnings: Gets a line if this stops before the end.
         at_most: The most messages to receive. Default: all.
         progress: Gets the number of messages that were received and given back.
+        what: What the progress is called while messages are received.
     """
-    held = HeldMessages(sqs, queue.url)
-    progress.start("receiving", queue.visible if at_most is None else at_most)
+    seconds = hidden_seconds(queue.visible)
+    held = HeldMessages(sqs, queue.url, seconds)
+
+    def receive_held(count: int) -> list[ReceivedMessage]:
+        until = time.time() + seconds
+        batch = receive(sqs, queue, seconds, count)
+        held.add(batch, until)
+        return batch
+
+    progress.start(what, queue.visible if at_most is None else at_most)
     try:
-        # In a thread, so that an interrupt does not lose messages that SQS has already delivered.
-        with ThreadPoolExecutor(1) as pool:
-
-            def receive_held(hidden_seconds: int, count: int) -> list[ReceivedMessage]:
-                future = pool.submit(receive, sqs, queue.url, hidden_seconds, count)
-                try:
-                    return future.result()
-                finally:
-                    held.add(future.result())
-
-            yield _receive_all(
-                receive_held, queue, held, warnings, at_most=at_most, progress=progress
+        # In threads, so that an interrupt does not lose messages that SQS has already delivered.
+        with ThreadPoolExecutor(LANES) as pool:
+            # Where receives are counted, one at a time, the first of a single message, can stop in
+            # time: SQS only shows receive counts on another receive.
+            limited = queue.max_receives is not None
+            batches = receive_batches(
+                pool,
+                receive_held,
+                queue.visible,
+                lanes=1 if limited else LANES,
+                at_most=at_most,
+                first=1 if limited else BATCH_SIZE,
             )
+            end = LookEnd()
+            messages = _receive_all(batches, queue, held, warnings, progress)
+            yield Look(_to_the_end(messages, sqs, queue, held, end), end)
     finally:
         held.give_back(progress)
 
 
+def hidden_seconds(visible: int) -> int:
+    """Return for how long a look hides messages at a time: 60 to 300 seconds.
+
+    Args:
+        visible: The approximate number of messages in the queue.
+    """
+    return min(_MAX_HIDDEN_SECONDS, max(_MIN_HIDDEN_SECONDS, visible // _HIDDEN_AGAIN_PER_SECOND))
+
+
+def hidden_from_us(sqs: SQSClient, queue: Queue, received: int, ours: int) -> int:
+    """Return about how many messages of an empty queue other consumers have, or are delayed.
+
+    Both of SQS's numbers lag behind for some seconds: a message counts as hidden only if it is
+    missing too.
+
+    Args:
+        sqs: A boto3 client.
+        queue: The queue, as it was before the first receive.
+        received: The number of messages that were received since.
+        ours: The number of those that are hidden by this process.
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
+
+    missing = queue.missing(received)
+    if not missing:
+        return 0
+    try:
+        # Those after a hidden message of their FIFO group count as visible.
+        count = count_messages if queue.has_fifo else count_hidden
+        hidden = count(sqs, queue.url) - ours
+    except ClientError:
+        hidden = queue.hidden
+    return min(missing, max(0, hidden))
+
+
 def _receive_all(
-    receive_held: Callable[[int, int], list[ReceivedMessage]],
+    batches: Iterator[list[ReceivedMessage]],
     queue: Queue,
     held: HeldMessages,
     warnings: list[str],
-    *,
-    at_most: int | None,
     progress: Progress,
 ) -> Iterator[ReceivedMessage]:
     limit = queue.max_receives
@@ -245,30 +170,34 @@ def _receive_all(
             f"{queue.name} moves a message away after one receive: nothing was received"
         )
         return
-    hidden = _MIN_HIDDEN_SECONDS + 2 * queue.visible // _SLOWEST_PER_SECOND
-    hidden = min(hidden, _MAX_HIDDEN_SECONDS)
-    detector = EmptyQueueDetector(queue.visible)
     seen: set[bytes] = set()
-    received = 0
-    ends = False
-    while not ends and (at_most is None or received < at_most):
-        count = BATCH_SIZE if at_most is None else min(BATCH_SIZE, at_most - received)
-        # SQS only shows receive counts on another receive, so begin with a single message.
-        batch = receive_held(hidden, 1 if limit and not received else count)
-        received += len(batch)
+    for batch in batches:
         progress.advance(len(batch))
-        most = max((message.receives for message in batch), default=0)
-        ends = detector.is_empty(len(batch))
-        if ends and (warning := in_flight_warning(held.count + queue.hidden)):
-            warnings.append(warning)
-        if limit is not None and most >= limit - 1:
-            ends = True
-            warnings.append(
-                f"stopped early: a message was received {most} of {limit} times, after which "
-                f"{queue.name} moves it away"
-            )
         for message in batch:
             identity = message.id.encode(errors="replace")
             if identity not in seen:
                 seen.add(identity)
                 yield message
+        most = max((message.receives for message in batch), default=0)
+        if limit is not None and most >= limit - 1:
+            warnings.append(
+                f"stopped early: a message was received {most} of {limit} times, after which "
+                f"{queue.name} moves it away"
+            )
+            return
+    if warning := in_flight_warning(held.count + queue.hidden):
+        warnings.append(warning)
+
+
+def _to_the_end(
+    messages: Iterator[ReceivedMessage],
+    sqs: SQSClient,
+    queue: Queue,
+    held: HeldMessages,
+    end: LookEnd,
+) -> Iterator[ReceivedMessage]:
+    count = 0
+    for message in messages:
+        count += 1
+        yield message
+    end.hidden = hidden_from_us(sqs, queue, count, held.count)
