@@ -17,6 +17,14 @@ from failure_destinations.testing import LocalCloud
 
 from .fixing import Call, do
 
+# S3 has other names for these permissions.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+_ACTIONS = {
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+}
+
 
 class Examiner:
     """Examines a channel of a stack on an engine.
@@ -76,7 +84,7 @@ class Examiner:
     def _before_call(self, model: Any, **_given: Any) -> tuple[Any, Any] | None:
         service = model.service_model.signing_name
         service = {"monitoring": "cloudwatch"}.get(service, service)
-        action = f"{service}:{model.name.removesuffix('Batch')}"
+        action = f"{service}:{_ACTIONS.get(model.name, model.name.removesuffix('Batch'))}"
         self.called[action] += 1
         if action not in self._denied:
             return None
@@ -97,7 +105,12 @@ def kinds_of(findings: list[Finding]) -> list[tuple[str, str]]:
 @pytest.fixture
 def credentials(ministack: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's credentials, and nobody's own configuration."""
-    for name, value in ministack.environment.items():
+    use_credentials(ministack, monkeypatch)
+
+
+def use_credentials(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use an engine's credentials, and nobody's own configuration."""
+    for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")

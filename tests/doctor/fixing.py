@@ -16,6 +16,7 @@ from failure_destinations.testing import LocalCloud
 
 _GLOBAL = ("--profile", "--region", "--endpoint-url")
 # https://github.com/aws/aws-cli/blob/develop/awscli/customizations/argrename.py
+_SERVICES = {"s3api": "s3"}
 _RENAMED = {("sns", "subscribe", "--notification-endpoint"): "Endpoint"}
 
 
@@ -46,6 +47,7 @@ def parsed(command: Sequence[str]) -> Call:
     """Return what a command calls; an unknown word of it is a KeyError."""
     program, service, operation, *words = command
     assert program == "aws"
+    service = _SERVICES.get(service, service)
     shape: Any = operations(service)[operation].input_shape
     members: dict[str, str] = {f"--{xform_name(name, '-')}": name for name in shape.members}
     parameters: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 The shapes are those of AWS's API reference for GetSubscriptionAttributes, GetTopicAttributes,
 GetQueueAttributes, DescribeKey, GetKeyPolicy, GetFunctionConfiguration,
-GetFunctionEventInvokeConfig, GetEventSourceMapping and DescribeAlarms.
+GetFunctionEventInvokeConfig, GetEventSourceMapping, DescribeAlarms and GetAlarmMuteRule.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from failure_destinations.doctor.facts import (
     Handler,
     Key,
     Monitoring,
+    MuteRule,
+    Notifier,
+    NotOffered,
     Permission,
     Queue,
     QueueNoun,
@@ -28,6 +31,7 @@ from failure_destinations.doctor.facts import (
     Subscription,
     Topic,
     Unknown,
+    WebhookSecret,
 )
 
 ACCOUNT = "111122223333"
@@ -172,6 +176,8 @@ DECLARED = {name: LIVE[name] for name in ("AlarmName", "MetricName", "Namespace"
 ALARM = Alarm(
     "Monitoring/FailedEventsWaiting", "FailedEventsWaiting", LIVE, DECLARED, [ALARM_TOPIC]
 )
+WATCH = ALARM.name
+NIGHTLY = MuteRule("Nightly", True, "cron(0 2 * * *)", "PT4H", [WATCH])
 PUBLISH = Permission("sns:Publish", TOPIC, "topic")
 USE_KEY = [Permission(f"kms:{each}", KEY_ARN, "topic") for each in ("Decrypt", "GenerateDataKey")]
 SEND = Permission("sqs:SendMessage", COPIES.arn or "", "copy queue")
@@ -200,6 +206,70 @@ CHANNEL = Channel(
     replayers=[Replayer("Replayer", {"UUID": UUID, "State": "Enabled"}, True, PARKED)],
     monitoring=Monitoring("Monitoring", OF_ALARMS, [ALARM]),
     copies=Copies((), 0),
+)
+
+NOTIFIER_TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:Notifier-Topic"
+NOTICES = queue("notifier's queue", "Notifier-NoticeQueue")
+SECRET_ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:team/slack-a1b2c3"
+SECRET = WebhookSecret(
+    webhook="1 (slack)",
+    store="secret",
+    name="team/slack",
+    live={"ARN": SECRET_ARN, "Name": "team/slack"},
+    arn=SECRET_ARN,
+    decision="allowed",
+    role="Notifier-WebhookRole",
+)
+PARAMETER = dataclasses.replace(
+    SECRET,
+    webhook="2 (json)",
+    store="parameter",
+    name="/team/json",
+    live={"Name": "/team/json", "Type": "SecureString"},
+    arn=f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/team/json",
+)
+SCHEDULE = {
+    "Name": "Notifier-Schedule",
+    "GroupName": "default",
+    "Arn": f"arn:aws:scheduler:eu-west-1:{ACCOUNT}:schedule/default/Notifier-Schedule",
+    "ScheduleExpression": "rate(1 minute)",
+    "ScheduleExpressionTimezone": "UTC",
+    "FlexibleTimeWindow": {"Mode": "OFF"},
+    "State": "ENABLED",
+    "CreationDate": NOW,
+    "Target": {"Arn": NOTICES.arn, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r", "Input": "{}"},
+}
+
+
+def undelivered(**changed: Any) -> Queue:
+    """Return a notifier's dead-letter queue, to which two topics send."""
+    noun: QueueNoun = "notifier's dead-letter queue"
+    policy = {
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:Notifier-DeadLetterQueue",
+                "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+            }
+            for topic in (TOPIC, NOTIFIER_TOPIC)
+        ]
+    }
+    known = {"Policy": json.dumps(policy), **changed}
+    return queue(noun, "Notifier-DeadLetterQueue", **known)
+
+
+NOTIFIER = Notifier(
+    path="Notifier",
+    topic=Topic(
+        "notifier's topic", NOTIFIER_TOPIC, {"TopicArn": NOTIFIER_TOPIC}, [OF_MAILBOX], peak=1.0
+    ),
+    queue=NOTICES,
+    dead_letter_queue=undelivered(),
+    mapping={"UUID": UUID, "State": "Enabled"},
+    schedule=SCHEDULE,
+    webhooks=[SECRET, PARAMETER],
 )
 
 Facts = Mapping[str, Any]
@@ -237,6 +307,28 @@ def alarm_topic(**changed: Any) -> Facts:
     return monitoring(topic=dataclasses.replace(OF_ALARMS, **changed))
 
 
+def notifier(**changed: Any) -> Facts:
+    """Return a notifier of the channel, healthy or with other facts."""
+    return {"notifiers": [dataclasses.replace(NOTIFIER, **changed)]}
+
+
+def webhook(secret: WebhookSecret = SECRET, **changed: Any) -> Facts:
+    """Return a notifier with one webhook, whose secret has other facts."""
+    return notifier(webhooks=[dataclasses.replace(secret, **changed)])
+
+
+def notifiers_topic(**changed: Any) -> Facts:
+    """Return a notifier whose topic has other facts."""
+    assert NOTIFIER.topic is not None
+    return notifier(topic=dataclasses.replace(NOTIFIER.topic, **changed))
+
+
+def durable(**changed: Any) -> Facts:
+    """Return a durable function, whose failures come through its own dead-letter queue."""
+    facts = {"settings": DURABLE, "config": None, "is_forwarded": True, "forwarder": FORWARDER}
+    return handler(**{**facts, **changed})
+
+
 def keyed(policy: Any, state: str = "Enabled") -> Facts:
     """Return the channel's queue with a key."""
     return {"queue": dataclasses.replace(QUEUE, key=key(policy, state))}
@@ -268,6 +360,8 @@ def parked(count: int) -> Facts:
     return {"replayers": [Replayer("Replayer", {"UUID": UUID, "State": "Enabled"}, True, full)]}
 
 
+DURABLE = {**HANDLER.settings, "DurableConfig": {"ExecutionTimeout": 3600}}  # type: ignore[dict-item]
+FORWARDER = {"UUID": UUID, "State": "Enabled"}
 AWS_KEY = Key("alias/aws/sqs", {"KeyManager": "AWS"}, None)
 SHORT = {"MessageRetentionPeriod": "3600"}
 CASES = [
@@ -278,6 +372,11 @@ CASES = [
     Case("error", "handler-destination", handler(config=None)),
     Case("error", "handler-destination", handler(config={"MaximumRetryAttempts": 1})),
     Case("error", "handler-destination", handler(destination_exists=False)),
+    Case("error", "handler-destination", handler(settings=DURABLE)),
+    Case("unknown", "handler-destination", handler(settings=DURABLE, is_forwarded=DENIED)),
+    Case("error", "handler-destination", durable(forwarder=None)),
+    Case("error", "handler-destination", durable(forwarder={**FORWARDER, "State": "Disabled"})),
+    Case("unknown", "handler-destination", durable(forwarder=DENIED)),
     Case("error", "handler-permission", handler(denied=[PUBLISH])),
     Case("error", "handler-permission", handler(denied=USE_KEY[:1])),
     Case("error", "handler-permission", handler(denied=[PUBLISH, *USE_KEY])),
@@ -390,6 +489,11 @@ CASES = [
             ]
         ),
     ),
+    Case("warning", "alarm-muted", monitoring(mute_rules=[NIGHTLY])),
+    Case("warning", "alarm-muted", monitoring(mute_rules=[NIGHTLY._replace(alarms=["a", WATCH])])),
+    Case("info", "alarm-muted", monitoring(mute_rules=[NIGHTLY._replace(active=False)])),
+    Case("info", "alarm-muted", monitoring(mute_rules=NotOffered("the installed boto3"))),
+    Case("unknown", "alarm-muted", monitoring(mute_rules=DENIED)),
     Case("info", "alarm-ringing", alarm(StateValue="ALARM")),
     Case("error", "topic-missing", alarm_topic(attributes=None)),
     Case("unknown", "topic", alarm_topic(attributes=DENIED)),
@@ -442,4 +546,51 @@ CASES = [
         alarm_topic(subscriptions=[dataclasses.replace(of_alarms()[0], attributes=DENIED)]),
     ),
     Case("warning", "mail-storm", alarm_topic(peak=601.0)),
+    Case("error", "notifier-off", notifier(mapping={"UUID": UUID, "State": "Disabled"})),
+    Case("error", "notifier-missing", notifier(mapping=None)),
+    Case("unknown", "notifier", notifier(mapping=DENIED)),
+    Case("warning", "notifier-asleep", notifier(schedule={**SCHEDULE, "State": "DISABLED"})),
+    Case("error", "notifier-missing", notifier(schedule=None)),
+    Case("unknown", "notifier", notifier(schedule=DENIED)),
+    Case(
+        "error",
+        "queue-missing",
+        notifier(queue=Queue("notifier's queue", NOTICES.url, None)),
+    ),
+    Case(
+        "error",
+        "queue-policy",
+        notifier(queue=queue("notifier's queue", "q", Policy=NO_POLICY)),
+    ),
+    Case("error", "queue-policy", notifier(dead_letter_queue=undelivered(Policy=NO_POLICY))),
+    Case(
+        "warning",
+        "notices-undelivered",
+        notifier(dead_letter_queue=undelivered(ApproximateNumberOfMessages="2")),
+    ),
+    Case("unknown", "webhook", notifier(webhooks=DENIED)),
+    Case("error", "webhook-secret", webhook(live=None)),
+    Case("error", "webhook-secret", webhook(live={"ARN": SECRET_ARN, "DeletedDate": NOW})),
+    Case("error", "webhook-secret", webhook(PARAMETER, live=None)),
+    Case("error", "webhook-secret", webhook(PARAMETER, live={"Type": "String"})),
+    Case("unknown", "webhook", webhook(live=DENIED)),
+    Case("error", "webhook-permission", webhook(decision="implicitDeny")),
+    Case("error", "webhook-permission", webhook(PARAMETER, decision="explicitDeny")),
+    Case("unknown", "webhook-permission", webhook(decision=DENIED)),
+    Case("error", "topic-missing", notifiers_topic(attributes=None)),
+    Case("unknown", "topic", notifiers_topic(attributes=DENIED)),
+    Case("warning", "nobody-subscribed", notifiers_topic(subscriptions=[])),
+    Case("error", "subscription-pending", notifiers_topic(subscriptions=[PENDING])),
+    Case("info", "subscription-by-link", notifiers_topic(subscriptions=[BY_LINK])),
+    Case(
+        "error",
+        "subscription-deleted",
+        notifiers_topic(subscriptions=[dataclasses.replace(OF_MAILBOX, attributes=None)]),
+    ),
+    Case(
+        "warning",
+        "subscription-no-dead-letters",
+        notifiers_topic(subscriptions=[subscription("email", MAILBOX, RedrivePolicy="{}")]),
+    ),
+    Case("warning", "mail-storm", notifiers_topic(peak=601.0)),
 ]

@@ -18,9 +18,10 @@ from failure_destinations.doctor.examine import Examination
 from failure_destinations.doctor.facts import Unknown
 from failure_destinations.doctor.findings import Finding, Subject, unreadable
 from failure_destinations.doctor.fixes import OwnCommand
+from failure_destinations.doctor.render import as_text
 
 QUEUE = Subject("queue", "orders")
-WELL = Finding(kinds.QUEUE, QUEUE, {"by_sns": True, "retention": 1_209_600})
+WELL = Finding(kinds.QUEUE, QUEUE, {"senders": ["SNS"], "retention": 1_209_600})
 WAITING = Finding(
     kinds.EVENTS_WAITING, QUEUE, {"count": 1}, (OwnCommand("replay", [("stack", "Reports")]),)
 )
@@ -73,6 +74,19 @@ def test_prints_findings_and_fixes(run: Run) -> None:
         "  error   orders: the function does not exist",
         " " * 10 + "remove it from the stack and deploy, or deploy it again under another id",
     ]
+
+
+def test_prints_what_the_watchdog_sends(run: Run) -> None:
+    """The text format has one source."""
+    found = [WELL, WAITING, MISSING]
+    written = as_text(found, ["--region", "eu-west-1"])
+    assert run(found, "--format", "text").stdout == f"Failures\n{written}"
+
+
+def test_prints_json_by_either_name(run: Run) -> None:
+    """--json is the shorter one."""
+    found = [WELL, WAITING, MISSING]
+    assert run(found, "--format", "json").stdout == run(found, "--json").stdout
 
 
 def test_leaves_out_what_is_well(run: Run) -> None:

@@ -26,9 +26,11 @@ from failure_destinations.doctor.fixes import (
 from failure_destinations.doctor.judge.channel import judge
 from failure_destinations.doctor.render import advice, commands
 
+from ..boto3_features import KNOWS_MUTE_RULES
 from . import paper
+from .cases import CASES
 from .fixing import Call, faults, parsed
-from .paper import ACCOUNT, CASES, CHANNEL, KEY_ARN, TOPIC, Case
+from .paper import ACCOUNT, CHANNEL, KEY_ARN, TOPIC, Case
 
 PLACE = ("--profile", "ops", "--region", "eu-west-1")
 
@@ -72,7 +74,15 @@ BROKEN = dataclasses.replace(
         ),
     ),
 )
-CHANNELS = [*(dataclasses.replace(CHANNEL, **case.facts) for case in CASES), BROKEN]
+# An older boto3 does not have the model of the command that deletes a mute rule.
+CHANNELS = [
+    *(
+        dataclasses.replace(CHANNEL, **case.facts)
+        for case in CASES
+        if KNOWS_MUTE_RULES or case.kind != "alarm-muted"
+    ),
+    BROKEN,
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
@@ -105,9 +115,12 @@ def test_this_program_understands_every_command(channel: Channel) -> None:
 def test_tests_every_operation_that_a_fix_may_call() -> None:
     """Of each service, these."""
     called = {(call.service, call.operation) for channel in CHANNELS for call in calls_of(channel)}
-    assert called == {
+    assert called - {("cloudwatch", "delete-alarm-mute-rule")} == {
         ("cloudwatch", "enable-alarm-actions"),
         ("cloudwatch", "put-metric-alarm"),
+        ("events", "enable-rule"),
+        ("events", "put-rule"),
+        ("events", "put-targets"),
         ("iam", "put-role-policy"),
         ("kms", "cancel-key-deletion"),
         ("kms", "enable-key"),
@@ -116,6 +129,11 @@ def test_tests_every_operation_that_a_fix_may_call() -> None:
         ("lambda", "update-event-source-mapping"),
         ("lambda", "update-function-configuration"),
         ("lambda", "update-function-event-invoke-config"),
+        ("s3", "create-bucket"),
+        ("s3", "put-bucket-lifecycle-configuration"),
+        ("s3", "put-bucket-notification-configuration"),
+        ("scheduler", "update-schedule"),
+        ("secretsmanager", "restore-secret"),
         ("sns", "set-subscription-attributes"),
         ("sns", "set-topic-attributes"),
         ("sns", "subscribe"),

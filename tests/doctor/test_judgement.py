@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,9 @@ from failure_destinations.doctor.render import commands, fix, sentence
 from failure_destinations.progress import NoProgress
 
 from . import paper
-from .paper import CASES, CHANNEL, DAY, LARGE, NOW, QUEUE, SMALL, TOPIC, Case
+from .cases import CASES
+from .fixing import parsed
+from .paper import CHANNEL, DAY, LARGE, NOW, QUEUE, SCHEDULE, SMALL, TOPIC, Case
 
 
 def found_in(channel: Channel) -> list[Finding]:
@@ -81,6 +84,84 @@ def test_finds_nothing_in_a_healthy_monitoring(changed: dict[str, Any]) -> None:
     assert problems(**changed) == []
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"webhooks": []},
+        {"webhooks": [dataclasses.replace(paper.SECRET, decision=None)]},
+        {"topic": None},
+        {"queue": None, "dead_letter_queue": None},
+    ],
+)
+def test_finds_nothing_in_a_healthy_notifier(changed: dict[str, Any]) -> None:
+    """Also without webhooks, and where another account's policy decides."""
+    assert problems(**paper.notifier(**changed)) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "receives", "limit", "said"),
+    [
+        ("Disabled", {1: 5}, 3, None),
+        ("Disabled", {1: 5, 2: 3, 7: 1}, 3, "4 messages in the queue received so often"),
+        ("Disabled", {1: 1}, 1, "1 message in the queue"),
+        ("Disabled", {100: 1}, None, None),
+        ("Disabled", {}, 3, None),
+        ("Enabled", {100: 1}, 3, None),
+    ],
+)
+def test_warns_before_a_replayer_parks_what_was_looked_at(
+    state: str, receives: dict[int, int], limit: int | None, said: str | None
+) -> None:
+    """Each look counts as one of its attempts; once it runs, doctor does not look."""
+    (replayer,) = paper.replayer(state)["replayers"]
+    changed = {
+        "replayers": [dataclasses.replace(replayer, max_attempts=limit)],
+        "queue": dataclasses.replace(QUEUE, seen_receives=receives),
+    }
+    if said is None:
+        assert "replayer-parks-at-once" not in [kind for _, kind in problems(**changed)]
+        return
+    found = finding("replayer-parks-at-once", **changed)
+    assert said in sentence(found)
+    assert f"max_attempts={limit}" in fix_of("replayer-parks-at-once", **changed)
+
+
+def test_wakes_a_notifier_as_it_was() -> None:
+    """EventBridge Scheduler replaces a schedule as a whole."""
+    (words,) = commands(
+        finding("notifier-asleep", **paper.notifier(schedule={**SCHEDULE, "State": "DISABLED"})),
+        [],
+    )
+    call = parsed(words)
+    wanted = {name: SCHEDULE[name] for name in SCHEDULE if name not in ("Arn", "CreationDate")}
+    assert call.parameters == {**wanted, "State": "ENABLED"}
+
+
+def test_lets_the_notifier_read_a_secret() -> None:
+    """One secret, and nothing where a policy denies it explicitly."""
+    (words,) = commands(finding("webhook-permission", **paper.webhook(decision="implicitDeny")), [])
+    policy = json.loads(parsed(words).parameters["PolicyDocument"])
+    assert policy["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": ["secretsmanager:GetSecretValue"],
+            "Resource": paper.SECRET_ARN,
+        }
+    ]
+    denied = finding("webhook-permission", **paper.webhook(decision="explicitDeny"))
+    assert commands(denied, []) == []
+
+
+def test_shows_no_secret() -> None:
+    """Only where it is."""
+    for kind, facts in (
+        ("webhook-secret", paper.webhook(live=None)),
+        ("webhook-permission", paper.webhook(decision="implicitDeny")),
+    ):
+        assert "team/slack" in sentence(finding(kind, **facts))
+
+
 def test_confirms_mailboxes_so_that_no_link_unsubscribes_them() -> None:
     """Whether one is lost, waits, or was confirmed by a link."""
     mailboxes = {
@@ -91,8 +172,7 @@ def test_confirms_mailboxes_so_that_no_link_unsubscribes_them() -> None:
     for kind, mailbox in mailboxes.items():
         known = paper.topic(subscriptions=[paper.OF_QUEUE, mailbox])
         said = sentence(finding(kind, **known)) + fix_of(kind, **known)
-        assert "confirm-subscription" in said
-        assert "--authenticate-on-unsubscribe true" in said
+        assert f"failure-destinations confirm --topic {paper.TOPIC}:" in said
 
 
 def test_finds_a_fifo_topic() -> None:
@@ -133,7 +213,10 @@ def test_knows_that_copies_of_a_durable_function_have_no_record() -> None:
     assert isinstance(paper.HANDLER.settings, dict)
     settings = paper.HANDLER.settings | {"DurableConfig": {"ExecutionTimeout": 3600}}
     durable = {"copies": Copies([SMALL], 1), **paper.handler(settings=settings)}
-    assert problems(**durable) == [("error", "copies-lost-on-the-way")]
+    assert problems(**durable) == [
+        ("error", "handler-destination"),
+        ("error", "copies-lost-on-the-way"),
+    ]
     assert "durable function" in sentence(finding("copies-lost-on-the-way", **durable))
 
 
@@ -283,3 +366,8 @@ def test_distinguishes_what_does_not_exist_from_what_cannot_be_read(
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetTopicAttributes")
 
     assert AwsReader(NoProgress()).read("sns:GetTopicAttributes", call) == expected
+
+
+def test_a_durable_function_with_its_own_queue_is_well() -> None:
+    """It has no destination and no copies, because Lambda supports neither for it."""
+    assert problems(**paper.durable()) == []

@@ -10,13 +10,17 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
 
 from failure_destinations import (
     FailureChannel,
     FailureMonitoring,
     FailureNotifiedFunction,
+    FailureNotifier,
     FailureReplayer,
+    FailureWatchdog,
     MonitoringThresholds,
 )
 from failure_destinations.alarms import ALARMS, FailureAlarm
@@ -26,10 +30,12 @@ from failure_destinations.doctor.judge.channel import judge
 from failure_destinations.doctor.render import fix, sentence
 
 from ..conftest import define_handler
-from .paper import CASES, CHANNEL, DAY, Facts, queue
+from .cases import CASES
+from .paper import CHANNEL, DAY, Facts, queue, replayer
 
 ROOT = Path(__file__).parents[2]
 SUBJECT = Subject("queue", "orders")
+STREAM_ARN = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders"
 
 
 def test_docs_have_the_table_of_kinds() -> None:
@@ -65,12 +71,20 @@ def test_rejects_a_severity_that_a_kind_does_not_have() -> None:
         Finding(kinds.QUEUE_MISSING, SUBJECT, given_severity="info")
 
 
+(_OFF,) = replayer("Disabled")["replayers"]
+PARKS_AT_ONCE = {
+    "replayers": [dataclasses.replace(_OFF, max_attempts=3)],
+    "queue": queue("queue", "q", seen_receives={2: 1}),
+}
+
+
 def findings() -> list[Finding]:
     """Return the findings of all that can be wrong, and of what is well."""
     expires = queue("queue", "q", ApproximateNumberOfMessages="3", oldest_seconds=13.0 * DAY)
     facts: list[Facts] = [
         {},
         {"queue": expires},
+        PARKS_AT_ONCE,
         *(case.facts for case in CASES),
     ]
     channels = [dataclasses.replace(CHANNEL, **changed) for changed in facts]
@@ -112,7 +126,23 @@ def defined_alarms() -> list[dict[str, Any]]:
         schedule=scheduler.ScheduleExpression.rate(cdk.Duration.days(1)),
     )
     FailureReplayer(stack, "Replayer", channel=channel)
-    FailureMonitoring(stack, "Monitoring", channel=channel)
+    channel.dead_letter_queue_for(sqs.Queue(stack, "Orders"))
+    reader = define_handler(stack, "Reader")
+    for id, source in (
+        ("Stream", {"event_source_arn": STREAM_ARN}),
+        ("Topic", {"kafka_bootstrap_servers": ["b-1:9092"], "kafka_topic": "orders"}),
+    ):
+        reader.add_event_source_mapping(
+            id,
+            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            on_failure=channel.event_source_destination,
+            **source,
+        )
+    FailureMonitoring(
+        stack, "Monitoring", channel=channel, thresholds=MonitoringThresholds(offset_lag=1000)
+    )
+    FailureNotifier(stack, "Notifier", channel=channel)
+    FailureWatchdog(stack, "Watchdog", channel=channel)
     template = app.synth().get_stack_by_name("Stack").template
     resources = json.loads(json.dumps(template))["Resources"].values()
     return [each for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
@@ -131,15 +161,15 @@ def test_constructs_define_the_alarms_of_the_table() -> None:
         for alarm in defined_alarms()
     }
     assert defined == {
-        (each.id, each.namespace, each.metric, each.statistic, each.period_minutes * 60)
+        (each.id, each.namespace, each.metric, each.statistic, (each.period_minutes or 60) * 60)
         for each in ALARMS
     }
 
 
 def test_thresholds_are_those_of_the_table() -> None:
-    """Each field of MonitoringThresholds sets one alarm of the table; the replayer sets its own."""
+    """Each field of MonitoringThresholds sets one alarm of the table; others set their own."""
     fields = [field.name for field in dataclasses.fields(MonitoringThresholds)]
-    assert [alarm.threshold for alarm in ALARMS] == [*fields, None]
+    assert [alarm.threshold for alarm in ALARMS] == [*fields, None, None, None]
 
 
 @pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.id)

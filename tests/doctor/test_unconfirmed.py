@@ -36,7 +36,9 @@ def test_finds_mailboxes_that_wait_for_confirmation(
         ["doctor", "--stack", "Unconfirmed", "--json", "--problems"],
         env=clean_environment(**localemu.environment),
     )
-    nobody, *found = [json.loads(line) for line in result.stdout.splitlines()]
+    findings = [json.loads(line) for line in result.stdout.splitlines()]
+    # The engine has no mute rules, which doctor says.
+    nobody, *found = [each for each in findings if each["kind"] != "alarm-muted"]
     assert nobody["kind"] == "no-handlers"
     assert [(each["kind"], each["resource"]) for each in found] == [
         ("subscription-pending", MAILBOX)

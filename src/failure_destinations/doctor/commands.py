@@ -16,6 +16,9 @@ _WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _LAST_WORD = re.compile(r"([a-z0-9])([A-Z])")
 # The AWS CLI uses another name for this service.
 _RENAMED = {("sns", "Subscribe", "Endpoint"): "notification-endpoint"}
+# The AWS CLI has boto3's `s3` under this name.
+# https://docs.aws.amazon.com/cli/latest/reference/s3api/
+_SERVICES = {"s3": "s3api"}
 
 _FIRST_NOT_ASCII = 0x80
 _LAST_OF_FOUR_DIGITS = 0xFFFF
@@ -41,7 +44,7 @@ def _words(step: Step) -> list[str]:
         options = [_option(name, value) for name, value in step.options]
         return ["failure-destinations", step.name, *(word for words in options for word in words)]
     call = step.call() if isinstance(step, AddStatements) else step
-    words = ["aws", call.service, _kebab(call.operation)]
+    words = ["aws", _SERVICES.get(call.service, call.service), _kebab(call.operation)]
     if call.operation == "PutMetricAlarm":
         return [*words, "--cli-input-json", json.dumps(call.parameters)]
     for name, value in call.parameters.items():

@@ -1,45 +1,16 @@
-"""The kinds of findings: the registry that findings, JSON and docs/doctor.md share."""
+"""The kinds of findings: the registry that findings, JSON and docs/doctor.md share.
+
+The kinds about streams and source queues are in `event_source_kinds.py`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from . import event_source_kinds
+from .kind import DOCS as _DOCS
+from .kind import SEVERITIES, Kind, Severity
 
-Severity = Literal["ok", "info", "warning", "error", "unknown"]
-"""By increasing severity. `unknown`: AWS could not be read, or only AWS can judge."""
+__all__ = ["KINDS", "SEVERITIES", "Kind", "Severity", "as_markdown"]
 
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of finding.
-
-    Attributes:
-        id: Its name in JSON and in docs/doctor.md. It stays the same.
-        severity: `error` if failed events are lost or nobody is notified, `warning` if that may
-            happen soon or something needs a person, `info` if it is intended, `ok` if all is well.
-        title: What it means, in a few words.
-        page: The URL of the AWS documentation.
-        fix: The fix, in a few words; empty if there is nothing to fix.
-        otherwise: Another severity that a finding of the kind may have, and when.
-    """
-
-    id: str
-    severity: Severity
-    title: str
-    page: str
-    fix: str = ""
-    otherwise: tuple[Severity, str] | None = None
-
-    @property
-    def severities(self) -> frozenset[Severity]:
-        """The severities that a finding of the kind may have."""
-        other = () if self.otherwise is None else (self.otherwise[0],)
-        return frozenset((self.severity, "unknown", *other))
-
-
-_DOCS = "https://docs.aws.amazon.com"
 _DESTINATIONS = f"{_DOCS}/lambda/latest/dg/invocation-async-retain-records.html"
 _LAMBDA_SQS = f"{_DOCS}/lambda/latest/dg/services-sqs-configure.html"
 _EMAIL = f"{_DOCS}/sns/latest/dg/sns-email-notifications.html"
@@ -52,7 +23,10 @@ _QUEUES = f"{_SQS}/sqs-queue-types.html"
 _RETENTION = f"{_DOCS}/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"
 _RECEIVED = f"{_DOCS}/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"
 _ALARMS = f"{_DOCS}/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html"
+_MUTE_RULES = f"{_DOCS}/AmazonCloudWatch/latest/APIReference/API_PutAlarmMuteRule.html"
 _ALARM_TOPIC = f"{_DOCS}/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html"
+_SCHEDULES = f"{_DOCS}/scheduler/latest/APIReference/API_GetSchedule.html"
+_SECRETS = f"{_DOCS}/secretsmanager/latest/userguide/auth-and-access.html"
 
 # In the order in which a failure travels.
 HANDLER = Kind(
@@ -71,15 +45,17 @@ HANDLER_MISSING = Kind(
 NO_HANDLERS = Kind(
     "no-handlers",
     "info",
-    "no function of the account and Region sends its failed events to the channel",
+    "no function and no event source of the account and Region sends its failures to the channel",
     _DESTINATIONS,
 )
 HANDLER_DESTINATION = Kind(
     "handler-destination",
     "error",
-    "the handler has no failure destination, a different one, or one that does not exist",
+    "the handler has no failure destination, a different one, or one that does not exist; or it is "
+    "a durable function whose dead letters do not reach the channel",
     _DESTINATIONS,
-    fix="`aws lambda put-function-event-invoke-config` or `update-function-event-invoke-config`",
+    fix="`aws lambda put-function-event-invoke-config` or `update-function-event-invoke-config`; "
+    "for a durable function `update-event-source-mapping`, or deploy",
 )
 HANDLER_PERMISSION = Kind(
     "handler-permission",
@@ -158,7 +134,7 @@ SUBSCRIPTION_PENDING = Kind(
     "not confirmed, or suspended by SNS after more than 10 messages within a second. SNS deletes "
     "it after 48 hours",
     _EMAIL,
-    fix="`aws sns subscribe` sends the e-mail again; confirm it",
+    fix="`aws sns subscribe` sends the e-mail again; `failure-destinations confirm` confirms it",
 )
 SUBSCRIPTION_BY_LINK = Kind(
     "subscription-by-link",
@@ -166,8 +142,7 @@ SUBSCRIPTION_BY_LINK = Kind(
     "confirmed by the link in the e-mail: the link in every later e-mail unsubscribes the mailbox, "
     "for whoever follows it, such as a program that scans links",
     f"{_DOCS}/sns/latest/api/API_ConfirmSubscription.html",
-    fix="subscribe again, and confirm with `aws sns confirm-subscription "
-    "--authenticate-on-unsubscribe true`",
+    fix="subscribe again, and confirm with `failure-destinations confirm`",
 )
 SUBSCRIPTION_FILTER = Kind(
     "subscription-filter",
@@ -287,7 +262,8 @@ EVENTS_WAITING = Kind(
 DEAD_LETTERS = Kind(
     "dead-letters",
     "warning",
-    "messages that SNS or a schedule could not deliver",
+    "messages that SNS, a schedule or an announcement rule could not deliver, or that the "
+    "forwarder of failed batches could not read",
     _SNS_DLQ,
     fix="`failure-destinations replay --from dead-letter`",
 )
@@ -312,6 +288,14 @@ REPLAYER_OFF = Kind(
     fix="`aws lambda update-event-source-mapping`",
     otherwise=("info", "if the template says so"),
 )
+REPLAYER_PARKS_AT_ONCE = Kind(
+    "replayer-parks-at-once",
+    "warning",
+    "messages were received so often that the replayer, once it is switched on, parks them after "
+    "one failure; not known with `--quick`",
+    _RECEIVED,
+    fix="`failure-destinations replay`, or more `max_attempts`",
+)
 REPLAYER_MISSING = Kind(
     "replayer-missing",
     "error",
@@ -328,7 +312,7 @@ COPIES = Kind(
 COPIES_LOST_ON_THE_WAY = Kind(
     "copies-lost-on-the-way",
     "error",
-    "a copy whose record never reached the queue: over SNS's 256 KB, of a durable function, or "
+    "a copy whose record never reached the queue: over SNS's limit, of a durable function, or "
     "sent within minutes of deliveries that Lambda counted as failed",
     _DESTINATIONS,
     fix="`failure-destinations replay --from copies`, with the ids",
@@ -381,6 +365,14 @@ ALARM_SILENCED = Kind(
     fix="`aws cloudwatch enable-alarm-actions`",
     otherwise=("info", "if the template says so"),
 )
+ALARM_MUTED = Kind(
+    "alarm-muted",
+    "warning",
+    "a mute rule mutes the alarm: it goes off, and nobody is notified",
+    _MUTE_RULES,
+    fix="`aws cloudwatch delete-alarm-mute-rule`, if the rule mutes no other alarm",
+    otherwise=("info", "if it mutes it later only, or if boto3 or CloudWatch knows no mute rules"),
+)
 ALARM_RINGING = Kind(
     "alarm-ringing",
     "info",
@@ -389,7 +381,67 @@ ALARM_RINGING = Kind(
     f"{_DOCS}/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html",
 )
 
-KINDS = {kind.id: kind for kind in tuple(globals().values()) if isinstance(kind, Kind)}
+NOTIFIER = Kind(
+    "notifier",
+    "ok",
+    "the notifier reads its queue, and its schedule wakes it",
+    _LAMBDA_SQS,
+)
+NOTIFIER_OFF = Kind(
+    "notifier-off",
+    "error",
+    "the notifier's event source mapping is disabled: nobody is notified",
+    _LAMBDA_SQS,
+    fix="`aws lambda update-event-source-mapping`",
+)
+NOTIFIER_ASLEEP = Kind(
+    "notifier-asleep",
+    "warning",
+    "the notifier's schedule is disabled: digests and reminders wait for the next failure",
+    _SCHEDULES,
+    fix="`aws scheduler update-schedule`",
+)
+NOTIFIER_MISSING = Kind(
+    "notifier-missing",
+    "error",
+    "the notifier's event source mapping or schedule does not exist",
+    _LAMBDA_SQS,
+    fix="deploy",
+)
+NOTICES_UNDELIVERED = Kind(
+    "notices-undelivered",
+    "warning",
+    "records that the notifier could not count, or messages that a mailbox or webhook did not take",
+    _SNS_DLQ,
+    fix="`failure-destinations list --queue`",
+)
+WEBHOOK = Kind(
+    "webhook",
+    "ok",
+    "the secret with a webhook's URL exists, and the notifier may read it",
+    _SECRETS,
+)
+WEBHOOK_SECRET = Kind(
+    "webhook-secret",
+    "error",
+    "the secret with a webhook's URL does not exist, is scheduled for deletion, or is not a "
+    "SecureString",
+    _SECRETS,
+    fix="`aws secretsmanager restore-secret`, or store it again",
+)
+WEBHOOK_PERMISSION = Kind(
+    "webhook-permission",
+    "error",
+    "the notifier's role may not read the secret with a webhook's URL",
+    _SECRETS,
+    fix="`aws iam put-role-policy`",
+)
+
+KINDS = {
+    kind.id: kind
+    for kind in (*globals().values(), *vars(event_source_kinds).values())
+    if isinstance(kind, Kind)
+}
 
 
 def as_markdown() -> str:

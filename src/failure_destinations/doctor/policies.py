@@ -55,6 +55,49 @@ def allows(
     return False if denied else allowed
 
 
+def context_of_role(role: str) -> dict[str, str]:
+    """Return what is known of a request with a role's credentials, by condition key.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+
+    Args:
+        role: The role's ARN.
+    """
+    account = role.split(":")[4]
+    return {
+        "aws:PrincipalAccount": account,
+        "aws:PrincipalArn": role,
+        "aws:PrincipalIsAWSService": "false",
+        "aws:SecureTransport": "true",
+        # SNS adds it. https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+        "aws:SourceOwner": account,
+    }
+
+
+def denies(policy: Mapping[str, Any], *, role: str, action: str, resource: str) -> bool | None:
+    """Return whether a resource's policy denies something to a role that its own policies allow.
+
+    Args:
+        policy: The policy.
+        role: The role's ARN.
+        action: Such as `s3:PutObject`.
+        resource: The ARN of the resource, or of a part of it.
+
+    Returns:
+        None if it depends on a condition that is not known here.
+    """
+    allow_all = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    open_policy = {**policy, "Statement": [allow_all, *_list(policy.get("Statement"))]}
+    allowed = allows(
+        open_policy,
+        principal=role,
+        action=action,
+        resource=resource,
+        context=context_of_role(role),
+    )
+    return None if allowed is None else not allowed
+
+
 def _applies_to(statement: Mapping[str, Any], principal: str) -> bool:
     if "Principal" not in statement:
         return not _matches_principal(statement.get("NotPrincipal"), principal)

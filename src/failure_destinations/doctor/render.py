@@ -1,13 +1,33 @@
-"""Renders a finding: its sentence and its fix, the same in text and JSON."""
+"""Renders a finding: its sentence and its fix, the same in text, JSON and notices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from failure_destinations.text import printable
 
 from .commands import in_shell, words
 from .findings import Finding
 from .sentences import ADVICE, NOT_JUDGED, SENTENCES
+
+# Wide enough for every severity.
+SEVERITY_WIDTH = 8
+FIX_INDENT = " " * (SEVERITY_WIDTH + 2)
+
+
+class Lines(NamedTuple):
+    """A finding as printable lines.
+
+    Attributes:
+        severity: Its severity, padded.
+        text: The resource and the sentence.
+        fixes: The commands that fix it, or else what to do; without indent.
+    """
+
+    severity: str
+    text: str
+    fixes: tuple[str, ...]
 
 
 def sentence(finding: Finding) -> str:
@@ -47,6 +67,35 @@ def fix(finding: Finding, place: Sequence[str]) -> str | None:
     """
     written = [in_shell(command) for command in commands(finding, place)]
     return " && ".join(written) or advice(finding)
+
+
+def lines(finding: Finding, place: Sequence[str]) -> Lines:
+    """Return a finding as printable lines.
+
+    Args:
+        finding: The finding.
+        place: As for `commands`.
+    """
+    fixes = [in_shell(words) for words in commands(finding, place)]
+    return Lines(
+        f"{finding.severity:{SEVERITY_WIDTH}}",
+        printable(f"{finding.subject.name}: {sentence(finding)}"),
+        tuple(printable(fix) for fix in fixes or [advice(finding) or ""] if fix),
+    )
+
+
+def as_text(findings: Iterable[Finding], place: Sequence[str]) -> str:
+    """Return findings as the lines that `doctor` prints, with a line break after each.
+
+    Args:
+        findings: The findings.
+        place: As for `commands`.
+    """
+    written = []
+    for finding in findings:
+        severity, text, fixes = lines(finding, place)
+        written += [f"  {severity}{text}", *(f"{FIX_INDENT}{fix}" for fix in fixes)]
+    return "".join(f"{line}\n" for line in written)
 
 
 def to_json(channel: str, finding: Finding, place: Sequence[str]) -> dict[str, Any]:

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 
 from failure_destinations.text import plural
 
-from . import kinds
+from . import event_source_sentences, kinds
 from .findings import Finding
+from .spans import listed, span
 
-_DAY = 86_400
-# https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
-_CONFIRM = (
-    "Confirm it with the token in the e-mail's link and aws sns confirm-subscription "
-    "--authenticate-on-unsubscribe true: then no link unsubscribes it"
-)
-
-
-def span(seconds: float) -> str:
-    """Return a duration for people: `14 days`, `3.5 hours` or `60 seconds`."""
-    for unit, name in ((_DAY, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= 2 * unit or seconds == unit:
-            count = f"{seconds / unit:.1f}".removesuffix(".0")
-            return f"{count} {name}{'' if count == '1' else 's'}"
-    return plural(int(seconds), "second")
+_WHERE = {
+    "topic": "",
+    "alarm topic": " to the alarm topic",
+    "notifier's topic": " to the notifier's topic",
+}
 
 
-def _and(words: Sequence[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+def _confirm(finding: Finding) -> str:
+    # The name of a topic needs no quotes.
+    # https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+    return (
+        "Do not follow the link in the e-mail, but copy it and run failure-destinations confirm "
+        f"--topic {finding.facts['topic_arn']}: then no link unsubscribes it"
+    )
 
 
 def _handler_destination(finding: Finding) -> str:
     facts = finding.facts
+    if "durable" in facts:
+        return (
+            "is a durable function: Lambda sends its failures only to its dead-letter queue, which "
+            "does not bring them to the channel"
+        )
+    if "forwarder" in facts:
+        state = "does not exist" if facts["forwarder"] is None else "is disabled"
+        return (
+            "is a durable function: its failures wait in its dead-letter queue, because the event "
+            f"source mapping that brings them to the channel {state}"
+        )
     if not facts["configured"]:
         return "has no asynchronous configuration: Lambda drops its failed events"
     if facts["destination"] is None:
@@ -43,39 +49,49 @@ def _handler_destination(finding: Finding) -> str:
     return f"its failed events go to {facts['destination']}, which does not exist"
 
 
+def _attach_durable(finding: Finding) -> str:
+    if "forwarder" in finding.facts:
+        return "remove the function from the channel, deploy, attach it again, and deploy"
+    return "attach it with notify_failures_of of this version of the library, and deploy"
+
+
 def _handler_copies(finding: Finding) -> str:
     if finding.facts["target"] is not None:
         return f"its dead-letter queue is {finding.facts['target']}, not the channel's copy queue"
     return (
-        "has no dead-letter queue of its own: a record of over 256 KB, or one that Lambda cannot "
-        "send to the topic, is lost"
+        "has no dead-letter queue of its own: the payload of a record over 256 KB, and a record "
+        "that Lambda cannot send to the topic, are lost"
     )
 
 
 def _handler_permission(finding: Finding) -> str:
     return (
-        f"its role lacks {_and(finding.facts['actions'])} for the topic: Lambda drops the records"
+        f"its role lacks {listed(finding.facts['actions'])} for the topic: Lambda drops the records"
     )
 
 
 def _handler_copy_permission(finding: Finding) -> str:
-    lacks = f"its role lacks {_and(finding.facts['actions'])} for the copy queue"
+    lacks = f"its role lacks {listed(finding.facts['actions'])} for the copy queue"
     return f"{lacks}: no copies are kept"
 
 
 def _topic(finding: Finding) -> str:
-    return "exists" if finding.subject.noun == "topic" else "CloudWatch may publish to it"
+    return "CloudWatch may publish to it" if finding.subject.noun == "alarm topic" else "exists"
 
 
 def _topic_missing(finding: Finding) -> str:
     if finding.subject.noun == "topic":
         return "the topic does not exist: Lambda drops every record"
+    if finding.subject.noun == "notifier's topic":
+        return "the notifier's topic does not exist: nobody is notified"
     return "the alarm topic does not exist: alarms go off, and nobody is notified"
 
 
 def _replace_topic(finding: Finding) -> str:
     if finding.subject.noun == "topic":
         return "delete the stack's failure channel and deploy it again; its queues stay"
+    if finding.subject.noun == "notifier's topic":
+        return "give the notifier another id and deploy; each person confirms again"
     if finding.facts["own"]:
         return "give the monitoring another id and deploy; each person confirms again"
     return "give the monitoring another topic, or none, and deploy"
@@ -95,6 +111,8 @@ def _replace_fifo(finding: Finding) -> str:
 def _nobody_subscribed(finding: Finding) -> str:
     if finding.subject.noun == "topic":
         return "only the queue is subscribed: people are notified by alarms, or not at all"
+    if finding.subject.noun == "notifier's topic":
+        return "nobody is subscribed to the notifier's topic: nobody is notified"
     return "nobody is subscribed to the alarm topic: alarms go off, and nobody is notified"
 
 
@@ -111,22 +129,22 @@ def _subscription_deleted(finding: Finding) -> str:
     facts = finding.facts
     if facts["of_queue"]:
         return "is not subscribed: failed events do not reach the queue"
-    where = "" if facts["topic"] == "topic" else " to the alarm topic"
+    where = _WHERE[str(facts["topic"])]
     if facts["is_mailbox"]:
         return (
             f"is not subscribed{where}: somebody unsubscribed it, or SNS deleted it unconfirmed. "
-            f"{_CONFIRM}"
+            f"{_confirm(finding)}"
         )
     return f"is not subscribed{where}: nobody is notified there"
 
 
 def _subscription_pending(finding: Finding) -> str:
     facts = finding.facts
-    of_what = "" if facts["topic"] == "topic" else " of alarms"
+    of_what = " of alarms" if facts["topic"] == "alarm topic" else ""
     text = f"is not confirmed: nobody is notified{of_what} there, and SNS deletes it after 48 hours"
     if "peak" in facts:
         text += f". Perhaps SNS suspended it, for {facts['peak']:,} messages within a minute"
-    return f"{text}. {_CONFIRM}" if facts["is_mailbox"] else text
+    return f"{text}. {_confirm(finding)}" if facts["is_mailbox"] else text
 
 
 def _subscription_by_link(_finding: Finding) -> str:
@@ -152,11 +170,14 @@ def _stop_mail_storm(finding: Finding) -> str | None:
             "notify people by FailureMonitoring's alarms, which send one message, and not by "
             "emails="
         )
+    if finding.subject.noun == "notifier's topic":
+        return "publish nothing else to the notifier's topic"
     return "give FailureMonitoring a topic that nothing else publishes to"
 
 
 def _queue(finding: Finding) -> str:
-    may = "; SNS may send to it" if finding.facts["by_sns"] else ""
+    senders = finding.facts["senders"]
+    may = f"; {listed(senders)} may send to it" if senders else ""
     return f"the {finding.subject.noun} exists and {_keeps(finding)}{may}"
 
 
@@ -168,7 +189,12 @@ def _queue_missing(finding: Finding) -> str:
     lost = {
         "queue": "failed events are lost, except for their copies",
         "dead-letter queue": "what SNS or a schedule cannot deliver is lost",
-        "copy queue": "no copies are kept, and a record of over 256 KB is lost",
+        "copy queue": "no copies are kept, and the payload of a record over 256 KB is lost",
+        "notifier's queue": "people are not notified",
+        "notifier's dead-letter queue": "messages that the notifier cannot deliver are lost",
+        "announcement queue": "failed batches stay in the bucket, and nobody is notified of them",
+        "source dead-letter queue": "messages that keep failing are lost",
+        "source queue": "its function gets no messages",
     }.get(finding.subject.noun, "what is parked is lost")
     return (
         f"the {finding.subject.noun} does not exist: {lost}. Run doctor again once you have "
@@ -177,7 +203,8 @@ def _queue_missing(finding: Finding) -> str:
 
 
 def _queue_policy(finding: Finding) -> str:
-    return f"the {finding.subject.noun}'s policy does not let SNS send for this topic"
+    service = finding.facts["service"]
+    return f"the policy of the {finding.subject.noun} does not let {service} send to it"
 
 
 def _key_policy(finding: Finding) -> str:
@@ -221,7 +248,7 @@ def _copies_lost(finding: Finding) -> str:
         why = "Lambda sends the failures of a durable function to its dead-letter queue only"
     elif facts["too_large"] == facts["count"]:
         one = facts["count"] == 1
-        why = "its record is over SNS's 256 KB" if one else "their records are over SNS's 256 KB"
+        why = "its record is over SNS's limit" if one else "their records are over SNS's limit"
     were = "was" if facts["count"] == 1 else "were"
     return (
         f"{plural(facts['count'], 'event')} of {facts['function']} {were} lost on the way to the "
@@ -265,6 +292,25 @@ def _alarms(finding: Finding) -> str:
     return "its alarm exists" if count == 1 else f"its {count} alarms exist"
 
 
+def _alarm_muted(finding: Finding) -> str:
+    if "not_offered_by" in finding.facts:
+        return (
+            "whether a mute rule mutes its alarms was not looked at: "
+            f"{finding.facts['not_offered_by']} knows no mute rules"
+        )
+    rule = finding.facts["rule"]
+    when = f"{rule.schedule} for {rule.duration}"
+    if rule.active:
+        return f"mute rule {rule.name!r} mutes it ({when}): it goes off, and nobody is notified"
+    return f"mute rule {rule.name!r} will mute it ({when}): nobody is notified then"
+
+
+def _unmute(finding: Finding) -> str | None:
+    if finding.severity == "info":
+        return None
+    return f"take the alarm out of mute rule {finding.facts['rule'].name!r}, which mutes others too"
+
+
 def _alarm_ringing(finding: Finding) -> str:
     since, description = finding.facts["since"], finding.facts["description"]
     text = "is in state ALARM"
@@ -274,11 +320,28 @@ def _alarm_ringing(finding: Finding) -> str:
     return f"{text}: {what}" if what else text
 
 
+def _webhook_secret(finding: Finding) -> str:
+    facts = finding.facts
+    what = f"the {facts['store']} with its URL, {facts['name']},"
+    if facts["state"] == "deleted":
+        return f"{what} is scheduled for deletion: it gets no messages"
+    if facts["state"] == "readable":
+        return f"{what} is not a SecureString: whoever may read parameters can post"
+    return f"{what} does not exist: it gets no messages"
+
+
+def _store_again(finding: Finding) -> str:
+    if finding.facts["state"] == "readable":
+        return f"store {finding.facts['name']} again as a SecureString, and change the URL"
+    return f"create the {finding.facts['store']} {finding.facts['name']} with the webhook's URL"
+
+
 def _always(text: str) -> Callable[[Finding], str]:
     return lambda _: text
 
 
 SENTENCES: Mapping[str, Callable[[Finding], str]] = {
+    **event_source_sentences.SENTENCES,
     kinds.HANDLER.id: _always("its failed events go to the topic"),
     kinds.HANDLER_MISSING.id: _always("the function does not exist"),
     kinds.NO_HANDLERS.id: _always(
@@ -326,11 +389,16 @@ SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     kinds.EVENTS_EXPIRE.id: _events_expire,
     kinds.EVENTS_WAITING.id: _waiting("in the queue to be replayed"),
     kinds.DEAD_LETTERS.id: _waiting(
-        "in the dead-letter queue: SNS or a schedule could not deliver them"
+        "in the dead-letter queue: SNS or EventBridge could not deliver them"
     ),
     kinds.EVENTS_PARKED.id: _waiting("in the parked queue: their replay failed again and again"),
     kinds.REPLAYER.id: lambda finding: f"drains the queue of {finding.facts['channel']}",
     kinds.REPLAYER_OFF.id: _always("is switched off: failed events wait in the queue"),
+    kinds.REPLAYER_PARKS_AT_ONCE.id: lambda finding: (
+        f"{plural(finding.facts['count'], 'message')} in the queue received so often, this time "
+        "included, that it parks them as soon as they fail once: each look counts as one of its "
+        f"{plural(finding.facts['max_attempts'], 'attempt')}"
+    ),
     kinds.REPLAYER_MISSING.id: _always(
         "its event source mapping does not exist: nothing is replayed"
     ),
@@ -344,21 +412,45 @@ SENTENCES: Mapping[str, Callable[[Finding], str]] = {
         "the alarm does not exist: nobody is notified of what it watches"
     ),
     kinds.ALARM_WITHOUT_ACTION.id: lambda finding: (
-        f"goes off without notifying {_and(finding.facts['missing'])}, which the template names"
+        f"goes off without notifying {listed(finding.facts['missing'])}, which the template names"
     ),
     kinds.ALARM_SILENCED.id: _always(
         "its actions are switched off: it goes off, and nobody is notified"
     ),
+    kinds.ALARM_MUTED.id: _alarm_muted,
     kinds.ALARM_RINGING.id: _alarm_ringing,
+    kinds.NOTIFIER.id: _always("reads its queue, and its schedule wakes it"),
+    kinds.NOTIFIER_OFF.id: _always(
+        "its event source mapping is disabled: records wait, and nobody is notified"
+    ),
+    kinds.NOTIFIER_ASLEEP.id: _always(
+        "its schedule is disabled: digests and reminders wait until the next failure"
+    ),
+    kinds.NOTIFIER_MISSING.id: lambda finding: (
+        f"its {finding.facts['what']} does not exist: people are not notified as they should be"
+    ),
+    kinds.NOTICES_UNDELIVERED.id: _waiting(
+        "in the notifier's dead-letter queue: it could not count them, or a mailbox or webhook "
+        "did not take them"
+    ),
+    kinds.WEBHOOK.id: lambda finding: (
+        f"the notifier may read the {finding.facts['store']} with its URL"
+    ),
+    kinds.WEBHOOK_SECRET.id: _webhook_secret,
+    kinds.WEBHOOK_PERMISSION.id: lambda finding: (
+        f"the notifier's role lacks {finding.facts['action']} for {finding.facts['name']}: it gets "
+        "no messages"
+    ),
 }
 
 _CONDITION = "depends on a condition that only AWS can judge"
 NOT_JUDGED: Mapping[str, Callable[[Finding], str]] = {
+    **event_source_sentences.NOT_JUDGED,
     kinds.TOPIC_POLICY.id: _always(
         f"whether CloudWatch may publish to the alarm topic {_CONDITION}"
     ),
     kinds.QUEUE_POLICY.id: lambda finding: (
-        f"whether SNS may send to the {finding.subject.noun} {_CONDITION}"
+        f"whether {finding.facts['service']} may send to the {finding.subject.noun} {_CONDITION}"
     ),
     kinds.KEY_POLICY.id: lambda finding: (
         f"whether {finding.facts['service']} may use {finding.facts['key']} {_CONDITION}"
@@ -375,6 +467,8 @@ _ROLE_DENIES = _always(
     "policy of the organization"
 )
 ADVICE: Mapping[str, Callable[[Finding], str | None]] = {
+    **event_source_sentences.ADVICE,
+    kinds.HANDLER_DESTINATION.id: _attach_durable,
     kinds.HANDLER_MISSING.id: _always(
         "remove it from the stack and deploy, or deploy it again under another id"
     ),
@@ -385,8 +479,8 @@ ADVICE: Mapping[str, Callable[[Finding], str | None]] = {
     kinds.KEY_POLICY.id: _POLICY_DENIES,
     kinds.TOPIC_MISSING.id: _replace_topic,
     kinds.TOPIC_FIFO.id: _replace_fifo,
-    kinds.SUBSCRIPTION_BY_LINK.id: _always(
-        f"let the mailbox unsubscribe, and subscribe it again. {_CONFIRM}"
+    kinds.SUBSCRIPTION_BY_LINK.id: lambda finding: (
+        f"let the mailbox unsubscribe, and subscribe it again. {_confirm(finding)}"
     ),
     kinds.MAIL_STORM.id: _stop_mail_storm,
     kinds.QUEUE_FIFO.id: _always("define the channel without this queue, and deploy"),
@@ -396,10 +490,21 @@ ADVICE: Mapping[str, Callable[[Finding], str | None]] = {
         else "deploy it with a key of yours, or with none"
     ),
     kinds.KEY_DISABLED.id: _always("deploy it with another key: this one cannot be enabled"),
+    kinds.REPLAYER_PARKS_AT_ONCE.id: lambda finding: (
+        "before you switch it on, run failure-destinations replay, or deploy it with more than "
+        f"max_attempts={finding.facts['max_attempts']}"
+    ),
     kinds.REPLAYER_MISSING.id: lambda finding: (
         f"remove the replayer {finding.subject.name} from the stack, deploy, and add it again"
     ),
+    kinds.NOTIFIER_MISSING.id: lambda finding: (
+        f"remove the notifier {finding.subject.name} from the stack, deploy, and add it again; "
+        "each person confirms again"
+    ),
+    kinds.WEBHOOK_SECRET.id: _store_again,
+    kinds.WEBHOOK_PERMISSION.id: _ROLE_DENIES,
     kinds.ALARM_MISSING.id: _always(
         "switch its threshold off, deploy, switch it on again, and deploy"
     ),
+    kinds.ALARM_MUTED.id: _unmute,
 }

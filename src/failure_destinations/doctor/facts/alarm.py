@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .answer import Attributes, Unknown
 from .topic import Topic
@@ -31,6 +32,36 @@ class Alarm:
     declared_enabled: bool = True
 
 
+class MuteRule(NamedTuple):
+    """A mute rule of CloudWatch: while it is active, its alarms go off without notifying anybody.
+
+    Attributes:
+        name: Its name.
+        active: Whether it mutes its alarms now, rather than later.
+        schedule: When it mutes them, such as `cron(0 2 * * *)`.
+        duration: For how long each time, such as `PT4H`.
+        alarms: The names of its alarms.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutAlarmMuteRule.html
+    """
+
+    name: str
+    active: bool
+    schedule: str
+    duration: str
+    alarms: Sequence[str]
+
+
+class NotOffered(NamedTuple):
+    """A fact that cannot be asked for.
+
+    Attributes:
+        by: What does not know the request: the installed boto3, or CloudWatch in this place.
+    """
+
+    by: str
+
+
 @dataclass(frozen=True)
 class Monitoring:
     """A deployed `FailureMonitoring`.
@@ -40,9 +71,11 @@ class Monitoring:
         topic: The topic that its alarms notify; None if it is not known.
         alarms: Its alarms in the stack.
         own_topic: Whether the monitoring defines the topic itself.
+        mute_rules: The mute rules of the account and Region that mute any alarm now or later.
     """
 
     path: str
     topic: Topic | None
     alarms: Sequence[Alarm]
     own_topic: bool = True
+    mute_rules: Sequence[MuteRule] | Unknown | NotOffered = ()

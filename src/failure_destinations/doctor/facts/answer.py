@@ -35,6 +35,27 @@ class Readable:
         return self.attributes if isinstance(self.attributes, Mapping) else {}
 
 
+class ReadableQueue(Readable):
+    """A queue whose attributes were requested from SQS."""
+
+    url: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return name_of(self.url)
+
+    @property
+    def arn(self) -> str | None:
+        """Its ARN; None if it does not exist or could not be read."""
+        return self.known.get("QueueArn")
+
+    @property
+    def retention(self) -> int:
+        """Its retention in seconds."""
+        return int(self.known.get("MessageRetentionPeriod", 345_600))
+
+
 def name_of(id: str) -> str:
     """Return the name in a queue's URL or in the ARN of a queue, topic or function."""
     return re.split("[:/]", id)[-1]

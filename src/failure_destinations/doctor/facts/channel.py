@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from .alarm import Monitoring
 from .answer import Attributes, Unknown
+from .batch_store import BatchStore
 from .copies import Copies
+from .event_source import EventSource
 from .handler import Handler
+from .notifier import Notifier
 from .queue import Queue
+from .source_queue import SourceDeadLetters
 from .topic import Topic
 
 
@@ -22,12 +26,15 @@ class Replayer:
         mapping: Its event source mapping as `GetEventSourceMapping` returns it.
         declared_enabled: Whether the template enables it.
         parked: Its queue for events that keep failing.
+        max_attempts: The number of receives after which it parks an event that fails; None if its
+            function could not be read.
     """
 
     path: str
     mapping: Attributes | Unknown | None
     declared_enabled: bool
     parked: Queue
+    max_attempts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,12 @@ class Channel:
         unlisted: Why it may have other handlers; None if it has no others.
         replayers: The replayers in the stack that drain its queue.
         monitoring: The stack's monitoring of it; None if there is none.
+        notifiers: The notifiers in the stack that get its records.
         copies: The comparison of copies and records; None if they were not compared.
+        event_sources: The event source mappings of the account and Region whose failed batches go
+            to it, or should.
+        batch_store: What keeps failed batches for it; None if it keeps none.
+        source_dead_letters: Its dead-letter queues of source queues.
     """
 
     stack: str
@@ -59,7 +71,11 @@ class Channel:
     unlisted: Unknown | None = None
     replayers: Sequence[Replayer] = ()
     monitoring: Monitoring | None = None
+    notifiers: Sequence[Notifier] = ()
     copies: Copies | Unknown | None = None
+    event_sources: Sequence[EventSource] | Unknown = ()
+    batch_store: BatchStore | None = None
+    source_dead_letters: Sequence[SourceDeadLetters] = ()
 
     @property
     def queues(self) -> Sequence[Queue]:

@@ -17,13 +17,13 @@ class Permission:
     Attributes:
         action: Such as `sns:Publish`.
         resource: The ARN of the topic, queue or key.
-        serves: Its purpose: sending to the topic or to the copy queue.
+        serves: Its purpose: sending to the topic or to the copy queue, or writing failed batches.
         explicit: For a missing permission, whether a policy explicitly denies it.
     """
 
     action: str
     resource: str
-    serves: Literal["topic", "copy queue"]
+    serves: Literal["topic", "copy queue", "failed batches"]
     explicit: bool = False
 
 
@@ -44,6 +44,10 @@ class Handler:
         delivery_failures: The 5-minute periods in which Lambda could not send to the destination.
         role_id: The unique id of its role, such as `AROAEXAMPLEID`, by which SQS identifies the
             role's sessions as senders; None if the role does not exist.
+        is_forwarded: For a durable function, whether its dead-letter queue brings its failures to
+            the channel.
+        forwarder: The event source mapping of that queue, as `ListEventSourceMappings` returns it;
+            None if there is none.
     """
 
     function: str
@@ -56,6 +60,8 @@ class Handler:
     declares_copies: bool = False
     delivery_failures: Sequence[datetime] | Unknown = ()
     role_id: str | Unknown | None = None
+    is_forwarded: bool | Unknown = False
+    forwarder: Attributes | Unknown | None = None
 
     @property
     def is_durable(self) -> bool:

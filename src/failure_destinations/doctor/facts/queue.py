@@ -7,14 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .answer import Attributes, Readable, Unknown, name_of
+from .answer import Attributes, ReadableQueue, Unknown
 from .key import Key
 
-QueueNoun = Literal["queue", "dead-letter queue", "copy queue", "parked queue"]
+QueueNoun = Literal[
+    "queue",
+    "dead-letter queue",
+    "copy queue",
+    "parked queue",
+    "notifier's queue",
+    "notifier's dead-letter queue",
+    "announcement queue",
+    "source dead-letter queue",
+]
 
 
 @dataclass(frozen=True)
-class Queue(Readable):
+class Queue(ReadableQueue):
     """A queue of a channel.
 
     Attributes:
@@ -25,6 +34,8 @@ class Queue(Readable):
         oldest_seconds: The newest `ApproximateAgeOfOldestMessage` in CloudWatch, in seconds; None
             if there was none in the last hour.
         seen_seconds: The age in seconds of the oldest message that was received from it.
+        seen_receives: How many of its messages were received how often, those that were received
+            now; by the number of receives, this one included.
         declared: The attributes that the template sets, as far as they are known, in the form of
             `CreateQueue`.
     """
@@ -35,17 +46,8 @@ class Queue(Readable):
     key: Key | Unknown | None = None
     oldest_seconds: float | Unknown | None = None
     seen_seconds: float | None = None
+    seen_receives: Mapping[int, int] = field(default_factory=dict)
     declared: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return name_of(self.url)
-
-    @property
-    def arn(self) -> str | None:
-        """Its ARN; None if it does not exist or could not be read."""
-        return self.known.get("QueueArn")
 
     @property
     def policy(self) -> Attributes:
@@ -58,11 +60,6 @@ class Queue(Readable):
         """The approximate number of messages in it, including hidden ones."""
         names = ("", "NotVisible", "Delayed")
         return sum(int(self.known.get(f"ApproximateNumberOfMessages{name}", 0)) for name in names)
-
-    @property
-    def retention(self) -> int:
-        """Its retention in seconds."""
-        return int(self.known.get("MessageRetentionPeriod", 345_600))
 
     @property
     def declared_retention(self) -> int | None:

@@ -9,7 +9,7 @@ from typing import Literal
 from .answer import Attributes, Readable, Unknown, name_of
 from .key import Key
 
-TopicNoun = Literal["topic", "alarm topic"]
+TopicNoun = Literal["topic", "alarm topic", "notifier's topic"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Topic(Readable):
     """A topic and its subscriptions.
 
     Attributes:
-        noun: `topic` for the channel's own, or `alarm topic`.
+        noun: `topic` for the channel's own, else whose it is.
         arn: Its ARN.
         attributes: As `GetTopicAttributes` returns them.
         subscriptions: Its subscriptions: those in the template, and any others.

@@ -11,6 +11,7 @@ from failure_destinations.names import ALARM_TOPIC, DASHBOARD
 
 from ..facts import Alarm, Attributes, Monitoring, Topic, Unknown
 from .construct_ids import above, has_id, is_child
+from .mute_rules import read_mute_rules
 from .sources import Sources
 from .template_values import TemplateValues
 from .topics import gather_topic
@@ -97,6 +98,7 @@ class _Monitoring:
             topic=None if arn is None else gather_topic(self._sources, "alarm topic", arn),
             alarms=[self._alarm(id, live, values) for id in ids],
             own_topic=self._topic_id is not None,
+            mute_rules=read_mute_rules(self._sources.reader, self._cloudwatch) if ids else (),
         )
 
     def _declared_action(self) -> Any:

@@ -17,16 +17,21 @@ from failure_destinations.progress import Progress
 from ..facts import Channel, Queue, QueueNoun, Replayer, Topic
 from .alarms import gather_monitoring
 from .aws_reader import AwsReader
+from .batch_store import gather_batch_store
 from .construct_ids import above
+from .event_sources import EventSourceReader
 from .handlers import gather_handlers
+from .mappings import Mappings
 from .metrics import Metrics
+from .notifiers import gather_notifiers
 from .queues import gather_queue
+from .source_queues import gather_source_dead_letters
 from .sources import Sources
 from .topics import gather_topic
 
 
 class ChannelReader:
-    """Reads all facts about the channels of a stack.
+    """Reads all facts about the channels of a stack, and of the stacks nested in it.
 
     Args:
         aws: The account and Region of the stack.
@@ -41,8 +46,8 @@ class ChannelReader:
         self._aws = aws
         self._stack = DeployedStack(aws, stack)
         self._progress = progress
-        self._reader = reader = AwsReader(progress)
-        self._sources = Sources(aws, self._stack, reader, Metrics(aws, reader))
+        self._reader = AwsReader(progress)
+        self._mappings = Mappings(aws, self._reader)
 
     def channels(self, path: str | None) -> Iterator[Channel]:
         """Yield all channels, or the one with a path.
@@ -51,46 +56,59 @@ class ChannelReader:
             CommandError: The stack has no channel, or none with this path.
         """
         stack = self._stack
-        found = declared_channels(stack)
+        found = [
+            (self._sources_of(each), channel)
+            for each in stack.with_nested()
+            for channel in declared_channels(each)
+        ]
         if not found:
             raise CommandError(
                 f"stack {stack.name!r} has no failure channel: name another with --stack"
             )
-        chosen = [each for each in found if path is None or is_path_of(each, path)]
+        chosen = [each for each in found if path is None or is_path_of(each[1], path)]
         if not chosen:
-            names = ", ".join(each.path for each in found)
+            names = ", ".join(channel.path for _, channel in found)
             raise CommandError(f"stack {stack.name!r} has no channel {path!r}: it has {names}")
-        for each in chosen:
-            yield self._channel(each)
+        for sources, channel in chosen:
+            yield self._channel(sources, channel)
 
-    def _channel(self, deployed: DeployedChannel) -> Channel:
-        sources = self._sources
+    def _sources_of(self, stack: DeployedStack) -> Sources:
+        metrics = Metrics(self._aws, self._reader)
+        return Sources(self._aws, stack, self._reader, metrics, self._mappings)
+
+    def _channel(self, sources: Sources, deployed: DeployedChannel) -> Channel:
         id = deployed.subscription_id
         topic = gather_topic(sources, "topic", deployed.topic_arn, of_queue=id)
         subscribed = (each.endpoint for each in topic.subscriptions if each.of_queue)
-        queue = self._queue("queue", deployed.queue or next(subscribed, None))
+        queue = _queue(sources, "queue", deployed.queue or next(subscribed, None))
         topic = _with_queue(topic, queue)
-        copy_queue = self._queue("copy queue", deployed.copy_queue)
-        found = gather_handlers(sources, topic, copy_queue, self._progress)
-        declared_topic = self._stack.properties(id).get("TopicArn")
+        copy_queue = _queue(sources, "copy queue", deployed.copy_queue)
+        found = gather_handlers(
+            sources, topic, copy_queue, deployed.dead_letter_queue_arn, self._progress
+        )
+        store = gather_batch_store(sources, deployed.path, topic.arn)
+        declared_topic = sources.stack.properties(id).get("TopicArn")
         return Channel(
             stack=self._stack.name,
             path=deployed.path,
             topic=topic,
             queue=queue,
-            dead_letter_queue=self._queue("dead-letter queue", deployed.dead_letter_queue),
+            dead_letter_queue=_queue(sources, "dead-letter queue", deployed.dead_letter_queue),
             copy_queue=copy_queue,
             handlers=found.handlers,
             unlisted=found.unlisted,
-            replayers=list(self._replayers(queue)),
+            replayers=list(self._replayers(sources, queue)),
             monitoring=gather_monitoring(sources, topic, declared_topic),
+            notifiers=gather_notifiers(sources, topic),
+            event_sources=EventSourceReader(sources, topic, queue, store).gather(),
+            batch_store=store,
+            source_dead_letters=gather_source_dead_letters(
+                sources, deployed.source_dead_letter_queues
+            ),
         )
 
-    def _queue(self, noun: QueueNoun, id: str | None) -> Queue | None:
-        return None if id is None else gather_queue(self._sources, noun, id)
-
-    def _replayers(self, queue: Queue | None) -> Iterator[Replayer]:
-        stack = self._stack
+    def _replayers(self, sources: Sources, queue: Queue | None) -> Iterator[Replayer]:
+        stack = sources.stack
         client = self._aws.client("lambda")
         for id in stack.of_type("AWS::Lambda::EventSourceMapping"):
             properties = stack.properties(id)
@@ -107,8 +125,28 @@ class ChannelReader:
                 path=path,
                 mapping=mapping,
                 declared_enabled=properties.get("Enabled", True) is not False,
-                parked=gather_queue(self._sources, "parked queue", parked),
+                parked=gather_queue(sources, "parked queue", parked),
+                max_attempts=self._max_attempts(stack.resolve(properties.get("FunctionName"))),
             )
+
+    def _max_attempts(self, function: str | None) -> int | None:
+        if function is None:
+            return None
+        client = self._aws.client("lambda")
+        variables = self._reader.read(
+            "lambda:GetFunctionConfiguration",
+            lambda: (
+                client.get_function_configuration(FunctionName=function)
+                .get("Environment", {})
+                .get("Variables", {})
+            ),
+        )
+        limit = variables.get("MAX_ATTEMPTS", "") if isinstance(variables, dict) else ""
+        return int(limit) if limit.isdecimal() else None
+
+
+def _queue(sources: Sources, noun: QueueNoun, id: str | None) -> Queue | None:
+    return None if id is None else gather_queue(sources, noun, id)
 
 
 def _with_queue(topic: Topic, queue: Queue | None) -> Topic:

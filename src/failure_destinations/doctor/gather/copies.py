@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from failure_destinations.deployed.queues import describe_queue
 from failure_destinations.deployed.session import Aws
 from failure_destinations.progress import Progress
-from failure_destinations.replay.peek import peek
+from failure_destinations.replay.peek import CONNECTIONS, peek
 from failure_destinations.replay.received_message import ReceivedMessage
 
 from ..facts import Channel, Copies, Copy, Queue, Unknown
@@ -56,6 +57,7 @@ class _Comparison:
         self._progress = progress
         self._at_most = at_most
         self._oldest: dict[str, datetime] = {}
+        self._receives: dict[str, Counter[int]] = {}
         self._gaps: list[str] = []
         self._drained_by: str | None = None
 
@@ -80,7 +82,8 @@ class _Comparison:
         )
 
     def aged(self, queue: Queue) -> Queue:
-        """Return a queue with the age of the oldest message that was received from it."""
+        """Return a queue with how old, and how often received, its messages are."""
+        queue = dataclasses.replace(queue, seen_receives=self._receives.get(queue.url, {}))
         oldest = self._oldest.get(queue.url)
         if oldest is None:
             return queue
@@ -101,13 +104,14 @@ class _Comparison:
         if found.max_receives is not None:
             self._gaps.append(f"{found.name} moves messages away after a number of receives")
             return
-        sqs = self._aws.client("sqs")
+        sqs = self._aws.client("sqs", connections=CONNECTIONS)
         count = 0
         with peek(
             sqs, found, self._gaps, at_most=self._at_most, progress=self._progress
         ) as messages:
             for count, message in enumerate(messages, 1):  # noqa: B007 - the last is the count
                 self._note_age(queue, message)
+                self._receives.setdefault(queue.url, Counter())[message.receives] += 1
                 yield message
         if count >= self._at_most:
             self._gaps.append(f"{found.name} may hold more than --max {self._at_most}")

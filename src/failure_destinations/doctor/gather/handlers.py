@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from failure_destinations.deployed.durable_queues import DurableQueues
 from failure_destinations.deployed.handlers import (
     ChannelHandler,
     HandlerSearch,
@@ -19,7 +20,6 @@ from ..facts import (
     KEY_ACTIONS,
     Attributes,
     Handler,
-    Key,
     Permission,
     Queue,
     Topic,
@@ -27,9 +27,10 @@ from ..facts import (
     failure_destination,
     name_of,
 )
-from ..policies import allows
 from .aws_reader import unknown
+from .keys import key_to_grant
 from .metrics import Metrics
+from .simulation import resource_lets, simulated_decision
 from .sources import Sources
 
 _LATEST = "$LATEST"
@@ -50,7 +51,11 @@ class Handlers:
 
 
 def gather_handlers(
-    sources: Sources, topic: Topic, copies: Queue | None, progress: Progress
+    sources: Sources,
+    topic: Topic,
+    copies: Queue | None,
+    dead_letter_queue_arn: str | None,
+    progress: Progress,
 ) -> Handlers:
     """Return the handlers that send or should send to a topic.
 
@@ -60,16 +65,22 @@ def gather_handlers(
         sources: The sources of facts.
         topic: The channel's topic.
         copies: The channel's copy queue.
+        dead_letter_queue_arn: The channel's dead-letter queue.
         progress: Gets a report of each function in the account.
     """
-    reading = _Handlers(sources, topic, copies)
+    # boto3 can create clients in one thread only.
+    sqs = sources.aws.client("sqs", connections=_THREADS)
+    durable_queues = DurableQueues(sqs, dead_letter_queue_arn)
+    reading = _Handlers(sources, topic, copies, durable_queues)
     configs = sources.stack.of_type("AWS::Lambda::EventInvokeConfig")
     with ThreadPoolExecutor(_THREADS) as pool:
         declared = [handler for handler in pool.map(reading.declared, configs) if handler]
         arn = None if copies is None else copies.arn
         search = sources.reader.read(
             "lambda:ListFunctions",
-            lambda: find_handlers(sources.aws, topic.arn, arn, progress),
+            lambda: find_handlers(
+                sources.aws, topic.arn, arn, progress, durable_queues=durable_queues
+            ),
         )
         if search is None or isinstance(search, Unknown):
             return Handlers(declared, search)
@@ -92,8 +103,17 @@ def _unlisted(search: HandlerSearch) -> Unknown | None:
 
 
 class _Handlers:
-    def __init__(self, sources: Sources, topic: Topic, copies: Queue | None) -> None:
-        aws, self._stack, reader, _ = sources
+    def __init__(
+        self,
+        sources: Sources,
+        topic: Topic,
+        copies: Queue | None,
+        durable_queues: DurableQueues,
+    ) -> None:
+        self._durable_queues = durable_queues
+        aws, reader = sources.aws, sources.reader
+        self._stack = sources.stack
+        self._reader = reader
         self._read = reader.read
         self._topic = topic
         self._copies = copies
@@ -158,14 +178,34 @@ class _Handlers:
         if not isinstance(settings, Mapping):
             # Without the role, it is not known whether the handler sent a copy.
             return dataclasses.replace(handler, role_id=settings)
-        needed = list(self._needed(handler.dead_letter_target))
+        needed = [] if handler.is_durable else list(self._needed(handler.dead_letter_target))
         return dataclasses.replace(
             handler,
+            is_forwarded=(is_forwarded := self._is_forwarded(handler)),
+            forwarder=self._forwarder(handler) if is_forwarded is True else None,
             needed=needed,
             denied=self._denied(str(settings["Role"]), needed),
             delivery_failures=self._metrics.delivery_failures(name_of(function)),
             role_id=None if self._copies is None else self._role_id(handler.role or ""),
         )
+
+    def _is_forwarded(self, handler: Handler) -> bool | Unknown:
+        if not handler.is_durable:
+            return False
+        target = handler.dead_letter_target
+        found = self._read("sqs:GetQueueAttributes", lambda: self._durable_queues.includes(target))
+        return found if isinstance(found, Unknown) else bool(found)
+
+    def _forwarder(self, handler: Handler) -> Attributes | Unknown | None:
+        """Return the mapping that passes a durable function's dead letters on."""
+        arn = str(handler.dead_letter_target)
+        found = self._read(
+            "lambda:ListEventSourceMappings",
+            lambda: self._lambda.list_event_source_mappings(EventSourceArn=arn),
+        )
+        if found is None or isinstance(found, Unknown):
+            return found
+        return next((dict(each) for each in found["EventSourceMappings"]), None)
 
     def _declares_copies(self, function: str) -> bool:
         """Return whether the template sets the copy queue on a function, or an unknown queue."""
@@ -184,7 +224,7 @@ class _Handlers:
         )
 
     def _needed(self, dead_letters: str | None) -> Iterator[Permission]:
-        topic_key = _key_id(self._topic.key)
+        topic_key = key_to_grant(self._topic.key)
         yield Permission("sns:Publish", self._topic.arn, "topic")
         if topic_key is not None:
             yield from (Permission(action, topic_key, "topic") for action in KEY_ACTIONS)
@@ -192,7 +232,7 @@ class _Handlers:
         if copies is None or not dead_letters or dead_letters != copies.arn:
             return
         yield Permission("sqs:SendMessage", dead_letters, "copy queue")
-        copy_key = _key_id(copies.key)
+        copy_key = key_to_grant(copies.key)
         if copy_key not in (None, topic_key):
             yield from (Permission(action, str(copy_key), "copy queue") for action in KEY_ACTIONS)
 
@@ -200,7 +240,9 @@ class _Handlers:
         """Return the needed permissions that a role lacks."""
         denied = []
         for permission in needed:
-            decision = self._simulated(role, permission)
+            decision = simulated_decision(
+                self._reader, self._iam, role, permission.action, permission.resource
+            )
             if isinstance(decision, Unknown):
                 return decision
             open_to_all = decision == "implicitDeny" and self._topic_lets(role, permission)
@@ -214,36 +256,5 @@ class _Handlers:
         topic = self._topic.attributes
         if permission.action != "sns:Publish" or not isinstance(topic, dict):
             return False
-        context = {"aws:SecureTransport": "true", "aws:SourceOwner": role.split(":")[4]}
-        return bool(
-            allows(
-                json.loads(topic.get("Policy") or "{}"),
-                principal=role,
-                action=permission.action,
-                resource=permission.resource,
-                context=context,
-            )
-        )
-
-    def _simulated(self, role: str, permission: Permission) -> str | Unknown:
-        """Return the decision of IAM's policy simulator.
-
-        https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
-        """
-        decision = self._read(
-            "iam:SimulatePrincipalPolicy",
-            lambda: str(
-                self._iam.simulate_principal_policy(
-                    PolicySourceArn=role,
-                    ActionNames=[permission.action],
-                    ResourceArns=[permission.resource],
-                )["EvaluationResults"][0]["EvalDecision"]
-            ),
-        )
-        # A role that does not exist has no permissions.
-        return "implicitDeny" if decision is None else decision
-
-
-def _key_id(key: Key | Unknown | None) -> str | None:
-    """Return the ARN of a key whose use must be granted; None if it need not be."""
-    return key.id if isinstance(key, Key) and not key.of_aws else None
+        policy = json.loads(topic.get("Policy") or "{}")
+        return resource_lets(policy, role, permission.action, permission.resource)

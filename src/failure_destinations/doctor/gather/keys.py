@@ -34,3 +34,8 @@ def gather_key(sources: Sources, id: str | None) -> Key | Unknown | None:
         lambda: dict(json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])),
     )
     return Key(arn, metadata, policy)
+
+
+def key_to_grant(key: Key | Unknown | None) -> str | None:
+    """Return the ARN of a key whose use must be granted; None if it need not be."""
+    return key.id if isinstance(key, Key) and not key.of_aws else None

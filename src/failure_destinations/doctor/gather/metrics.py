@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from failure_destinations.alarms import (
     DESTINATION_DELIVERY_FAILURES,
+    ITERATOR_AGE,
     OLDEST_EVENT_AGE,
     FailureAlarm,
 )
@@ -76,6 +77,27 @@ class Metrics:
         if isinstance(points, Unknown):
             return points
         return [time for time, value in points if value]
+
+    def lag(self, function: str) -> float | Unknown | None:
+        """Return how old the last record of a batch was at most in the last hour, in seconds.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+        """
+        metric = _watched(ITERATOR_AGE, FunctionName=function)
+        points = self._points(metric, "Maximum", _AGE, _PERIOD)
+        if isinstance(points, Unknown):
+            return points
+        # The metric is in milliseconds.
+        return max(points)[1] / 1000 if points else None
+
+    def errors(self, function: str) -> float | Unknown:
+        """Return how often a function failed in the last hour.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+        """
+        metric = _metric("AWS/Lambda", "Errors", FunctionName=function)
+        points = self._points(metric, "Sum", _AGE, _PERIOD)
+        return points if isinstance(points, Unknown) else sum(value for _, value in points)
 
     def _points(
         self, metric: MetricTypeDef, statistic: str, past: timedelta, period: int

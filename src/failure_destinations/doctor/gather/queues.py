@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # The attributes that `CreateQueue` accepts in the template's form.
-_DECLARED = ("MessageRetentionPeriod", "KmsMasterKeyId", "SqsManagedSseEnabled")
+_DECLARED = (
+    "MessageRetentionPeriod",
+    "KmsMasterKeyId",
+    "SqsManagedSseEnabled",
+    "FifoQueue",
+    "VisibilityTimeout",
+)
 
 
 def gather_queue(sources: Sources, noun: QueueNoun, id: str) -> Queue:

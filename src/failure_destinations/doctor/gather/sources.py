@@ -8,6 +8,7 @@ from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.stacks import DeployedStack
 
 from .aws_reader import AwsReader
+from .mappings import Mappings
 from .metrics import Metrics
 
 
@@ -19,9 +20,11 @@ class Sources(NamedTuple):
         stack: The stack.
         reader: The reader of AWS.
         metrics: The reader of CloudWatch metrics.
+        mappings: The event source mappings of the account and Region.
     """
 
     aws: Aws
     stack: DeployedStack
     reader: AwsReader
     metrics: Metrics
+    mappings: Mappings

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from .. import kinds
-from ..facts import Alarm, Attributes, Channel, Monitoring, Topic, Unknown
+from ..facts import Alarm, Attributes, Channel, Monitoring, MuteRule, NotOffered, Topic, Unknown
 from ..findings import Finding, Subject, unreadable
 from ..fixes import AddStatements, AwsCall
 from .keys import judge_key
@@ -46,7 +46,7 @@ def judge_monitoring(channel: Channel) -> Iterator[Finding]:
     monitoring = channel.monitoring
     if monitoring is None:
         return
-    found = list(_judge_alarms(monitoring))
+    found = [*_judge_alarms(monitoring), *_judge_mute_rules(monitoring)]
     yield from found
     if monitoring.alarms and all(finding.severity == "info" for finding in found):
         facts = {"count": len(monitoring.alarms)}
@@ -91,6 +91,33 @@ def _judge_alarm(alarm: Alarm, live: Attributes) -> Iterator[Finding]:
         yield Finding(kinds.ALARM_RINGING, subject, _alarm_state(live))
 
 
+def _judge_mute_rules(monitoring: Monitoring) -> Iterator[Finding]:
+    subject = Subject("monitoring", monitoring.path)
+    rules = monitoring.mute_rules
+    if isinstance(rules, Unknown):
+        yield unreadable(kinds.ALARM_MUTED, subject, rules)
+    elif isinstance(rules, NotOffered):
+        facts = {"not_offered_by": rules.by}
+        yield Finding(kinds.ALARM_MUTED, subject, facts, given_severity="info")
+    else:
+        ours = {alarm.name for alarm in monitoring.alarms}
+        for alarm in monitoring.alarms:
+            for rule in rules:
+                if alarm.name in rule.alarms:
+                    yield _muted(alarm, rule, ours.issuperset(rule.alarms))
+
+
+def _muted(alarm: Alarm, rule: MuteRule, mutes_only_ours: bool) -> Finding:
+    delete = AwsCall("cloudwatch", "DeleteAlarmMuteRule", {"AlarmMuteRuleName": rule.name})
+    return Finding(
+        kinds.ALARM_MUTED,
+        Subject("alarm", alarm.path),
+        {"rule": rule},
+        fix=(delete,) if rule.active and mutes_only_ours else (),
+        given_severity=None if rule.active else "info",
+    )
+
+
 def _judge_topic(monitoring: Monitoring, topic: Topic) -> Iterator[Finding]:
     subject = Subject(topic.noun, topic.name)
     if topic.attributes is None:
@@ -104,7 +131,7 @@ def _judge_topic(monitoring: Monitoring, topic: Topic) -> Iterator[Finding]:
         found.append(Finding(kinds.TOPIC_FIFO, subject))
     elif "Policy" in topic.attributes:
         found += _judge_policy(topic, topic.attributes, cloudwatch)
-    found += judge_key(topic.key, subject, cloudwatch)
+    found += judge_key(topic.key, subject, [cloudwatch])
     yield from found or [Finding(kinds.TOPIC, subject)]
     yield from judge_audience(topic, "warning" if monitoring.alarms else "info")
 

@@ -14,7 +14,7 @@ def judge_handlers(channel: Channel) -> Iterator[Finding]:
     """Judge each handler of the channel."""
     if channel.unlisted is not None:
         yield unreadable(kinds.NO_HANDLERS, Subject("channel", channel.path), channel.unlisted)
-    elif not channel.handlers:
+    elif not channel.handlers and not _is_for_event_sources(channel):
         yield Finding(kinds.NO_HANDLERS, Subject("channel", channel.path))
     for handler in channel.handlers:
         subject = Subject("handler", handler.name)
@@ -23,14 +23,23 @@ def judge_handlers(channel: Channel) -> Iterator[Finding]:
         elif handler.settings is None:
             yield Finding(kinds.HANDLER_MISSING, subject)
             continue
-        found = [
-            *_judge_destination(channel, handler, subject),
-            *_judge_role(handler, subject),
-            *_judge_copies(channel, handler, subject),
-        ]
+        if handler.is_durable:
+            found = list(_judge_durable(handler, subject))
+        else:
+            found = [
+                *_judge_destination(channel, handler, subject),
+                *_judge_role(handler, subject),
+                *_judge_copies(channel, handler, subject),
+            ]
         yield from found
         if not any(finding.severity != "info" for finding in found):
             yield Finding(kinds.HANDLER, subject)
+
+
+def _is_for_event_sources(channel: Channel) -> bool:
+    """Return whether failed batches or messages come to the channel."""
+    sources = channel.event_sources
+    return bool(channel.source_dead_letters or (sources and not isinstance(sources, Unknown)))
 
 
 def _judge_destination(channel: Channel, handler: Handler, subject: Subject) -> Iterator[Finding]:
@@ -46,6 +55,22 @@ def _judge_destination(channel: Channel, handler: Handler, subject: Subject) -> 
         yield Finding(kinds.HANDLER_DESTINATION, subject, facts, fix)
     elif isinstance(handler.destination_exists, Unknown):
         yield unreadable(kinds.HANDLER_DESTINATION, subject, handler.destination_exists)
+
+
+def _judge_durable(handler: Handler, subject: Subject) -> Iterator[Finding]:
+    """Judge a durable function, whose failures only its dead-letter queue gets."""
+    if isinstance(handler.is_forwarded, Unknown):
+        yield unreadable(kinds.HANDLER_DESTINATION, subject, handler.is_forwarded)
+    elif not handler.is_forwarded:
+        yield Finding(kinds.HANDLER_DESTINATION, subject, {"durable": True})
+    elif isinstance(handler.forwarder, Unknown):
+        yield unreadable(kinds.HANDLER_DESTINATION, subject, handler.forwarder)
+    elif handler.forwarder is None or handler.forwarder.get("State") in ("Disabled", "Disabling"):
+        fix: Fix = ()
+        if handler.forwarder is not None:
+            parameters = {"UUID": handler.forwarder["UUID"], "Enabled": True}
+            fix = (AwsCall("lambda", "UpdateEventSourceMapping", parameters),)
+        yield Finding(kinds.HANDLER_DESTINATION, subject, {"forwarder": handler.forwarder}, fix)
 
 
 def _judge_role(handler: Handler, subject: Subject) -> Iterator[Finding]:

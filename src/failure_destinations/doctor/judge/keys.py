@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .. import kinds
 from ..facts import KEY_ACTIONS, Key, Unknown
@@ -16,31 +16,31 @@ _GRANTED = ("kms:Decrypt", "kms:GenerateDataKey*")
 
 
 def judge_key(
-    key: Key | Unknown | None, subject: Subject, service: Service | None
+    key: Key | Unknown | None, subject: Subject, services: Sequence[Service] = ()
 ) -> Iterator[Finding]:
-    """Judge the key of a queue or topic.
+    """Judge the key of a queue, topic or bucket.
 
     Args:
         key: The key; None if there is none.
-        subject: The queue or topic.
-        service: The AWS service that sends to it and so uses the key; None without one.
+        subject: The queue, topic or bucket.
+        services: The AWS services that send to it and so use the key.
     """
     if key is None:
         return
     if isinstance(key, Unknown):
         yield unreadable(kinds.KEY, subject, key)
         return
-    facts = {"key": key.id, "service": None if service is None else service.name}
     if key.of_aws:
-        if service is not None:
-            yield Finding(kinds.KEY_OF_AWS, subject, facts)
+        for service in services[:1]:
+            yield Finding(kinds.KEY_OF_AWS, subject, {"key": key.id, "service": service.name})
         return
     if key.state != "Enabled":
-        facts["state"] = key.state
+        facts = {"key": key.id, "state": key.state}
         yield Finding(kinds.KEY_DISABLED, subject, facts, _enable(key))
     # A deleted key has no policy.
-    if service is not None and key.policy != {}:
-        yield from _judge_policy(key, subject, service)
+    if key.policy != {}:
+        for service in services:
+            yield from _judge_policy(key, subject, service)
 
 
 def _judge_policy(key: Key, subject: Subject, service: Service) -> Iterator[Finding]:

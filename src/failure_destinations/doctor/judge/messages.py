@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import kinds
-from ..facts import Channel, Queue, Replayer, Unknown
+from ..facts import OFF, Channel, Queue, Replayer, Unknown
 from ..findings import Finding, Subject, unreadable
 from ..fixes import AwsCall, OwnCommand
 
 # The share of a queue's retention, as in FailureMonitoring's alarm.
 NEAR_EXPIRY = 0.8
-_PARTS = {"queue": "main", "dead-letter queue": "dead-letter", "copy queue": "copies"}
-_OFF = ("Disabled", "Disabling", "Deleting")
+_PARTS = {
+    "queue": "main",
+    "dead-letter queue": "dead-letter",
+    "copy queue": "copies",
+    "source dead-letter queue": "source-queues",
+}
 
 
 def judge_messages(channel: Channel) -> Iterator[Finding]:
@@ -20,13 +24,14 @@ def judge_messages(channel: Channel) -> Iterator[Finding]:
     for queue in channel.queues:
         if queue.known:
             subject = Subject(queue.noun, queue.name)
-            yield from _judge_expiry(channel, queue, subject)
+            yield from judge_expiry(channel, queue, subject)
             yield from _judge_waiting(channel, queue, subject)
     for replayer in channel.replayers:
         yield from _judge_replayer(channel, replayer)
 
 
-def _judge_expiry(channel: Channel, queue: Queue, subject: Subject) -> Iterator[Finding]:
+def judge_expiry(channel: Channel, queue: Queue, subject: Subject) -> Iterator[Finding]:
+    """Judge whether SQS will soon delete the oldest message of a queue."""
     oldest = queue.oldest_seconds
     if isinstance(oldest, Unknown) and queue.seen_seconds is None:
         yield unreadable(kinds.EVENTS_EXPIRE, subject, oldest)
@@ -39,7 +44,7 @@ def _judge_expiry(channel: Channel, queue: Queue, subject: Subject) -> Iterator[
         subject,
         {"age": age, "retention": queue.retention},
         (
-            _replay(channel, ("yes", None), ("backup", "failed-events.jsonl"))
+            replay_command(channel, ("yes", None), ("backup", "failed-events.jsonl"))
             if queue.noun == "queue"
             else list_command(channel, queue),
         ),
@@ -53,9 +58,9 @@ def _judge_waiting(channel: Channel, queue: Queue, subject: Subject) -> Iterator
         return
     facts = {"count": queue.waiting}
     if queue.noun == "queue":
-        yield Finding(kinds.EVENTS_WAITING, subject, facts, (_replay(channel),))
+        yield Finding(kinds.EVENTS_WAITING, subject, facts, (replay_command(channel),))
     elif queue.noun == "dead-letter queue":
-        fix = (_replay(channel, ("from", "dead-letter")),)
+        fix = (replay_command(channel, ("from", "dead-letter")),)
         yield Finding(kinds.DEAD_LETTERS, subject, facts, fix)
     elif queue.noun == "parked queue":
         yield Finding(kinds.EVENTS_PARKED, subject, facts, (list_command(channel, queue),))
@@ -68,7 +73,8 @@ def _judge_replayer(channel: Channel, replayer: Replayer) -> Iterator[Finding]:
         yield unreadable(kinds.REPLAYER, subject, mapping)
     elif mapping is None:
         yield Finding(kinds.REPLAYER_MISSING, subject)
-    elif mapping.get("State") in _OFF:
+    elif mapping.get("State") in OFF:
+        yield from _judge_receives(channel, replayer, subject)
         parameters = {"UUID": str(mapping.get("UUID", "")), "Enabled": True}
         yield Finding(
             kinds.REPLAYER_OFF,
@@ -80,7 +86,20 @@ def _judge_replayer(channel: Channel, replayer: Replayer) -> Iterator[Finding]:
         yield Finding(kinds.REPLAYER, subject, {"channel": channel.path})
 
 
-def _replay(channel: Channel, *options: tuple[str, str | None]) -> OwnCommand:
+def _judge_receives(channel: Channel, replayer: Replayer, subject: Subject) -> Iterator[Finding]:
+    """Judge whether it would park events that were only looked at, once it is switched on."""
+    queue, limit = channel.queue, replayer.max_attempts
+    if queue is None or limit is None:
+        return
+    # The next receive is the replayer's own.
+    often = sum(n for receives, n in queue.seen_receives.items() if receives + 1 >= limit)
+    if often:
+        facts = {"count": often, "max_attempts": limit}
+        yield Finding(kinds.REPLAYER_PARKS_AT_ONCE, subject, facts)
+
+
+def replay_command(channel: Channel, *options: tuple[str, str | None]) -> OwnCommand:
+    """Return the command that replays the messages of a channel."""
     return OwnCommand("replay", [*options_of(channel), *options])
 
 

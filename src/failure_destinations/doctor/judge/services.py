@@ -10,6 +10,7 @@ from ..policies import allows
 
 SNS = "sns.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
+EVENTBRIDGE = "events.amazonaws.com"
 
 
 class Service(NamedTuple):

@@ -96,9 +96,9 @@ def _judge(
     else:
         yield from _judge_delivery(subscription, attributes)
         if subscription.by_link:
-            yield Finding(kinds.SUBSCRIPTION_BY_LINK, subject)
+            yield Finding(kinds.SUBSCRIPTION_BY_LINK, subject, facts)
         # An alarm's state is in CloudWatch too, so nothing is lost with its message.
-        if topic.noun == "topic":
+        if topic.noun != "alarm topic":
             yield from _judge_dead_letters(subscription, attributes, dead_letters)
 
 
@@ -147,6 +147,7 @@ def _subject(subscription: Subscription) -> Subject:
 def _facts(topic: Topic, subscription: Subscription) -> dict[str, object]:
     return {
         "topic": topic.noun,
+        "topic_arn": topic.arn,
         "protocol": subscription.protocol,
         "of_queue": subscription.of_queue,
         "is_mailbox": subscription.is_mailbox,
