@@ -76,6 +76,10 @@ class Orders:
         """Run the command on this queue."""
         return run_cli([*arguments, "--queue", self.name], self.environment)
 
+    def cloud_cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command on the engine, and on no queue."""
+        return run_cli(arguments, self.environment)
+
     def record(self, payload: str, request_id: str, error: str = "RuntimeError") -> str:
         """Write the invocation record of a payload, as Lambda does."""
         context = {
@@ -122,12 +126,18 @@ def orders_function(ministack: LocalCloud) -> str:
     return create_function(ministack, "jobs")
 
 
-def create_function(cloud: LocalCloud, name: str, **settings: Any) -> str:
+def create_function(
+    cloud: LocalCloud, name: str, *, handler: str = HANDLER, **settings: Any
+) -> str:
     """Create a function that fails when its event says so, and return its ARN."""
-    cloud.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
+    policy = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    cloud.client("iam").create_role(
+        RoleName=f"{name}-role", AssumeRolePolicyDocument=json.dumps(policy)
+    )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("index.py", HANDLER)
+        file.writestr("index.py", handler)
     created = cloud.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",

@@ -379,6 +379,45 @@ def test_reads_sam_beside_loops() -> None:
     assert kinds == {"Report": "uncovered", "Fn::ForEach::Topics": "unknown"}
 
 
+LOOP = """\
+Transform: AWS::LanguageExtensions
+Resources:
+  Fn::ForEach::Reports:
+    - Name
+    - [A, "b/c"]
+    - Bucket&{Name}:
+        Type: AWS::S3::Bucket
+        Properties:
+          NotificationConfiguration:
+            LambdaConfigurations: [{Function: !GetAtt "Report&{Name}.Arn"}]
+      "Report&{Name}":
+        Type: AWS::Lambda::Function
+"""
+
+
+def test_says_where_in_a_loop_a_function_is() -> None:
+    """Each function of a loop is at the line of the loop's output."""
+    found = findings(write("template.yaml", LOOP))
+    assert [(one["logical_id"], one["line"]) for one in found] == [
+        ("ReportA", 11),
+        ("Reportbc", 11),
+    ]
+    loop = {
+        "Fn::ForEach::Reports": [
+            "Name",
+            ["A"],
+            {
+                "Bucket${Name}": callers.bucket({"Fn::GetAtt": ["Report${Name}", "Arn"]})["Caller"],
+                "Report${Name}": callers.FUNCTION,
+            },
+        ]
+    }
+    content = {"Transform": "AWS::LanguageExtensions", "Resources": loop}
+    (finding,) = findings(write("template.json", content))
+    lines = Path("template.json").read_text().splitlines()
+    assert '"Report${Name}": {' in lines[finding["line"] - 1]
+
+
 def test_accuses_nobody_for_an_empty_parameter_of_sam() -> None:
     """An optional destination is not known to be missing."""
     text = SAM.replace("!GetAtt Queue.Arn", "!Ref Given")
@@ -422,6 +461,111 @@ def test_reads_nested_templates_beside_it() -> None:
     write("nested.yaml", YAML)
     (finding,) = findings(write("template.json", template({"Nested": nested})))
     assert finding["file"] == "nested.yaml"
+
+
+def _nested(url: Any) -> dict[str, Any]:
+    return template({"Nested": callers.one("AWS::CloudFormation::Stack", {"TemplateURL": url})})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3.amazonaws.com/bucket/v1/stacks/nested.yaml",
+        "https://bucket.s3.amazonaws.com/nested.yaml?versionId=1",
+        {"Fn::Sub": "https://${Bucket}.s3.${AWS::URLSuffix}/${Prefix}stacks/nested.yaml"},
+        {"Fn::Sub": ["https://${B}/a/nested.yaml", {"B": "bucket"}]},
+        {"Fn::Join": ["/", ["https://s3.amazonaws.com", {"Ref": "Bucket"}, "nested.yaml"]]},
+        {"Fn::Join": ["", ["https://", {"Ref": "Bucket"}, ".s3.amazonaws.com/nested.yaml"]]},
+    ],
+)
+def test_reads_nested_templates_beside_it_that_will_be_in_s3(url: Any) -> None:
+    """An address in S3 ends with the path of the file that is uploaded."""
+    write("nested.yaml", YAML)
+    write("stacks/nested.yaml", YAML)
+    (finding,) = findings(write("template.json", _nested(url)))
+    assert finding["file"] in ("nested.yaml", "stacks/nested.yaml")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3.amazonaws.com/bucket/other.yaml",
+        "https://s3.amazonaws.com/bucket/nested.txt",
+        {"Fn::Sub": "https://s3.amazonaws.com/bucket/${Name}.yaml"},
+        {"Fn::Sub": "https://s3.amazonaws.com/bucket/template.json"},
+        {"Ref": "Url"},
+        {"Fn::Join": ["", 1]},
+        {"Fn::Join": []},
+        {"Fn::Sub": []},
+        "/" * 100_000 + "other.yaml",
+    ],
+)
+def test_does_not_guess_where_a_nested_template_is(url: Any) -> None:
+    """Without a file of its name, or with the template's own, the nested stack is not known."""
+    write("nested.yaml", YAML)
+    write("nested.txt", YAML)
+    write(".yaml", YAML)
+    (finding,) = findings(write("template.json", _nested(url)))
+    assert (finding["kind"], finding["logical_id"]) == ("unknown", "Nested")
+
+
+def test_reads_a_folder_of_templates() -> None:
+    """All templates below it are read together, and the other files are skipped and counted."""
+    calling = {"Resources": {"Caller": callers.rule({"Fn::ImportValue": "handler"})["Caller"]}}
+    exports = {"Arn": {"Value": ARN, "Export": {"Name": "handler"}}}
+    write("stacks/rules.yml", json.dumps(calling))
+    write("stacks/deep/functions.json", template(Outputs=exports))
+    write("stacks/buildspec.yaml", "version: 0.2")
+    write("stacks/chart.yaml", "{{ .Values.name }}: [")
+    write("stacks/README.md", "# Stacks")
+    write("stacks/node_modules/a.json", LOST)
+    write("stacks/.hidden/a.json", LOST)
+    result = check("stacks")
+    assert "skipped 2 files without Resources" in result.stderr
+    assert result.exit_code == 1
+    found = [(one["kind"], one["file"]) for one in findings("stacks")]
+    assert found == [
+        ("uncovered", "stacks/deep/functions.json"),
+        ("delivery", "stacks/deep/functions.json"),
+    ]
+
+
+def test_reads_all_templates_of_a_folder_unless_it_is_a_project_of_sam() -> None:
+    """What SAM packaged is not another stack."""
+    write("plain/template.yaml", YAML)
+    write("plain/other.json", LOST)
+    assert {one["file"] for one in findings("plain")} == {"plain/template.yaml", "plain/other.json"}
+    write("project/template.yaml", SAM)
+    write("project/packaged.yaml", SAM)
+    assert {one["file"] for one in findings("project")} == {"project/template.yaml"}
+
+
+def test_says_which_template_of_a_folder_is_broken() -> None:
+    """A template that cannot be read is one line, and the others are checked."""
+    write("stacks/a.yaml", "Resources: [")
+    write("stacks/b.json", LOST)
+    result = check("stacks")
+    assert "stacks/a.yaml:2: is not YAML" in result.stderr
+    assert result.exit_code == 2
+    assert "uncovered" in result.stdout
+
+
+def test_reads_apps_and_nested_templates_in_a_folder_once() -> None:
+    """An assembly is read as such, and a nested template with its parent."""
+    stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "A.json"}}
+    write("all/app/out/manifest.json", {"artifacts": {"A": stack}})
+    write("all/app/out/A.json", LOST)
+    write("all/a/nested.yaml", YAML)
+    write("all/a/parent.json", _nested("nested.yaml"))
+    result = check("all", "--json")
+    assert json.loads(result.stdout)["templates"] == 3
+    found = [(one["kind"], one["file"], one["stack"]) for one in findings("all")]
+    assert found == [
+        ("uncovered", "all/a/nested.yaml", ""),
+        ("uncovered", "all/app/out/A.json", "A"),
+    ]
+    both = findings("all/a/nested.yaml", "all/a/parent.json")
+    assert [(one["kind"], one["file"]) for one in both] == [("uncovered", "all/a/nested.yaml")]
 
 
 def test_reads_a_template_that_others_wrote() -> None:
@@ -479,6 +623,24 @@ def test_skips_and_counts_what_is_not_a_template_among_several() -> None:
     assert check(*others).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("README.md", "# Stacks\n\n- [a](b): `c`\n\tmore"),
+        ("chart.yaml", "name: {{ .Values.name }}"),
+        ("package.json", '{"name": "a", }}'),
+        ("picture", b"\x89PNG\xff"),
+    ],
+)
+def test_skips_what_cannot_be_read_as_a_template(name: str, content: str | bytes) -> None:
+    """A pattern names files of all formats."""
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    Path("docs").mkdir()
+    result = check(name, "docs", write("good.json", LOST))
+    assert result.stderr.startswith("failure-destinations: skipped 2 files without Resources")
+    assert result.exit_code == 1
+
+
 def test_says_that_a_file_is_missing() -> None:
     """A missing file is one line on stderr."""
     result = check("missing.json")
@@ -496,6 +658,10 @@ def test_says_that_a_folder_holds_no_template() -> None:
     """A folder with nothing to check is one line on stderr."""
     Path("empty").mkdir()
     assert check("empty").stderr.startswith("failure-destinations: empty: has no cdk.out")
+    write("other/package.json", "{}")
+    result = check("other")
+    assert result.stderr.startswith("failure-destinations: other: has no cdk.out")
+    assert result.exit_code == 2
 
 
 def test_says_that_an_assembly_is_broken() -> None:
@@ -553,7 +719,6 @@ def test_writes_for_people() -> None:
         "error uncovered  Function  $LATEST\n"
         "  It is called asynchronously by Caller (AWS::S3::Bucket), and has neither a failure "
         "destination nor a dead-letter queue: an event whose last attempt fails is lost.\n"
-        "  CDK       channel.notify_failures_of(function), with channel = FailureChannel(…)\n"
         "  template  AWS::Lambda::EventInvokeConfig with {FunctionName: !Ref Function, "
         "Qualifier: '$LATEST', DestinationConfig: {OnFailure: {Destination: !GetAtt Queue.Arn}}}\n"
         "  in        template.json:3\n"
@@ -595,7 +760,7 @@ def test_writes_annotations() -> None:
     assert first.startswith(
         "::error file=a%2Cb.json,line=3,title=Asynchronous function without failure destination"
     )
-    assert "%0ACDK: channel.notify_failures_of(function)" in first
+    assert "%0Atemplate: AWS::Lambda::EventInvokeConfig with {" in first
 
 
 def test_shows_itself_in_the_help() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -12,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from failure_destinations.replay.backup import read_done
-from failure_destinations.testing.observations import wait_for
 
-from .conftest import CLI, Orders, create_function
+from ..boto3_features import needs_durable_executions
+from ..runtime import messages
+from ..terminal import run_in_terminal
+from ..waiting import eventually
+from .conftest import CLI, Orders, create_function, run_cli
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +56,10 @@ def test_deletes_only_events_that_succeed(orders: Orders, tmp_path: Path) -> Non
     assert again.returncode == 2
     resumed = _from_backup(orders, backup)
     assert "12 not run, having succeeded in an earlier run" in resumed.stdout
-    assert orders.runs() - before == 16
+    assert "1 not run, since the first of their group failed: --all runs them" in resumed.stdout
+    assert orders.runs() - before == 15
+    _from_backup(orders, backup, "--all")
+    assert orders.runs() - before == 17
 
 
 def test_replays_from_a_backup_once(orders: Orders, tmp_path: Path) -> None:
@@ -72,6 +76,108 @@ def test_replays_from_a_backup_once(orders: Orders, tmp_path: Path) -> None:
     second = json.loads(_from_backup(orders, backup, "--json").stdout)
     assert (second["succeeded"], second["done_before"]) == (0, 4)
     assert orders.runs() - before == 3
+
+
+def test_says_that_no_backup_is_written_without_yes(orders: Orders, tmp_path: Path) -> None:
+    """It only counts, and names the command that saves."""
+    orders.send("{}")
+    path = tmp_path / "orders.jsonl"
+    counted = orders.cli("replay", "--backup", str(path))
+    assert f"{path} was not written: --backup saves events as they are run" in counted.stderr
+    assert "failure-destinations export FILE.jsonl" in counted.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.soak
+def test_says_that_another_consumer_has_messages(orders: Orders) -> None:
+    """Neither a plan nor a run has seen them, so neither is complete."""
+    orders.send(*["{}"] * 5)
+    sqs = orders.cloud.client("sqs")
+    taken = sqs.receive_message(QueueUrl=orders.url, MaxNumberOfMessages=3, VisibilityTimeout=600)[
+        "Messages"
+    ]
+    left = 5 - len(taken)
+    said = f"about {len(taken)} message"
+    planned = orders.cli("replay")
+    assert f"not counted: {said}" in planned.stdout
+    assert (f"would replay {left} event" in planned.stdout, planned.returncode) == (True, 1)
+    assert json.loads(orders.cli("replay", "--json").stdout)["hidden"] == len(taken)
+    replayed = orders.cli("replay", "--yes")
+    assert f"{left} succeeded" in replayed.stdout
+    assert f"this is not all: {said}" in replayed.stderr
+    assert replayed.returncode == 1
+    again = json.loads(orders.cli("replay", "--yes", "--json").stdout)
+    assert (again["succeeded"], again["hidden"]) == (0, len(taken))
+
+
+def test_a_run_that_takes_as_many_as_it_should_is_complete(orders: Orders) -> None:
+    """Whoever has the others, --max and --id are fulfilled."""
+    orders.send(*["{}"] * 5, request_id="")
+    sqs = orders.cloud.client("sqs")
+    sqs.receive_message(QueueUrl=orders.url, MaxNumberOfMessages=1, VisibilityTimeout=600)
+    assert orders.cli("replay", "--yes", "--max", "2").returncode == 0
+
+
+@pytest.mark.soak
+def test_replays_one_group(orders: Orders) -> None:
+    """By the beginning of its id; the others are told if there is no such group."""
+    orders.send("{}", "{}", error="KeyError")
+    orders.send("{}", error="ValueError")
+    objects = map(json.loads, orders.cli("list", "--json").stdout.splitlines())
+    group = next(one["group"] for one in objects if one["error_type"] == "ValueError")
+    none = orders.cli("replay", "--group", "0000", "--yes")
+    assert "3 failed events not chosen:\n  functions: jobs (3)\n" in none.stderr
+    assert none.returncode == 1
+    replayed = orders.cli("replay", "--group", group[:5], "--yes")
+    assert "1 succeeded" in replayed.stdout
+    assert replayed.returncode == 0
+    assert len(orders.bodies()) == 2
+
+
+def test_replays_records_of_a_bucket_once(orders: Orders, tmp_path: Path) -> None:
+    """From a folder as `aws s3 cp --recursive` makes it; its files stay, and are run once."""
+    folder = tmp_path / "aws/lambda/async/jobs/2026/11/02"
+    folder.mkdir(parents=True)
+    ids = [f"0c6a3d1c-5a7b-4f0f-9a53-6f1d0c0e7b1{number}" for number in range(3)]
+    for id in ids:
+        record = orders.record('{"fail": true}' if id == ids[0] else "{}", f"request-{id}")
+        (folder / f"2026-11-02T03.03.11-{id}").write_text(record)
+    source = ("--from-files", str(tmp_path / "aws"))
+    listed = run_cli(["list", *source, "--json"], orders.environment)
+    assert {json.loads(line)["id"] for line in listed.stdout.splitlines()} == set(ids)
+    shown = run_cli(["show", ids[1], *source, "--raw"], orders.environment)
+    assert shown.stdout == "{}"
+    before = orders.runs()
+    tally = json.loads(_from_files(orders, *source).stdout)
+    assert (tally["succeeded"], tally["failed"]) == (2, 1)
+    tally = json.loads(_from_files(orders, *source).stdout)
+    assert (tally["succeeded"], tally["failed"], tally["done_before"]) == (0, 1, 2)
+    assert orders.runs() - before == 4
+    assert len(list(folder.iterdir())) == 3
+    assert len((tmp_path / "aws.done").read_text().splitlines()) == 2
+
+
+def _from_files(orders: Orders, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_cli(["replay", *arguments, "--yes", "--all", "--json"], orders.environment)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "--queue", "q"),
+        ("show", "6f1d0c0e", "--stack", "S"),
+        ("replay", "--queue", "q"),
+        ("replay", "--from-backup"),
+    ],
+)
+def test_rejects_files_with_another_source(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """One line, before anything is read."""
+    file = tmp_path / "record"
+    file.write_text("{}")
+    more = (str(file),) if arguments[-1] == "--from-backup" else ()
+    refused = run_cli([*arguments, *more, "--from-files", str(file), "--region", "eu-west-1"])
+    assert refused.stderr.startswith("Error: --from-")
+    assert (refused.stderr.count("\n"), refused.returncode) == (1, 2)
 
 
 @pytest.mark.soak
@@ -108,8 +214,19 @@ def test_replays_dead_letters_with_the_function_that_is_named(orders: Orders) ->
     attributes = {"RequestID": "1", "ErrorCode": "200", "ErrorMessage": "no data"}
     orders.send_text("{}", attributes)
     left = orders.cli("replay", "--yes")
-    assert "1 from a function's dead-letter queue (left in the queue)" in left.stdout
+    assert "1 without the name of a function (left in the queue)" in left.stdout
     assert left.returncode == 1
+    assert "1 succeeded" in orders.cli("replay", "--yes", "--function-name", "jobs").stdout
+    assert orders.bodies() == []
+
+
+@pytest.mark.soak
+def test_replays_dead_letters_of_a_subscription(orders: Orders) -> None:
+    """The named function gets what SNS would have passed to it; without a name they stay."""
+    orders.send_text(messages.notification("hello"))
+    left = orders.cli("replay")
+    assert "would leave 1: without the name of a function, of subscription arn:aws:" in left.stdout
+    assert "? arn:aws:sns:" in orders.cli("list").stdout
     assert "1 succeeded" in orders.cli("replay", "--yes", "--function-name", "jobs").stdout
     assert orders.bodies() == []
 
@@ -138,7 +255,7 @@ def test_finishes_running_handlers_when_interrupted(orders: Orders) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 3, 60)
+    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 3, 60)
     process.send_signal(signal.SIGINT)
     printed, said = process.communicate(timeout=60)
     tally = json.loads(printed)
@@ -167,7 +284,7 @@ def test_loses_no_event_when_killed(orders: Orders, tmp_path: Path) -> None:
         env=orders.environment,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10, 60)
+    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10, 60)
     process.kill()
     process.wait()
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -186,26 +303,9 @@ def test_loses_no_event_when_killed(orders: Orders, tmp_path: Path) -> None:
 def test_shows_a_bar_in_a_terminal(orders: Orders) -> None:
     """The bar, and the summary below it."""
     orders.send(*["{}"] * 3)
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*CLI, "replay", "--yes", "--queue", orders.name],
-        env={**orders.environment, "TERM": "xterm", "COLUMNS": "100"},
-        stdout=theirs,
-        stderr=theirs,
-        stdin=theirs,
-    )
-    os.close(theirs)
-    printed = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            printed += chunk
-    except OSError:
-        # The other side is closed.
-        pass
-    finally:
-        os.close(ours)
-    text = printed.decode()
-    assert process.wait(60) == 0
+    environment = {**orders.environment, "TERM": "xterm", "COLUMNS": "100"}
+    status, text = run_in_terminal(["replay", "--yes", "--queue", orders.name], environment)
+    assert status == 0
     assert "replaying" in text
     assert "━━━" in text
     assert "3/3" in text
@@ -231,3 +331,17 @@ def _from_backup(orders: Orders, backup: Path, *more: str) -> subprocess.Complet
         text=True,
         timeout=120,
     )
+
+
+@needs_durable_executions
+def test_hands_over_only_what_cannot_be_lost(orders: Orders) -> None:
+    """A function without a failure destination is not invoked, and its event stays."""
+    orders.send("{}")
+    before = orders.runs()
+    planned = orders.cli("replay", "--asynchronous")
+    reason = f"for {orders.function}, which has no failure destination and no dead-letter queue"
+    assert f"would leave 1: {reason}" in planned.stdout
+    replayed = orders.cli("replay", "--asynchronous", "--yes")
+    assert "1 for functions without failure destination and dead-letter queue" in replayed.stdout
+    assert (replayed.returncode, orders.runs()) == (1, before)
+    assert len(orders.bodies()) == 1

@@ -222,6 +222,7 @@ def test_never_sends_events_elsewhere(channel: Deployed, option: str) -> None:
         assert replayed.returncode == 2
 
 
+@pytest.mark.soak
 def test_leaves_events_that_name_another_function(channel: Deployed) -> None:
     """`--function-name` is for events that name none; what names another one is not run."""
     channel.send(channel.handler)

@@ -1,14 +1,18 @@
-"""Complete the names of a channel's handlers in a shell."""
+"""Complete the names of a channel's handlers, and of past runs, in a shell."""
 
 from __future__ import annotations
 
 import click
 
+from failure_destinations.deployed.durable_queues import DurableQueues
 from failure_destinations.deployed.handlers import find_handlers
 from failure_destinations.deployed.queues import QueueChoice
 from failure_destinations.deployed.session import Aws
 from failure_destinations.errors import FailureDestinationsError, is_aws_error
+from failure_destinations.replay.past_runs import list_runs
 from failure_destinations.text import printable
+
+_RUNS = 50
 
 
 def handler_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -30,10 +34,23 @@ def handler_names(ctx: click.Context, _param: click.Parameter, incomplete: str) 
         if channel is None:
             return []
         topic, copies = channel.topic_arn, channel.copy_queue_arn
-        found = find_handlers(aws, topic, copies, name_prefix=incomplete)
+        durable = DurableQueues(aws.client("sqs"), channel.dead_letter_queue_arn)
+        found = find_handlers(aws, topic, copies, durable_queues=durable, name_prefix=incomplete)
     except Exception as error:
         if isinstance(error, FailureDestinationsError) or is_aws_error(error):
             return []
         raise
     names = {handler.configuration["FunctionName"] for handler in found.handlers}
     return [name for name in sorted(names) if name == printable(name)]
+
+
+def run_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of past runs that begin with a prefix, the latest first.
+
+    Args:
+        incomplete: The beginning of the name.
+    """
+    try:
+        return [run.name for run in list_runs(_RUNS) if run.name.startswith(incomplete)]
+    except FailureDestinationsError:
+        return []

@@ -24,13 +24,22 @@ from failure_destinations.text import printable
 # Name: module and summary, so that the group's help does not import the modules.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": (".commands.list", "Show the failed events in a queue."),
+    "groups": (".commands.groups", "Show what failed: one line for all events that failed alike."),
     "show": (".commands.show", "Show one failed event in full."),
     "replay": (".commands.replay", "Run failed events again, and delete what succeeds."),
+    "discard": (".commands.discard", "Save messages to a file, and delete them."),
+    "runs": (".commands.runs", "List past runs, and what became of each event."),
+    "export": (".commands.export", "Save failed events to a file, and run nothing."),
+    "ui": (".commands.ui", "Look at failed events, and act on them, in a browser."),
     "doctor": (
         ".commands.doctor",
         "Check that failed events are kept and people are notified.",
     ),
-    "check": (".commands.check", "Find asynchronous functions whose failures would be lost."),
+    "confirm": (
+        ".commands.confirm",
+        "Confirm a subscription so that no link unsubscribes it.",
+    ),
+    "check": (".commands.check", "Find functions and event sources whose failures would be lost."),
     "audit": (".commands.audit", "Find the same in an account, without changing anything."),
 }
 
@@ -138,4 +147,4 @@ def _discard_output(error: OSError) -> None:
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """See, replay and check the failures of asynchronous Lambda functions."""
+    """See, replay and check the failures of Lambda functions."""

@@ -10,14 +10,20 @@ from typing import Any
 import click
 
 from failure_destinations.deployed.function_names import bare_name, is_function_arn
+from failure_destinations.runtime.fingerprint import ID_CHARACTERS
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 _TENANT = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# Longer than SQS keeps anything, and short enough to add to any date of today.
+_MAX_SECONDS = 1000 * 86_400
 # The length of ids in tables: two of 100,000 messages share a prefix this long in one of a million
 # queues.
 MIN_ID = 8
+MIN_GROUP = 4
+_GROUP = re.compile(rf"[0-9a-f]{{{MIN_GROUP},{ID_CHARACTERS}}}")
 
 
 class TimeType(click.ParamType):  # type: ignore[type-arg]
@@ -58,6 +64,42 @@ class IdType(click.ParamType):  # type: ignore[type-arg]
         if len(text) < MIN_ID:
             self.fail(f"{text!r} is too short: write at least {MIN_ID} characters", param, ctx)
         return text
+
+
+class GroupType(click.ParamType):  # type: ignore[type-arg]
+    """The id of a group of failed events, or its beginning, of at least 4 digits."""
+
+    name = "group"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id in lower case, or fail if it is not one."""
+        text = str(value).strip().lower()
+        if _GROUP.fullmatch(text) is None:
+            self.fail(
+                f"{text!r} is not a group: write the id that `failure-destinations groups` shows, "
+                f"or its first {MIN_GROUP} characters or more",
+                param,
+                ctx,
+            )
+        return text
+
+
+class DurationType(click.ParamType):  # type: ignore[type-arg]
+    """A length of time, such as `90m`, `12h` or `2d`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Return the length of time."""
+        if isinstance(value, timedelta):
+            return value
+        parts = _AGE.fullmatch(str(value).strip())
+        seconds = float(parts[1]) * _SECONDS[parts[2]] if parts else math.inf
+        if seconds > _MAX_SECONDS:
+            self.fail(f"{value!r} is not a length of time: write 90m, 12h or 2d", param, ctx)
+        return timedelta(seconds=seconds)
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]

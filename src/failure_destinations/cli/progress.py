@@ -27,11 +27,20 @@ class ProgressBar:
         what: The step, such as `replaying`. Default: the argument of `start`.
         total: The approximate number of items; None if it is not known.
         at_once: Whether to show the first step's bar from the start and keep it at the end.
+        quiet: Whether to show neither bar nor lines, only what `say` gets.
     """
 
-    def __init__(self, what: str = "", total: int | None = None, *, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        what: str = "",
+        total: int | None = None,
+        *,
+        at_once: bool = False,
+        quiet: bool = False,
+    ) -> None:
         self._lock = threading.Lock()
         self._at_once = at_once
+        self._quiet = quiet
         self._terminal = sys.stderr.isatty()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
@@ -62,6 +71,8 @@ class ProgressBar:
         now = time.monotonic()
         with self._lock:
             self._done += count
+            if self._quiet:
+                return
             if self._bar is None and self._terminal and now - self._started > _QUIET_SECONDS:
                 self._show_bar()
             if self._bar is not None and self._task is not None:
@@ -84,7 +95,7 @@ class ProgressBar:
         self._done = 0
         self._started = time.monotonic()
         self._next_line = self._started + _QUIET_SECONDS
-        if what and self._at_once and self._terminal:
+        if what and self._at_once and self._terminal and not self._quiet:
             self._show_bar()
 
     def _hide_bar(self) -> None:
@@ -103,15 +114,15 @@ class ProgressBar:
         from rich.progress import Progress as Bar  # noqa: PLC0415 - start-up time
 
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=Console(stderr=True),
             transient=not self._at_once,
         )
-        self._task = self._bar.add_task(self._what, total=self._total, note="")
+        self._task = self._bar.add_task(printable(self._what), total=self._total, note="")
         self._bar.start()
 
 

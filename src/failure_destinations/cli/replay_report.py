@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterator
 
 import click
 
-from failure_destinations.replay.origins import BackupOrigin, Origin
+from failure_destinations.replay.batches import batches
+from failure_destinations.replay.careful import LATEST, NEVER_STOPS, Care
+from failure_destinations.replay.operation import ReplayOperation
+from failure_destinations.replay.origins import FileOrigin, Origin
 from failure_destinations.replay.plan import Group, Plan
-from failure_destinations.replay.tally import Tally
+from failure_destinations.replay.tally_lines import tally_lines
 from failure_destinations.text import plural, printable
 
 from .output import note, warn
+from .queue_notes import not_received
 from .tables import print_table
 
 _MAX_BROKEN_LINES = 10
@@ -30,14 +33,15 @@ def broken_lines(origin: Origin) -> list[str]:
     return [f"{plural(len(lines), 'line')} of the backup cannot be read: {shown}{more}"]
 
 
-def print_plan(plan: Plan, origin: Origin, *, as_json: bool) -> None:
+def print_plan(plan: Plan, operation: ReplayOperation, *, as_json: bool) -> None:
     """Print the plan of a run.
 
     Args:
         plan: The plan.
-        origin: The origin of the events.
+        operation: The operation that made it.
         as_json: Whether to print one JSON object.
     """
+    origin, care = operation.origin, operation.options.care
     groups = plan.would_replay.most_common()
     if as_json:
         events = [
@@ -52,7 +56,13 @@ def print_plan(plan: Plan, origin: Origin, *, as_json: bool) -> None:
             for group, count in groups
         ]
         stay = dict(plan.would_stay)
-        click.echo(json.dumps({"to": plan.to, "would_replay": events, "would_stay": stay}))
+        sources = {name: dataclasses.asdict(one) for name, one in plan.sources.items()}
+        older = None if plan.newest is None else plan.newest.older
+        known = {"to": plan.to, "would_replay": events, "would_stay": stay}
+        of_batches = {"sources": sources, "older_records": older}
+        failure_groups = dict(plan.failure_groups)
+        counted = {"groups": failure_groups, "hidden": plan.hidden, **dataclasses.asdict(care)}
+        click.echo(json.dumps({**known, **of_batches, **counted}))
         return
     if groups:
         # Without a channel, only the messages themselves name these functions.
@@ -69,10 +79,52 @@ def print_plan(plan: Plan, origin: Origin, *, as_json: bool) -> None:
     click.echo(f"would replay {plural(plan.total, 'event')}; nothing was run or deleted")
     if plan.to is not None:
         click.echo(f"every one goes to {plan.to}, whatever function its message names")
+    _print_sources(plan)
     for reason, count in plan.would_stay.items():
         click.echo(f"would leave {count:,}: {printable(reason)}")
+    if plan.hidden:
+        click.echo(f"not counted: {not_received(plan.hidden, origin.queue)}")
     if groups:
+        click.echo(_order(len(plan.failure_groups), care))
         click.echo("to replay them: the same command with --yes")
+
+
+def _print_sources(plan: Plan) -> None:
+    """Print what would be replayed of each stream, and how to leave out older records."""
+    for name, source in plan.sources.items():
+        records = f"{source.records:,} of {source.of:,}" if source.records < source.of else "all"
+        click.echo(
+            printable(
+                f"{batches(source.batches)} of {name}, {records} records: newer records of the "
+                "same keys may have been handled since"
+            )
+        )
+    if plan.newest is not None:
+        click.echo(
+            f"would leave out {plural(plan.newest.older, 'record')}, of whose key there is a newer "
+            "one; their batches stay in the queue"
+        )
+    elif plan.sources:
+        click.echo("to run only the newest record of each key of these batches: --only-latest")
+
+
+def _order(groups: int, care: Care) -> str:
+    """Return in which order a run would start the events, and when it would stop."""
+    if care.all_groups:
+        order = "all events start at once, since --all is given"
+    elif groups == 1:
+        order = (
+            "one event runs first, then 10, then the rest; if the first one fails again, the rest "
+            "is left, unless --all is given"
+        )
+    else:
+        order = (
+            f"one event of each of {groups:,} groups runs first, then 10 of each, then the rest; a "
+            "group whose first event fails again is left, unless --all is given"
+        )
+    if care.stop_at == NEVER_STOPS:
+        return order
+    return f"{order}; the run stops when more than {care.stop_at} % of the last {LATEST} failed"
 
 
 def _origin(group: Group) -> str:
@@ -81,21 +133,26 @@ def _origin(group: Group) -> str:
     return named + (f", sent by {group.sender}" if group.sender else "")
 
 
-def print_tally(tally: Tally, origin: Origin, *, as_json: bool) -> None:
+def print_tally(operation: ReplayOperation, *, as_json: bool) -> None:
     """Print the tally of a run.
 
     Args:
-        tally: The run's tally.
-        origin: The origin of the events.
+        operation: The operation that ran.
         as_json: Whether to print one JSON object.
     """
+    tally, origin = operation.tally, operation.origin
+    if operation.problem is not None:
+        warn([operation.problem])
+    warn(operation.unsearched())
     if as_json:
         errors = [
             {"function": function, "error": error, "count": count}
             for (function, error), count in tally.errors.most_common()
         ]
         known = dataclasses.asdict(dataclasses.replace(tally, errors=Counter()))
-        known.update(errors=errors, broken_lines=origin.broken_lines)
+        groups = list(known["left_groups"].values())
+        known.update(errors=errors, left_groups=groups, broken_lines=origin.broken_lines)
+        known["run"] = operation.name
         click.echo(json.dumps(known))
         return
     if tally.errors:
@@ -104,54 +161,30 @@ def print_tally(tally: Tally, origin: Origin, *, as_json: bool) -> None:
             for (function, error), count in tally.errors.most_common()
         ]
         print_table(("FAILED", "FUNCTION", "ERROR"), rows, right=("FAILED",))
-    for line in _tally_lines(tally, from_file=isinstance(origin, BackupOrigin)):
+    # A group whose only event failed leaves nothing.
+    left_groups = [group for group in tally.left_groups.values() if group.count]
+    if left_groups:
+        left_rows = [
+            (f"{group.count:,}", group.id, group.function, group.because)
+            for group in sorted(left_groups, key=lambda group: -group.count)
+        ]
+        print_table(
+            ("LEFT", "GROUP", "FUNCTION", "BECAUSE"),
+            left_rows,
+            right=("LEFT",),
+            shrink=("BECAUSE", "FUNCTION"),
+        )
+    for line in tally_lines(tally, from_file=isinstance(origin, FileOrigin)):
         click.echo(line)
     warn(f"succeeded, but is not deleted: {line}" for line in tally.not_deleted)
     warn(broken_lines(origin))
+    if operation.name is not None:
+        note(f"the run is {operation.name}: failure-destinations runs {operation.name}")
+        if tally.interrupted or tally.stopped:
+            note(f"to go on: failure-destinations replay --resume {operation.name} --yes")
+    if tally.hidden:
+        note(f"this is not all: {not_received(tally.hidden, origin.queue)}")
     if tally.stopped:
         note(f"stopped: {tally.stopped}")
     if tally.interrupted:
         note("interrupted: the rest is in the queue as before")
-
-
-def _tally_lines(tally: Tally, *, from_file: bool) -> Iterator[str]:
-    deleted = ", deleted from the queue" if tally.succeeded and not from_file else ""
-    yield f"{tally.succeeded:,} succeeded{deleted}"
-    left = "" if from_file else " (left in the queue)"
-    one = tally.no_events == 1
-    lines = [
-        (tally.failed, f"failed{left}"),
-        (
-            tally.without_function,
-            f"from a function's dead-letter queue{left}: pass --function-name",
-        ),
-        (
-            tally.other_function,
-            f"for another function than --function-name{left}: leave it out, or pass --to",
-        ),
-        (
-            tally.no_events,
-            f"{'message is not a failed event' if one else 'messages are not failed events'}{left}",
-        ),
-        (tally.not_meant, f"not chosen{left}"),
-        (tally.of_others, f"sent by another function{left}: --any-sender replays them too"),
-        (tally.foreign, f"for functions that are not in the queue's account and Region{left}"),
-        (
-            tally.not_handlers,
-            f"for functions that are not the channel's handlers{left}: pass --allow-function ARN",
-        ),
-        (
-            tally.too_long,
-            f"for functions whose timeout is over 30 minutes{left}: invoke them asynchronously",
-        ),
-        (
-            tally.without_tenant,
-            f"for functions that isolate tenants{left}: pass --tenant-id",
-        ),
-        (tally.duplicates, "delivered twice, not run twice"),
-        (tally.done_before, "not run, having succeeded in an earlier run"),
-        (tally.at_limit, "to be moved to the queue's own dead-letter queue by the next receive"),
-    ]
-    for count, text in lines:
-        if count:
-            yield f"{count:,} {text}"

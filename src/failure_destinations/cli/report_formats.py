@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import click
 
 from failure_destinations import __version__
 from failure_destinations.check import KINDS, Finding, render
-from failure_destinations.check.kinds import ERROR, INFO, SEVERITIES, UNKNOWN, WARNING
+from failure_destinations.check.kinds import ERROR, INFO, SEVERITIES, WARNING
 from failure_destinations.text import printable
 
 _URI = "https://pypi.org/project/failure-destinations/"
@@ -88,8 +87,12 @@ class Report:
 def as_text(report: Report) -> str:
     """Write findings for people, each with its fix."""
     blocks = [_block(one) for one in report.open]
-    end = "".join(f"{line}\n" for line in (_summary(report), _not_judged(report)) if line)
-    return "".join(f"{block}\n\n" for block in blocks) + end
+    return "".join(f"{block}\n\n" for block in blocks) + _end(report)
+
+
+def _end(report: Report) -> str:
+    """Write the last lines of a report for people."""
+    return "".join(f"{line}\n" for line in (_summary(report), _not_judged(report)) if line)
 
 
 def _block(one: Reported) -> str:
@@ -124,12 +127,8 @@ def _summary(report: Report) -> str:
 
 def _not_judged(report: Report) -> str:
     """Say how much could not be judged, because an `unknown` may hide an error."""
-    unknown = (one.finding for one in report.open if one.finding.kind == UNKNOWN.id)
-    reasons = Counter(map(render.in_short, unknown))
-    if not reasons:
-        return ""
-    listed = "; ".join(f"{reason} ({number:,})" for reason, number in reasons.most_common())
-    return f"Not judged: {listed}. --fail-on {INFO} fails on these too."
+    said = render.not_judged_text(one.finding for one in report.open)
+    return said and f"{said} --fail-on {INFO} fails on these too."
 
 
 def _count(number: int, name: str) -> str:
@@ -148,7 +147,8 @@ def as_json(report: Report) -> str:
         }
         for one in report.reported
     ]
-    return _json({f"{report.unit}s": report.count, "findings": findings})
+    not_judged = render.not_judged(one.finding for one in report.open)
+    return _json({f"{report.unit}s": report.count, "findings": findings, "not_judged": not_judged})
 
 
 def as_sarif(report: Report) -> str:
@@ -233,7 +233,7 @@ def as_github(report: Report) -> str:
 
     https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
     """
-    return "".join(_annotation(one) for one in report.open) + _summary(report) + "\n"
+    return "".join(_annotation(one) for one in report.open) + _end(report)
 
 
 def _annotation(one: Reported) -> str:

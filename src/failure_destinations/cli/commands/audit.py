@@ -1,4 +1,4 @@
-"""`failure-destinations audit`: find an account's functions whose failures would be lost."""
+"""`failure-destinations audit`: find an account's events that would be lost."""
 
 from __future__ import annotations
 
@@ -79,12 +79,13 @@ def command(
     profile: str | None,
     endpoint_url: str | None,
 ) -> None:
-    """Find asynchronous functions of an account whose failures would be lost.
+    """Find events, batches and messages of an account that would be lost when a function fails.
 
-    The audit reads every function, its asynchronous configurations and its policies, and the
-    rules, schedules, subscriptions, buckets, pipes, pipelines and state machines that call
-    functions. The findings are those of `check`. It changes nothing. docs/audit.md has the IAM
-    policy that it needs, and what an account does not show.
+    The audit reads every function, its asynchronous configurations and its policies, the rules,
+    schedules, subscriptions, buckets, pipes, pipelines and state machines that call functions, and
+    the event source mappings with their queues and streams. The findings are those of `check`. It
+    changes nothing. docs/audit.md has the IAM policy that it needs, and what an account does not
+    show.
     """
     from failure_destinations.audit import ALL, Auditor, JournalError  # noqa: PLC0415 - start-up time
 

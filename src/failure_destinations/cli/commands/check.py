@@ -1,4 +1,4 @@
-"""`failure-destinations check`: find asynchronous functions whose failures would be lost."""
+"""`failure-destinations check`: find events that would be lost when a function fails."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 
 import click
 
-from failure_destinations.check import Finding, find_uncovered_functions_in
-from failure_destinations.check.paths import Checked
+from failure_destinations.check import Finding, find_lost_events_in
+from failure_destinations.check.paths import Checked, without_nested
 from failure_destinations.text import plural, printable
 
 from ..report_formats import Report, Reported
 from ..reporting import Reporting, reporting_options
 
 _SECONDS_WITHOUT_PROGRESS = 2
+_SECONDS_BETWEEN = 0.1
 _UNUSABLE = 2
 
 _EPILOG = """\b
@@ -24,6 +25,7 @@ Examples:
   failure-destinations check cdk.out
   failure-destinations check template.yaml --fail-on warning
   failure-destinations check stacks/orders.yaml --root .
+  failure-destinations check stacks
   failure-destinations check cdk.out --format sarif > check.sarif
   failure-destinations check cdk.out --write-baseline accepted.json
   failure-destinations check cdk.out --baseline accepted.json
@@ -43,12 +45,12 @@ Exit status: 0 nothing found, 1 findings, 2 a path that cannot be read.
 )
 @reporting_options
 def command(*, paths: tuple[Path, ...], root: Path | None, reporting: Reporting) -> None:
-    """Find asynchronous functions whose failures would be lost.
+    """Find events, batches and messages that would be lost when a function fails.
 
-    PATHS are CloudFormation or AWS SAM templates in JSON or YAML, a cdk.out folder, or the folder
-    of a project that has one of them. Templates that are given together may import from one
-    another; files among them that are not templates are skipped. Nothing is deployed, and no
-    account is needed.
+    PATHS are CloudFormation or AWS SAM templates in JSON or YAML, a cdk.out folder, the folder of
+    a project that has one of them, or a folder of templates. Templates that are given together may
+    import from one another; files among them that are not templates are skipped. Nothing is
+    deployed, and no account is needed.
     """
     accepted = reporting.accepted()
     checked = _read(paths, root)
@@ -58,7 +60,7 @@ def command(*, paths: tuple[Path, ...], root: Path | None, reporting: Reporting)
         click.echo(f"failure-destinations: {printable(_skipped(checked.skipped))}", err=True)
         if not checked.stacks:
             sys.exit(_UNUSABLE)
-    findings = find_uncovered_functions_in(checked.stacks)
+    findings = find_lost_events_in(checked.stacks)
     if reporting.writes_baseline(findings):
         sys.exit(_UNUSABLE if checked.problems else 0)
     report = _report(checked, findings, accepted)
@@ -70,14 +72,26 @@ def command(*, paths: tuple[Path, ...], root: Path | None, reporting: Reporting)
 
 
 def _read(paths: tuple[Path, ...], root: Path | None) -> Checked:
-    checked = Checked(root)
-    shows, started = sys.stderr.isatty(), time.monotonic()
-    for i, path in enumerate(paths, 1):
-        if shows and time.monotonic() - started > _SECONDS_WITHOUT_PROGRESS:
-            click.echo(f"\r\x1b[Kreading {i} of {len(paths)}", nl=False, err=True)
+    shows = sys.stderr.isatty()
+    started = shown = time.monotonic()
+    read = 0
+
+    def show_progress(_: Path) -> None:
+        nonlocal read, shown
+        read += 1
+        now = time.monotonic()
+        if now - started > _SECONDS_WITHOUT_PROGRESS and now - shown > _SECONDS_BETWEEN:
+            shown = now
+            click.echo(f"\r\x1b[Kreading: {plural(read, 'file')}", nl=False, err=True)
+
+    checked = Checked(root, on_file=show_progress) if shows else Checked(root)
+    for path in paths:
+        if shows:
+            show_progress(path)
         checked.add(path, is_one_of_many=len(paths) > 1)
     if shows:
         click.echo("\r\x1b[K", nl=False, err=True)
+    checked.stacks = without_nested(checked.stacks)
     return checked
 
 

@@ -12,7 +12,6 @@ import click
 
 from failure_destinations.deployed.session import Aws
 from failure_destinations.doctor import render
-from failure_destinations.doctor.commands import in_shell
 from failure_destinations.doctor.examine import Examination, examine
 from failure_destinations.doctor.findings import Finding
 from failure_destinations.text import plural, printable
@@ -30,7 +29,6 @@ _STYLES = {
     "error": "bold red",
     "unknown": "magenta",
 }
-_INDENT = " " * 10
 
 _EXAMPLES = """\b
 Examples:
@@ -46,7 +44,7 @@ Examples:
     type=NameType(),
     metavar="NAME",
     required=True,
-    help="Stack of the failure channels.",
+    help="Stack of the failure channels, or a stack around theirs.",
 )
 @click.option(
     "--channel",
@@ -68,7 +66,15 @@ Examples:
 )
 @click.option("--problems", is_flag=True, help="Leave out what is well.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 also if something is not known.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines as FailureWatchdog sends them, or one JSON object per finding and line.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @aws_options
 @click.pass_context
 def command(
@@ -81,6 +87,7 @@ def command(
     at_most: int,
     problems: bool,
     allow_unknown: bool,
+    format_: str,
     as_json: bool,
 ) -> None:
     """Check that every failed event of a channel is kept, and everybody is notified.
@@ -107,6 +114,7 @@ def command(
             channel=channel,
             compare_at_most=None if quick else at_most,
         )
+    as_json = as_json or format_ == "json"
     place = shlex.split(aws.options)
     for each in examined:
         shown = [found for found in each.findings if found.severity != "ok" or not problems]
@@ -135,13 +143,11 @@ def _print_lines(channel: str, findings: Sequence[Finding], place: Sequence[str]
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(printable(channel), style="bold"))
     for finding in findings:
-        said = printable(f"{finding.subject.name}: {render.sentence(finding)}")
-        severity = (f"{finding.severity:8}", _STYLES[finding.severity])
-        console.print(Text.assemble("  ", severity, said))
-        fixes = [in_shell(words) for words in render.commands(finding, place)]
-        for fix in fixes or [render.advice(finding) or ""]:
-            if fix:
-                console.print(Text(f"{_INDENT}{printable(fix)}", style="dim"))
+        severity, said, fixes = render.lines(finding, place)
+        styled = (severity, _STYLES[finding.severity])
+        console.print(Text.assemble("  ", styled, said))
+        for fix in fixes:
+            console.print(Text(f"{render.FIX_INDENT}{fix}", style="dim"))
 
 
 def _print_end(examined: Sequence[Examination]) -> None:
