@@ -1,0 +1,1 @@
+"""The operator's page: failed events in a browser on this machine (`failure-destinations ui`)."""
