@@ -180,6 +180,24 @@ def test_node_handler_gets_its_context(node: Define) -> None:
     assert 0 < remaining_ms <= 30_000
 
 
+@pytest.mark.parametrize("context", ["", '{"custom": {"failure_destinations_replay": "nightly"}}'])
+def test_handlers_get_the_client_context(python: Define, node: Define, context: str) -> None:
+    """Of an invocation that has one; otherwise none, as in AWS."""
+    handlers = [
+        python(
+            """
+            def handler(event, context):
+                return context.client_context and context.client_context.custom
+            """
+        ),
+        node("exports.handler = async (event, context) => context.clientContext?.custom ?? null"),
+    ]
+    expected = json.loads(context)["custom"] if context else None
+    for handler in handlers:
+        result = handler.environment.invoke("id-1", ARN, b"{}", client_context=context)
+        assert json.loads(result.payload) == expected
+
+
 def test_handler_sees_lambdas_variables_and_its_own(
     python: Define, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

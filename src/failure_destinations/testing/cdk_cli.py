@@ -158,7 +158,7 @@ class CdkCli:
         # In its own session, and ended together with this process, like the engine itself.
         cli = Supervised(
             command,
-            environment=self._cli_environment(node, program),
+            environment=self._cli_environment(node, program, directory),
             directory=directory,
             output=subprocess.PIPE,
         )
@@ -175,13 +175,17 @@ class CdkCli:
             raise LocalCloudError(f"cdk {verb} {what} failed: {_reason(lines)}")
         self._progress(f"cdk {verb} {what} took {time.monotonic() - started:.1f} s")
 
-    def _cli_environment(self, node: Path, program: Path) -> dict[str, str]:
+    def _cli_environment(self, node: Path, program: Path, directory: Path) -> dict[str, str]:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         }
-        # Like npx, so that tools such as esbuild are found there.
-        tools = program.parent.parent.parent / ".bin"
-        path = [str(tools), str(node.parent), environment.get("PATH", os.defpath)]
+        # Like npx in the app's folder, to find tools such as esbuild: without it, the CDK
+        # bundles in Docker.
+        tools = [
+            str(modules / ".bin")
+            for modules in _modules_of(directory, program.parent.parent.parent)
+        ]
+        path = [*tools, str(node.parent), environment.get("PATH", os.defpath)]
         if sys.prefix != sys.base_prefix:
             # `python` in a cdk.json means this environment's Python, activated or not.
             path.insert(0, str(Path(sys.executable).parent))
@@ -208,8 +212,8 @@ def find_cli(directory: Path, node: Path, progress: Progress) -> Path:
     Raises:
         LocalCloudError: There is none, and it cannot be installed.
     """
-    for parent in (directory, *directory.parents):
-        script = parent / "node_modules" / "aws-cdk" / "bin" / "cdk"
+    for modules in _modules_of(directory):
+        script = modules / "aws-cdk" / "bin" / "cdk"
         if _fits(script):
             return script
     if (on_path := shutil.which("cdk")) and _fits(Path(on_path).resolve()):
@@ -232,6 +236,12 @@ def find_cli(directory: Path, node: Path, progress: Progress) -> Path:
     script = Path("node_modules") / "aws-cdk" / "bin" / "cdk"
     place = cache_directory() / f"aws-cdk-{VERSION}"
     return cached(place, str(script), f"aws-cdk {VERSION} (30 MB)", build, progress) / script
+
+
+def _modules_of(directory: Path, *more: Path) -> list[Path]:
+    """Return the `node_modules` of a directory and its parents, nearest first, and then others."""
+    own = [parent / "node_modules" for parent in (directory, *directory.parents)]
+    return [*(modules for modules in own if modules.is_dir()), *more]
 
 
 def _fits(script: Path) -> bool:

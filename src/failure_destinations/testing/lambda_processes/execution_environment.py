@@ -71,7 +71,12 @@ class ExecutionEnvironment:
         self._stopped = False
 
     def invoke(
-        self, request_id: str, function_arn: str, payload: bytes, trace_id: str = ""
+        self,
+        request_id: str,
+        function_arn: str,
+        payload: bytes,
+        trace_id: str = "",
+        client_context: str = "",
     ) -> InvocationResult:
         """Run the handler once.
 
@@ -80,6 +85,7 @@ class ExecutionEnvironment:
             function_arn: The ARN that the function was invoked with.
             payload: The event, as JSON.
             trace_id: The X-Ray trace header. Default: the handler gets none.
+            client_context: The client context, as JSON. Default: the handler gets none.
 
         Returns:
             The handler's response, or an error.
@@ -95,7 +101,9 @@ class ExecutionEnvironment:
             if isinstance(event, RuntimeReady):
                 deadline_ms = int((time.time() + timeout_seconds) * 1000)
                 process.api.offer(
-                    Invocation(request_id, function_arn, payload, deadline_ms, trace_id)
+                    Invocation(
+                        request_id, function_arn, payload, deadline_ms, trace_id, client_context
+                    )
                 )
                 event = process.next_event(timeout_seconds)
             duration_ms = min(time.monotonic() - started, timeout_seconds) * 1000

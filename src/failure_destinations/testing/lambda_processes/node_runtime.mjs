@@ -113,6 +113,7 @@ async function loadHandler(specification) {
 
 function createContext(headers) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
+  const clientContext = headers["lambda-runtime-client-context"];
   return {
     callbackWaitsForEmptyEventLoop: true,
     functionName: env.AWS_LAMBDA_FUNCTION_NAME,
@@ -122,6 +123,7 @@ function createContext(headers) {
     logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
     awsRequestId: requestId,
+    clientContext: clientContext && JSON.parse(clientContext),
     getRemainingTimeInMillis: () => deadline - Date.now(),
   };
 }

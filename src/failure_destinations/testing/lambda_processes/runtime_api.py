@@ -39,6 +39,7 @@ class Invocation:
         payload: The event, as JSON.
         deadline_ms: When the invocation times out, in milliseconds since 1970.
         trace_id: The X-Ray trace header; not sent if empty.
+        client_context: The client context, as JSON; not sent if empty.
     """
 
     request_id: str
@@ -46,6 +47,7 @@ class Invocation:
     payload: bytes
     deadline_ms: int
     trace_id: str = ""
+    client_context: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
         }
         if invocation.trace_id:
             headers["Lambda-Runtime-Trace-Id"] = invocation.trace_id
+        if invocation.client_context:
+            headers["Lambda-Runtime-Client-Context"] = invocation.client_context
         self._answer(200, invocation.payload, headers)
 
     def do_POST(self) -> None:

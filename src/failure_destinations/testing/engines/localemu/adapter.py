@@ -28,7 +28,21 @@ class LocalEmu(Engine):
         "Functions in other languages and container images do not run.",
         "E-mail subscriptions stay unconfirmed, but e-mails are sent, without their subject.",
         "Destinations that do not exist, and retry counts over 2, are accepted.",
-        "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
+        (
+            "Asynchronous settings of an alias, S3 destinations of asynchronous invocations and "
+            "EventBridge Pipes do nothing."
+        ),
+        (
+            "A mapping of a stream waits 0.5 to 60 seconds before each retry, handles one batch of "
+            "a shard at a time, always says that no records were processed, and forgets records "
+            "that wait for its batching window when it is updated."
+        ),
+        (
+            "A stream keeps its records for as long as the engine runs, and has 4 shards unless "
+            "its capacity mode is provisioned."
+        ),
+        "A message that was moved back from a FIFO dead-letter queue is lost if it fails again.",
+        "Functions read from Kinesis, DynamoDB and SQS, not from Kafka, DocumentDB or Amazon MQ.",
         "A function that reads a queue runs one batch at a time, whatever its concurrency.",
         "An update does not read an output of another stack again.",
         "IAM permissions are not checked, and queue policies only for messages from SNS.",

@@ -54,14 +54,41 @@ def main() -> None:
     from localemu.logging.setup import setup_logging_from_config
     from localemu.runtime import current
 
-    from . import dead_letters, outputs, plugin, queue_policies, updates
+    from . import (
+        client_contexts,
+        clients,
+        cloudtrail_events,
+        conditional_writes,
+        dead_letters,
+        fifo_queues,
+        metrics,
+        outputs,
+        plugin,
+        queue_policies,
+        sequence_numbers,
+        stream_mappings,
+        updates,
+    )
 
     setup_logging_from_config()
     _listen_on_loopback_only()
     _refuse_foreign_requests()
     _keep_s3_objects_in_temporary_directory()
     plugin.register()
-    for patches in (dead_letters, outputs, queue_policies, updates):
+    for patches in (
+        client_contexts,
+        clients,
+        cloudtrail_events,
+        conditional_writes,
+        dead_letters,
+        fifo_queues,
+        metrics,
+        outputs,
+        queue_policies,
+        sequence_numbers,
+        stream_mappings,
+        updates,
+    ):
         patches.apply()
     runtime = current.initialize_runtime()
 
@@ -116,6 +143,7 @@ def _configure() -> None:
         "DISABLE_EVENTS": "1",
         "LAMBDA_RETRY_BASE_DELAY": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "SQS_ENABLE_MESSAGE_RETENTION_PERIOD": "1",
     }.items():
         os.environ.setdefault(name, value)
 

@@ -30,6 +30,9 @@ _CONTAINER_VARIABLES = ("EDGE_PORT", "LAMBDA_RUNTIME_DIR", "LOCALEMU_")
 class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
     """Runs one of localemu's execution environments in a process."""
 
+    client_context = ""
+    """The client context of the next invocation, which `client_contexts` sets."""
+
     _environment: ExecutionEnvironment | None = None
 
     def start(self, env_vars: dict[str, str]) -> None:
@@ -59,6 +62,7 @@ class ProcessRuntimeExecutor(runtime_executor.RuntimeExecutor):
             payload["invoked-function-arn"],
             payload["payload"].encode(),
             payload.get("trace-id", ""),
+            self.client_context,
         )
         return InvocationResult(
             request_id, result.payload, is_error=result.is_error, logs=result.logs

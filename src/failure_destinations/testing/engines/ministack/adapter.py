@@ -45,6 +45,10 @@ class MiniStack(Engine):
         "E-mail subscriptions are confirmed at once.",
         "Destinations that do not exist, and retry counts over 2, are accepted.",
         "Asynchronous settings of an alias, S3 destinations and EventBridge Pipes do nothing.",
+        (
+            "A batch of a stream that fails is retried without end: failure destinations of "
+            "streams, retries, maximum ages and partial responses do nothing."
+        ),
         "IAM permissions and queue policies are not checked.",
     )
 
