@@ -1,4 +1,4 @@
-"""AWS CDK constructs that keep every failed event of asynchronous Lambda functions.
+"""AWS CDK constructs that keep every event that a Lambda function failed to handle.
 
 The constructs are exported lazily (PEP 562), so that importing this package neither imports the
 CDK nor starts Node.
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from .constructs.check_plugin import FailureDestinationCheck
     from .constructs.function import FailureNotifiedFunction
     from .constructs.monitoring.monitoring import FailureMonitoring, MonitoringThresholds
+    from .constructs.notifier.notifier import FailureNotifier
+    from .constructs.notifier.webhook import Webhook
     from .constructs.replayer.replayer import FailureReplayer
+    from .constructs.watchdog.watchdog import FailureWatchdog
 
 __all__ = [
     "FailureChannel",
     "FailureDestinationCheck",
     "FailureMonitoring",
     "FailureNotifiedFunction",
+    "FailureNotifier",
     "FailureReplayer",
+    "FailureWatchdog",
     "MonitoringThresholds",
     "UncoveredFunction",
+    "Webhook",
     "__version__",
     "find_uncovered_functions",
 ]
@@ -36,9 +42,12 @@ _MODULES = {
     "FailureDestinationCheck": ".constructs.check_plugin",
     "FailureMonitoring": ".constructs.monitoring.monitoring",
     "FailureNotifiedFunction": ".constructs.function",
+    "FailureNotifier": ".constructs.notifier.notifier",
     "FailureReplayer": ".constructs.replayer.replayer",
+    "FailureWatchdog": ".constructs.watchdog.watchdog",
     "MonitoringThresholds": ".constructs.monitoring.thresholds",
     "UncoveredFunction": ".check",
+    "Webhook": ".constructs.notifier.webhook",
     "find_uncovered_functions": ".check",
 }
 

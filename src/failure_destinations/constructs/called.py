@@ -84,6 +84,18 @@ class Called:
         """
         return self.resource is not None and self.resource.durable_config is not None
 
+    @property
+    def run_seconds(self) -> Any:
+        """How many seconds a run may take: a number or a token; None if the template does not say.
+
+        For a durable function this is the whole execution, of several invocations.
+        """
+        if self.resource is None:
+            return None
+        if self.is_durable:
+            return getattr(self.resource.durable_config, "execution_timeout", None)
+        return self.resource.timeout
+
     @functools.cached_property
     def custom_role(self) -> iam.IRole | None:
         """The handler's role; None if it has none, or has CDK's default role as its child."""

@@ -17,14 +17,16 @@ from aws_cdk import (
 from constructs import IConstruct
 
 from failure_destinations import __version__
-from failure_destinations.check import KINDS, Finding, find_uncovered_functions_in, render
+from failure_destinations.check import KINDS, Finding, find_lost_events_in, render
 from failure_destinations.check.assembly import read_templates
-from failure_destinations.check.kinds import ERROR, SEVERITIES
+from failure_destinations.check.kinds import ERROR, INFO, SEVERITIES, UNKNOWN
 from failure_destinations.text import printable
 
 from .refusals import shown
 
 _NAME = "failure-destinations"
+# The maximum number of resources in the note about what could not be judged.
+_MAX_LISTED = 10
 
 
 @jsii.implements(IPolicyValidationPlugin)
@@ -48,10 +50,11 @@ class FailureDestinationCheck:
         )
 
     Args:
-        fail_on: Kinds of findings that also fail the synth: `delivery`, `delivery-retries`,
-            `custom-resource` or `unknown`. Default: none.
+        fail_on: Kinds of findings that also fail the synth, such as `delivery` or `unknown`.
+            Default: none.
         show: The lowest severity to show: `error`, `warning` or `info`. Default:
-            `warning`.
+            `warning`. One note says how much could not be judged, and why, also if notes are not
+            shown.
 
     Raises:
         ValueError: `fail_on` names an unknown kind, or `show` an unknown severity.
@@ -93,19 +96,22 @@ class FailureDestinationCheck:
         """Check the templates of an app; the CDK calls it at the end of the synth."""
         assembly = read_templates([Path(path) for path in context.template_paths])
         accepted = {kind for kinds in assembly.acknowledged.values() for kind in kinds}
-        violations = []
-        for finding in find_uncovered_functions_in(assembly.stacks):
-            if self._severity(finding) not in self._shown:
-                continue
+        violations, hidden = [], []
+        for finding in find_lost_events_in(assembly.stacks):
             rule = finding.kind
-            if (
-                rule in accepted
-                and not assembly.reason_for(finding)
-                and not _is_acknowledged_above(context.app_construct, finding)
-            ):
+            is_accepted = bool(assembly.reason_for(finding)) or _is_acknowledged_above(
+                context.app_construct, finding
+            )
+            if self._severity(finding) not in self._shown:
+                if rule == UNKNOWN.id and not is_accepted:
+                    hidden.append(finding)
+                continue
+            if rule in accepted and not is_accepted:
                 # Older CDK versions apply an acknowledgement on one scope everywhere.
                 rule = f"{rule}[{finding.resource.shown}]"
             violations.append(self._violation(finding, rule))
+        if hidden:
+            violations.append(_not_judged(hidden))
         return PolicyValidationPluginReport(
             success=all(violation.severity != ERROR for violation in violations),
             violations=violations,
@@ -121,14 +127,24 @@ class FailureDestinationCheck:
             description=printable(render.message(finding)),
             fix=printable(finding.fix) or None,
             severity=self._severity(finding),
-            violating_resources=[
-                PolicyViolatingResource(
-                    locations=[],
-                    resource_logical_id=finding.logical_id,
-                    template_path=finding.file,
-                )
-            ],
+            violating_resources=[_violating(finding)],
         )
+
+
+def _not_judged(findings: list[Finding]) -> PolicyViolation:
+    """Return one note for all that could not be judged, because it may hide an error."""
+    return PolicyViolation(
+        rule_name=UNKNOWN.id,
+        description=f"{printable(render.not_judged_text(findings))} show='info' lists them",
+        severity=INFO,
+        violating_resources=[_violating(finding) for finding in findings[:_MAX_LISTED]],
+    )
+
+
+def _violating(finding: Finding) -> PolicyViolatingResource:
+    return PolicyViolatingResource(
+        locations=[], resource_logical_id=finding.logical_id, template_path=finding.file
+    )
 
 
 def _is_acknowledged_above(app: IConstruct, finding: Finding) -> bool:

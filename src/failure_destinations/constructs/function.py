@@ -13,7 +13,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .called import Called
-from .channel.attaching import AsyncSettings, attach_with_new_config, check_free
+from .channel.attaching import (
+    DEFAULT_RETRIES,
+    AsyncSettings,
+    attach_once,
+    check_attachable,
+)
 from .channel.channel import FailureChannel
 from .channel.wiring import wiring_of
 from .refusals import check_scope, checked_emails, shown
@@ -59,7 +64,7 @@ class FailureNotifiedFunction(Construct):
         handler: lambda_.IFunction,
         schedule: scheduler.ScheduleExpression | None = None,
         payload: Any = None,
-        retries: int = 2,
+        retries: int = DEFAULT_RETRIES,
         max_event_age: Duration | None = None,
         emails: Sequence[str] = (),
         channel: FailureChannel | None = None,
@@ -83,7 +88,8 @@ class FailureNotifiedFunction(Construct):
                 bytes), which may contain tokens and Scheduler's context attributes.
                 Default: Scheduler's own event, with the schedule's ARN and time.
             retries: How often Lambda runs the handler again after an error. 0 to 2; Lambda waits
-                1 minute, then 2 minutes. Default: 2, as in Lambda.
+                1 minute, then 2 minutes. Not for a durable function, whose executions Lambda does
+                not retry. Default: 2, as in Lambda.
                 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
             max_event_age: How long Lambda keeps an event that it cannot run, for example while
                 the function is throttled. 60 seconds to 6 hours. Default: 6 hours, as in Lambda.
@@ -119,7 +125,7 @@ class FailureNotifiedFunction(Construct):
             retries=retries, max_event_age=max_event_age, on_success=on_success
         )
         called = Called(handler)
-        check_free(called)
+        check_attachable(None if channel is None else wiring_of(channel), called, settings)
         if delivery is not None and called.isolates_tenants:
             raise ValueError(
                 f"schedule must be left out for a function with tenancy_config, got "
@@ -140,7 +146,7 @@ class FailureNotifiedFunction(Construct):
         self._channel = channel or FailureChannel(self, "Channel", emails=addresses)
         here = scope if isinstance(scope, Stack) else Stack.of(scope)
         wiring = wiring_of(self._channel)
-        config = attach_with_new_config(wiring, called, settings, self, here).config
+        config = attach_once(wiring, called, settings, self, here)
         self._schedule = None
         if delivery is not None:
             self._schedule = delivery.define(self, handler, wiring)

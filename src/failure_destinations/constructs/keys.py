@@ -15,6 +15,16 @@ from aws_cdk import aws_kms as kms
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 RECEIVE = ("kms:Decrypt",)
 SEND = ("kms:Decrypt", "kms:GenerateDataKey*")
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+STORE = (
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
 # The services that send to a queue in their own name: its policy and its key must let them in.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html#compatibility-with-aws-services
 QUEUE_SENDERS = ("sns.amazonaws.com", "events.amazonaws.com")
@@ -65,7 +75,7 @@ def let_logs_write(key: kms.IKey) -> bool:
 
 
 def statement(actions: tuple[str, ...], key: kms.IKey) -> iam.PolicyStatement:
-    """Return the statement that lets a role use a key: `SEND` or `RECEIVE`."""
+    """Return the statement that lets a role use a key: `SEND`, `RECEIVE` or `STORE`."""
     return iam.PolicyStatement(actions=list(actions), resources=[key.key_arn])
 
 

@@ -73,12 +73,12 @@ class Delivery:
     ) -> scheduler.Schedule:
         """Define the schedule, and a role that may start this handler and nothing else."""
         if self._payload is not None and self._payload.size > _SNS_SAFE_PAYLOAD_BYTES:
-            kept = "is lost" if wiring.copy_queue is None else "is only in the copy queue"
+            kept = "would be lost" if wiring.copy_queue is None else "would be in its copy only"
             Annotations.of(scope).add_warning_v2(
                 "failure-destinations:payload-over-sns-limit",
-                f"payload has {self._payload.size:,} bytes: Lambda cannot send an invocation "
-                f"record of over 256 KiB to SNS, so a failed run {kept}, and nobody is notified. "
-                "Keep the payload in S3 and pass its key.",
+                f"payload has {self._payload.size:,} bytes: Lambda sends no invocation record "
+                f"of over 256 KiB to SNS with its payload, so that of a failed run {kept}, and "
+                "perhaps nobody is notified. Keep the payload in S3 and pass its key.",
             )
         role = iam.Role(
             scope,

@@ -14,10 +14,22 @@ from constructs import Construct
 from failure_destinations import names
 
 from ..called import Called, function_and_qualifier
+from ..grants import add_statements
 from ..keys import SEND, in_words
-from ..refusals import check_age, check_one_resource, checked_count, fifo_name, has_member, shown
+from ..refusals import (
+    check_age,
+    check_one_resource,
+    checked_count,
+    fifo_name,
+    has_member,
+    is_token,
+    shown,
+)
 from ..suppressions import DATA_KEYS, acknowledge
+from ..synthesis import warn_if_synthesised
 from .copies import keep_copies
+from .durable import attach_durable, check_no_settings
+from .same_handler import check_same_settings, known_handler, remember
 from .wiring import AttachedHandler, Wiring
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
@@ -27,6 +39,15 @@ MAX_EVENT_AGE_SECONDS = 21_600
 
 # The metadata key of a handler whose configuration is defined elsewhere.
 _ATTACHED = "failure-destinations:attached"
+
+
+class _DefaultCount(int):
+    """A default that differs from the same number that a user passes."""
+
+
+DEFAULT_RETRIES: int = _DefaultCount(MAX_RETRIES)
+"""How often Lambda retries by itself."""
+
 _ARN_PARTS = 7
 
 
@@ -57,8 +78,30 @@ class AsyncSettings:
         """Raise ValueError if Lambda would reject the settings or interpret them differently."""
         self.retries = checked_settings(retries, max_event_age)
         check_success_argument(on_success)
+        # Zero is how often Lambda retries a durable function.
+        self.is_for_durable = retries == 0 or isinstance(retries, _DefaultCount)
         self.max_event_age = max_event_age
         self.on_success = on_success
+
+    @property
+    def by_parameter(self) -> dict[str, Any]:
+        """All settings by their parameters, as they compare."""
+        age = self.max_event_age
+        return {
+            "retries": int(self.retries) if not is_token(self.retries) else self.retries,
+            "max_event_age": age if age is None or age.is_unresolved() else age.to_seconds(),
+            "on_success": self.on_success,
+        }
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that do not fit a durable function, by their parameters."""
+        settings = {
+            "retries": None if self.is_for_durable else self.retries,
+            "max_event_age": self.max_event_age,
+            "on_success": self.on_success,
+        }
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 class Attachment(NamedTuple):
@@ -73,6 +116,49 @@ class Attachment(NamedTuple):
     may_publish: bool
 
 
+def check_attachable(wiring: Wiring | None, called: Called, settings: AsyncSettings) -> None:
+    """Raise ValueError if a handler cannot be attached.
+
+    It may be attached to the same channel already, with the same settings.
+
+    Args:
+        wiring: The channel's wiring; None for a channel that is not defined yet.
+        called: The handler.
+        settings: Its retries, maximum event age and success destination.
+    """
+    check_is_function(called.handler)
+    known = known_handler(wiring, called)
+    if known is None:
+        check_free(called)
+    else:
+        check_same_settings(called, known, settings.by_parameter)
+
+
+def attach_once(
+    wiring: Wiring,
+    called: Called,
+    settings: AsyncSettings,
+    scope: Construct | None = None,
+    scope_stack: Stack | None = None,
+) -> Construct:
+    """Return the configuration of a handler, which is defined unless it is attached already.
+
+    Args:
+        wiring: The channel's wiring.
+        called: The handler.
+        settings: Its retries, maximum event age and success destination.
+        scope: As for `attach_with_new_config`.
+        scope_stack: Likewise.
+
+    Raises:
+        ValueError: It cannot be attached.
+    """
+    known = known_handler(wiring, called)
+    if known is None:
+        return attach_with_new_config(wiring, called, settings, scope, scope_stack).config
+    return known.config
+
+
 def attach_with_new_config(
     wiring: Wiring,
     called: Called,
@@ -81,6 +167,9 @@ def attach_with_new_config(
     scope_stack: Stack | None = None,
 ) -> Attachment:
     """Define the EventInvokeConfig of a handler, and attach it to a channel.
+
+    Lambda sends the failures of a durable function to its dead-letter queue only: it gets that
+    instead.
 
     Args:
         wiring: The channel's wiring.
@@ -91,10 +180,15 @@ def attach_with_new_config(
         scope_stack: The stack of `scope`.
 
     Raises:
-        ValueError: The handler is in another account or Region, or its success destination
-            cannot work.
+        ValueError: The handler is in another account or Region, its success destination cannot
+            work, or it is a durable function with settings that Lambda does not apply.
     """
     handler = called.handler
+    if called.is_durable:
+        check_no_settings(called, settings.given)
+        caught = attach_durable(wiring, called, scope_stack)
+        remember(wiring, called, caught, settings.by_parameter)
+        return Attachment(caught, may_publish=True)
     wiring.check_within_reach(handler, called.stack)
     place = place_of(called, scope_stack)
     where = scope if place is Place.IN_OTHER_STACK else cast(Construct, handler)
@@ -105,11 +199,14 @@ def attach_with_new_config(
         config, policy = _configure_apart(wiring, called, settings, cast(Construct, where))
     attached = AttachedHandler(
         handler,
-        cast(Construct, where),
+        # CDK's own classes for some imports are not constructs to Python, so nothing can be defined
+        # in them.
+        where if isinstance(where, Construct) else config,
         config,
         max_event_age=settings.max_event_age,
         sends_successes=settings.on_success is not None,
     )
+    remember(wiring, called, config, settings.by_parameter)
     return attach(wiring, called, attached, place, policy)
 
 
@@ -127,6 +224,9 @@ def attach_uncovered(
         called: The handler.
         config: Its existing configuration, which has no failure destination.
     """
+    if called.is_durable:
+        attach_durable(wiring, called)
+        return True
     if config is not None:
         return attach_existing_config(wiring, called, config).may_publish
     check_free(called)
@@ -178,6 +278,7 @@ def attach(
         policy: The policy that lets the role publish; None if CDK grants that.
     """
     handler, config = called.handler, cast(Construct, attached.config)
+    warn_if_synthesised(wiring.stack, config)
     # SNS loses a record that arrives before the topic has its subscription.
     config.node.add_dependency(wiring.queue_subscription, wiring.dead_letter_queue)
     role, may_publish = called.custom_role, True
@@ -195,8 +296,7 @@ def attach(
     if wiring.publishers_use_key or wiring.key is not None:
         # The policy into which CDK writes the role's grants.
         acknowledge(policy or handler.role, DATA_KEYS)
-    if called.is_durable:
-        _warn_of_durable(called)
+    wiring.with_destination.append(called)
     wiring.follow_condition(called, config)
     wiring.handlers.append(attached)
     return Attachment(config, may_publish)
@@ -218,8 +318,23 @@ def check_is_function(handler: Any) -> None:
     if not has_member(handler, "configure_async_invoke"):
         raise ValueError(
             f"handler must be a Lambda function, version or alias, got {shown(handler)}: "
-            "pass the construct, not its name or ARN"
+            f"{_way_out(handler)}"
         )
+
+
+def _way_out(not_a_handler: Any) -> str:
+    if isinstance(not_a_handler, str):
+        return "pass the construct, not its name or ARN"
+    if isinstance(not_a_handler, (list, tuple, set)):
+        return "pass one function at a time, in a loop"
+    if isinstance(not_a_handler, lambda_.CfnFunction):
+        return (
+            "give Function.from_function_attributes(…) its attr_arn and its role, or define a "
+            "Function instead"
+        )
+    if isinstance(not_a_handler, (lambda_.CfnAlias, lambda_.CfnVersion)):
+        return "define it as an Alias or Version, or import it with from_alias_attributes"
+    return "pass the construct"
 
 
 def check_free(called: Called) -> None:
@@ -232,6 +347,13 @@ def check_free(called: Called) -> None:
         taken = taken or any(entry.type == _ATTACHED for entry in node.metadata)
         check_imported(called)
         _check_qualifier(handler)
+    if taken and called.is_durable:
+        raise ValueError(
+            f"handler must have no asynchronous configuration, got {shown(node.path)}, a durable "
+            "function with one: Lambda sends none of its failures to a destination; remove "
+            "on_failure, on_success, retry_attempts and max_event_age there, or its "
+            "configure_async_invoke call"
+        )
     if taken:
         raise ValueError(
             f"handler must have no asynchronous configuration yet, got {shown(node.path)} with "
@@ -380,8 +502,7 @@ def _may_publish(role: iam.IRole, handler: lambda_.IFunction, wiring: Wiring) ->
     if isinstance(role, iam.Role):
         return True
     statement = iam.PolicyStatement(actions=["sns:Publish"], resources=[wiring.topic.topic_arn])
-    added = role.add_to_principal_policy(statement)
-    if isinstance(added.policy_dependable, iam.Policy):
+    if add_statements(role, [statement]):
         return True
     Annotations.of(cast(Construct, handler)).add_warning_v2(
         "failure-destinations:fixed-role",
@@ -390,21 +511,6 @@ def _may_publish(role: iam.IRole, handler: lambda_.IFunction, wiring: Wiring) ->
         "rejects the destination.",
     )
     return False
-
-
-def _warn_of_durable(called: Called) -> None:
-    """Warn that Lambda sends no failures of a durable function to a destination."""
-    resource = cast(lambda_.CfnFunction, called.resource)
-    kept = (
-        "Its dead-letter queue keeps the events; look there"
-        if resource.dead_letter_config is not None
-        else "Nothing keeps its failed events: set dead_letter_queue where it is defined"
-    )
-    Annotations.of(cast(Construct, called.handler)).add_warning_v2(
-        "failure-destinations:durable",
-        f"{called.node.path} is a durable function, whose failures Lambda sends to its dead-letter "
-        f"queue only: the channel's queue and people do not get them. {kept}, or acknowledge this.",
-    )
 
 
 def _check_qualifier(handler: Any) -> None:

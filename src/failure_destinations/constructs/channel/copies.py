@@ -1,14 +1,14 @@
 """Keeps a copy of each failed event by a second route: the function's own dead-letter queue.
 
-An SQS message holds 1 MiB, where an SNS message is limited to 256 KB, and the copy also arrives
-while the topic, its key or its policy is broken.
+An SQS message holds 1 MiB, where a record over 256 KB comes without its payload, and a copy also
+arrives while the topic, its key or its policy is broken.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
@@ -18,6 +18,7 @@ from constructs import Construct
 
 from .. import keys
 from ..called import Called
+from ..grants import add_statements
 
 if TYPE_CHECKING:
     from .wiring import Wiring
@@ -93,16 +94,13 @@ def _granted(
     if policy is not None:
         policy.add_statements(*statements)
         return True
-    dependables: list[Any] = [
-        role.add_to_principal_policy(statement).policy_dependable for statement in statements
-    ]
-    return isinstance(role, iam.Role) or all(isinstance(d, iam.Policy) for d in dependables)
+    return add_statements(role, statements)
 
 
 def _warn(scope: Construct, why: str) -> None:
     Annotations.of(scope).add_warning_v2(
         "failure-destinations:no-copies",
-        f"the handler's function {why}: no copies of its failed events are kept. A record of over "
-        "256 KB, or one that Lambda cannot send to the topic, is lost. Give the function a "
-        "dead-letter queue where it is defined, or acknowledge this.",
+        f"the handler's function {why}: no copies of its failed events are kept. The payload of a "
+        "record over 256 KB, and a record that Lambda cannot send to the topic, are lost. Give the "
+        "function a dead-letter queue where it is defined, or acknowledge this.",
     )

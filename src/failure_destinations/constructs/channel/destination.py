@@ -15,6 +15,7 @@ from ..called import Called
 from ..refusals import has_member, shown
 from ..tree import ref
 from .attaching import Place, attach, check_bound_success, check_imported, place_of
+from .same_handler import known_handler, remember
 from .wiring import AttachedHandler, Wiring
 
 
@@ -48,6 +49,12 @@ class ChannelDestination:
             ValueError: The destination is used for successes, or the function cannot be attached;
                 jsii turns the error into a RuntimeError with the same message.
         """
+        if has_member(scope, "event_source_mapping_id"):
+            raise ValueError(
+                "on_failure must be channel.event_source_destination for an event source, got "
+                f"channel.destination for {shown(scope.node.path)}: that would keep no records of "
+                "a failed batch"
+            )
         if type is lambda_.DestinationType.SUCCESS:
             raise ValueError(
                 "on_success must not be the channel's, got "
@@ -62,6 +69,21 @@ def _attach(wiring: Wiring, config: Construct, function: lambda_.IFunction) -> N
     handler = _own_handler(config, function)
     called = Called(handler or function)
     check_imported(called)
+    if called.is_durable:
+        raise ValueError(
+            f"on_failure must be left out for a durable function, got {shown(called.node.path)}: "
+            "Lambda sends none of its failures to a destination; call "
+            "channel.notify_failures_of(…) with the version or alias that callers invoke"
+        )
+    if handler is not None:
+        # The configuration of an `EventInvokeConfig` may be for any qualifier of the function.
+        known = known_handler(wiring, called)
+        if known is not None:
+            raise ValueError(
+                f"handler must be attached once, got {shown(called.node.path)}, which is the same "
+                f"function as {shown(known.path)}: pass on_failure to one of them"
+            )
+        remember(wiring, called, config, {})
     wiring.check_within_reach(called.handler, called.stack)
     place = place_of(called, None if handler else Stack.of(config))
     policy = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
@@ -42,10 +43,12 @@ def check_key(key: Any) -> None:
     if key is None:
         return
     if not has_member(key, "key_arn"):
-        raise ValueError(
-            f"encryption_key must be an aws_kms.IKey, got {shown(key)}: pass the construct, "
-            "or Key.from_key_arn(…) for an existing one"
+        way_out = (
+            "pass Key.from_key_arn(…) of its attr_arn"
+            if isinstance(key, kms.CfnKey)
+            else "pass the construct, or Key.from_key_arn(…) for an existing one"
         )
+        raise ValueError(f"encryption_key must be an aws_kms.IKey, got {shown(key)}: {way_out}")
     check_one_resource("encryption_key", key, key.key_arn)
     if has_member(key, "alias_name"):
         raise ValueError(
@@ -60,7 +63,12 @@ def check_topic(topic: Any) -> None:
     if topic is None:
         return
     if not has_member(topic, "topic_arn"):
-        raise ValueError(f"topic must be an aws_sns.ITopic, got {shown(topic)}: pass the construct")
+        way_out = (
+            "pass Topic.from_topic_arn(…) of its ref"
+            if isinstance(topic, sns.CfnTopic)
+            else "pass the construct"
+        )
+        raise ValueError(f"topic must be an aws_sns.ITopic, got {shown(topic)}: {way_out}")
     check_one_resource("topic", topic, topic.topic_arn)
     if topic.fifo or fifo_name(topic.topic_arn) is not None:
         raise ValueError(
@@ -74,7 +82,12 @@ def check_queue(queue: Any) -> None:
     if queue is None:
         return
     if not has_member(queue, "queue_arn"):
-        raise ValueError(f"queue must be an aws_sqs.IQueue, got {shown(queue)}: pass the construct")
+        way_out = (
+            "pass Queue.from_queue_arn(…) of its attr_arn"
+            if isinstance(queue, sqs.CfnQueue)
+            else "pass the construct"
+        )
+        raise ValueError(f"queue must be an aws_sqs.IQueue, got {shown(queue)}: {way_out}")
     check_one_resource("queue", queue, queue.queue_arn)
     if queue.fifo or fifo_name(queue.queue_arn) is not None:
         raise ValueError(

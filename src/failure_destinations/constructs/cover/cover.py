@@ -1,4 +1,4 @@
-"""Attaches a channel to every asynchronous function that has no failure destination.
+"""Attaches a channel to every asynchronous function and stream without a failure destination.
 
 The callers of a function are only known once everything is defined, so this runs as an aspect. CDK
 calls a Python aspect once for each construct in its scope, which would take longer than the rest of
@@ -17,35 +17,63 @@ from aws_cdk import Annotations, Aspects, IAspect, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
 
-from failure_destinations.check.kinds import OTHER_QUALIFIER, UNCOVERED
+from failure_destinations.check import Finding
+from failure_destinations.check.causes import Problem
+from failure_destinations.check.kinds import (
+    CUSTOM_RESOURCE,
+    DISABLED,
+    DURABLE,
+    OTHER_QUALIFIER,
+    UNCOVERED,
+)
 
 from ..called import Called
 from ..refusals import has_member, shown
 from ..tree import outermost, ref, stage_of
-from .app_model import AppModel, Handler
+from .app_model import AppModel
 from .node import AppReader
 
 if TYPE_CHECKING:
     from ..channel.wiring import Wiring
 
-_FIXED_BY_COVER = (UNCOVERED.id, OTHER_QUALIFIER.id)
+_FIXED_BY_COVER = (UNCOVERED.id, OTHER_QUALIFIER.id, DISABLED.id, DURABLE.id)
+# A caller whose failed action does not show the event. A failed deployment needs no replay.
+_PIPELINE = "AWS::CodePipeline::Pipeline"
 
 
 Attach = Callable[[Called, "lambda_.CfnEventInvokeConfig | None"], bool]
 """Attaches a handler with its existing configuration, and returns whether it may publish."""
 
 
-def cover(wiring: Wiring, scope: IConstruct, attach: Attach) -> None:
-    """Attach a channel to the uncovered functions below a scope once everything is defined.
+AttachMapping = Callable[["Construct", "lambda_.CfnEventSourceMapping", "lambda_.IFunction"], bool]
+"""Attaches an event source mapping with its resource and what it invokes, and returns whether
+Lambda may write its failed batches."""
+
+
+def cover(wiring: Wiring, scope: IConstruct, attach: Attach, attach_mapping: AttachMapping) -> None:
+    """Attach a channel to what is uncovered below a scope once everything is defined.
 
     Args:
         wiring: The channel's wiring.
-        scope: The construct below which functions are attached.
+        scope: The construct below which functions and event source mappings are attached.
         attach: Attaches one handler, or raises ValueError.
+        attach_mapping: Attaches one mapping, or raises ValueError.
     """
     _check_scope(wiring.channel, scope)
     place = Construct(wiring.channel, _id_of(scope))
-    Aspects.of(place).add(_Cover(wiring, scope, place, attach))
+    Aspects.of(place).add(_Cover(wiring, scope, place, attach, attach_mapping))
+
+
+def _is_fixed_by_cover(finding: Finding) -> bool:
+    """Return whether cover attaches the function: if its events may be lost, now or later."""
+    return (
+        finding.kind in _FIXED_BY_COVER
+        or finding.cause.what is Problem.ONLY_WAITING_CALLERS
+        or (
+            finding.kind == CUSTOM_RESOURCE.id
+            and any(caller.type == _PIPELINE for caller in finding.callers)
+        )
+    )
 
 
 @jsii.implements(IAspect)
@@ -56,31 +84,39 @@ class _Cover:
         scope: IConstruct,
         place: Construct,
         attach: Attach,
+        attach_mapping: AttachMapping,
     ) -> None:
         self._wiring = wiring
         self._scope = scope
         self._place = place
         self._attach = attach
+        self._attach_mapping = attach_mapping
+        self._below = f"{scope.node.path}/".lstrip("/")
 
     def visit(self, node: IConstruct) -> None:  # noqa: ARG002
-        """Read the app and attach its functions; CDK calls this once."""
-        attached: list[str] = []
+        """Read the app and attach its functions and mappings; CDK calls this once."""
         model = AppModel(stage_of(self._wiring.channel))
-        below = f"{self._scope.node.path}/".lstrip("/")
+        self._cover_functions(model)
+        self._cover_mappings(model)
+        if model.has_conditions:
+            self._wiring.copy_conditions()
+
+    def _cover_functions(self, model: AppModel) -> None:
+        attached: list[str] = []
         for finding in model.find_uncovered_functions():
-            if finding.kind not in _FIXED_BY_COVER:
+            if not _is_fixed_by_cover(finding):
                 continue
             handler = model.handler_of(finding)
             if handler is None or handler.is_accepted:
                 continue
             called = handler.called
             path = called.node.path
-            if not f"{path}/".startswith(below):
+            if not self._is_below(path):
                 continue
             try:
                 config = model.config_of(finding)
                 self._wiring.check_within_reach(called.handler, called.stack)
-                self._check_order(handler)
+                self._check_order(handler.outermost, path)
                 may_publish = self._attach(called, config)
             except ValueError as error:
                 # It stays uncovered, and the check reports it.
@@ -90,20 +126,46 @@ class _Cover:
             else:
                 if may_publish:
                     attached.append(path)
-        if model.has_conditions:
-            self._wiring.copy_conditions()
         if attached:
             Annotations.of(self._place).add_info_v2(
                 "failure-destinations:covered",
                 f"cover attached {len(attached)} of the app's functions: {', '.join(attached)}",
             )
 
-    def _check_order(self, handler: Handler) -> None:
-        """Raise ValueError for a handler that cannot refer to the channel without a cycle."""
-        if handler.outermost != self._own and handler.outermost in self._before:
+    def _cover_mappings(self, model: AppModel) -> None:
+        attached: list[str] = []
+        for each in model.uncovered_mappings():
+            path = each.mapping.node.path
+            if each.is_accepted or not self._is_below(path):
+                continue
+            called = each.called
+            try:
+                self._wiring.check_within_reach(called.handler, called.stack)
+                self._check_order(each.outermost, path)
+                may_write = self._attach_mapping(each.mapping, each.resource, called.handler)
+            except ValueError as error:
+                Annotations.of(each.mapping).add_warning_v2(
+                    "failure-destinations:not-covered", f"cover could not attach it: {error}"
+                )
+            else:
+                if may_write:
+                    attached.append(path)
+        if attached:
+            Annotations.of(self._place).add_info_v2(
+                "failure-destinations:covered-event-sources",
+                f"cover attached {len(attached)} of the app's event source mappings: "
+                f"{', '.join(attached)}",
+            )
+
+    def _is_below(self, path: str) -> bool:
+        return f"{path}/".startswith(self._below)
+
+    def _check_order(self, outermost_path: str, path: str) -> None:
+        """Raise ValueError for what cannot refer to the channel without a cycle."""
+        if outermost_path != self._own and outermost_path in self._before:
             raise ValueError(
                 "handler must not be in a stack that is deployed before the channel's, got "
-                f"{shown(handler.called.node.path)}, whose stack the channel's, or that of its "
+                f"{shown(path)}, whose stack the channel's, or that of its "
                 "monitoring or replayer, refers to or depends on: define them in a stack of their "
                 "own"
             )

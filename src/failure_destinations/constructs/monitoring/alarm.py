@@ -7,11 +7,15 @@ from constructs import Construct
 
 from failure_destinations import alarms
 
-# SQS sends no metrics for a queue that was not used for 6 hours, but its messages are still there.
-# All other metrics have data only while there is something to report.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-_COUNT_OF_MESSAGES = alarms.FAILED_EVENTS_WAITING.metric
+_COMPARISONS = {
+    "at or above": cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+    "below": cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+}
+_MISSING = {
+    "as before": cloudwatch.TreatMissingData.IGNORE,
+    "well": cloudwatch.TreatMissingData.NOT_BREACHING,
+    "not well": cloudwatch.TreatMissingData.BREACHING,
+}
 
 
 def define_alarm(
@@ -21,18 +25,14 @@ def define_alarm(
     metric: cloudwatch.IMetric,
     description: str,
 ) -> cloudwatch.Alarm:
-    """Define an alarm that goes off at or above its threshold."""
+    """Define an alarm of the table."""
     return cloudwatch.Alarm(
         scope,
         kind.id,
         metric=metric,
         threshold=threshold,
-        evaluation_periods=1,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=(
-            cloudwatch.TreatMissingData.IGNORE
-            if kind.metric == _COUNT_OF_MESSAGES
-            else cloudwatch.TreatMissingData.NOT_BREACHING
-        ),
+        evaluation_periods=kind.periods,
+        comparison_operator=_COMPARISONS[kind.goes_off],
+        treat_missing_data=_MISSING[kind.missing],
         alarm_description=description,
     )

@@ -20,33 +20,44 @@ from ..refusals import check_one_resource, has_member, shown
 from ..suppressions import ALARM_MAIL_HAS_NO_DLQ, TOPIC_HAS_NO_KEY, acknowledge, skip
 
 
-def check_alarm_topic(topic: Any, channel_topic: sns.ITopic) -> None:
-    """Raise ValueError for a topic to which alarms cannot or must not be sent."""
+def check_alarm_topic(topic: Any, channel_topic: sns.ITopic, name: str = "alarm_topic") -> None:
+    """Raise ValueError for a topic to which alarms cannot or must not be sent.
+
+    Args:
+        topic: The topic; None for one that this library defines.
+        channel_topic: The channel's topic.
+        name: The parameter.
+    """
     if topic is None:
         return
     if not has_member(topic, "topic_arn"):
         raise ValueError(
-            f"alarm_topic must be an aws_sns.ITopic, got {shown(topic)}: pass the construct"
+            f"{name} must be an aws_sns.ITopic, got {shown(topic)}: pass the construct"
         )
-    check_one_resource("alarm_topic", topic, topic.topic_arn)
+    check_one_resource(name, topic, topic.topic_arn)
     if topic.fifo:
         raise ValueError(
-            f"alarm_topic must be a standard topic, got FIFO topic {shown(topic.node.path)}: "
+            f"{name} must be a standard topic, got FIFO topic {shown(topic.node.path)}: "
             "mailboxes cannot subscribe to FIFO topics"
         )
     if topic is channel_topic:
         raise ValueError(
-            f"alarm_topic must not be the channel's topic, got {shown(topic.node.path)}: alarm "
-            "messages "
+            f"{name} must not be the channel's topic, got {shown(topic.node.path)}: its messages "
             "would land in the queue of failed events; leave it out for a topic of its own"
         )
 
 
-def define_alarm_topic(scope: Construct, wiring: Wiring) -> sns.Topic:
-    """Define a topic that is encrypted like the channel, and subscribe the channel's mailboxes."""
+def define_alarm_topic(scope: Construct, wiring: Wiring, id: str = names.ALARM_TOPIC) -> sns.Topic:
+    """Define a topic that is encrypted like the channel, and subscribe the channel's mailboxes.
+
+    Args:
+        scope: The construct to define it in.
+        wiring: The channel's wiring.
+        id: Its construct id.
+    """
     if wiring.given_key is not None:
         _let_cloudwatch_use(scope, wiring.given_key, "encryption_key of the channel")
-    topic = sns.Topic(scope, names.ALARM_TOPIC, enforce_ssl=True, master_key=wiring.key)
+    topic = sns.Topic(scope, id, enforce_ssl=True, master_key=wiring.key)
     if wiring.key is None:
         skip(topic, TOPIC_HAS_NO_KEY)
     _let_cloudwatch_publish(topic)
@@ -54,17 +65,38 @@ def define_alarm_topic(scope: Construct, wiring: Wiring) -> sns.Topic:
     return topic
 
 
-def use_alarm_topic(scope: Construct, topic: sns.ITopic) -> None:
-    """Let CloudWatch publish to a given topic, or warn if its policy cannot be changed here."""
+def note_silence(scope: Construct, wiring: Wiring, topic: sns.ITopic, info: str, text: str) -> None:
+    """Add an info if nobody is subscribed to an alarm topic; only those known here count.
+
+    Args:
+        scope: The construct that gets the info.
+        wiring: The channel's wiring.
+        topic: A topic of `define_alarm_topic`.
+        info: The info's id.
+        text: What it says.
+    """
+    subscribed = (isinstance(each, sns.Subscription) for each in topic.node.children)
+    if not list(wiring.mailboxes) and not any(subscribed):
+        Annotations.of(scope).add_info_v2(f"failure-destinations:{info}", text)
+
+
+def use_alarm_topic(scope: Construct, topic: sns.ITopic, name: str = "alarm_topic") -> None:
+    """Let CloudWatch publish to a given topic, or warn if its policy cannot be changed here.
+
+    Args:
+        scope: The construct that gets the warning.
+        topic: The topic.
+        name: The parameter.
+    """
     if not _let_cloudwatch_publish(topic):
         _warn(
             scope,
             "imported-alarm-topic",
-            "alarm_topic is imported, so its policy cannot be changed here: let "
+            f"{name} is imported, so its policy cannot be changed here: let "
             "cloudwatch.amazonaws.com use sns:Publish in it, or alarms notify nobody.",
         )
     if topic.master_key is not None:
-        _let_cloudwatch_use(scope, topic.master_key, "the key of alarm_topic")
+        _let_cloudwatch_use(scope, topic.master_key, f"the key of {name}")
 
 
 def _subscribe_mailbox(scope: Construct, topic: sns.Topic, address: str) -> None:

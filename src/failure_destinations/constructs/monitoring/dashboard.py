@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from failure_destinations import names
@@ -13,13 +16,24 @@ from failure_destinations import names
 from ..channel.wiring import Wiring
 from . import metrics
 
+if TYPE_CHECKING:
+    from ..channel.source_queues import SourceQueue
+    from ..notifier.notifier import FailureNotifier
+
 # A dashboard is 24 units wide.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 _WIDTHS = (5, 5, 5, 5, 4)
 _HEIGHT = 8
+_NOTIFIER_HEIGHT = 5
+
+_POLLED_HEIGHT = 6
+_POLLED_WIDTH = sum(_WIDTHS) // 2
 
 _DELIVERY_FAILURES_OF_ALL = (
     """SEARCH('{AWS/Lambda,FunctionName} MetricName="DestinationDeliveryFailures"', 'Sum')"""
+)
+_ITERATOR_AGES_OF_ALL = (
+    """SEARCH('{AWS/Lambda,FunctionName} MetricName="IteratorAge"', 'Maximum')"""
 )
 
 
@@ -65,6 +79,7 @@ class FailureDashboard:
             metrics.events_in(dead_letters, label="Events"),
         )
         self._searches = False
+        self._searches_ages = False
         self.dashboard = cloudwatch.Dashboard(scope, names.DASHBOARD)
         self.dashboard.add_widgets(
             self._schedule,
@@ -107,6 +122,98 @@ class FailureDashboard:
                     expression=_DELIVERY_FAILURES_OF_ALL, label="Not sent, any function:"
                 )
             )
+
+    def add_notifier(self, notifier: FailureNotifier) -> None:
+        """Show a notifier, to which this stack may refer, in a row of its own."""
+        self.dashboard.add_widgets(
+            cloudwatch.GraphWidget(
+                title="Notifier",
+                left=[
+                    notifier.metric_messages_sent(label="Messages sent"),
+                    notifier.metric_messages_failed(label="Messages not delivered"),
+                    notifier.metric_failed_runs(label="Failed runs"),
+                    notifier.metric_dead_letters(label="Dead letters"),
+                ],
+                right=[notifier.metric_oldest_record_age(label="Oldest record, seconds")],
+                width=sum(_WIDTHS),
+                height=_NOTIFIER_HEIGHT,
+            )
+        )
+
+    def add_source_queue(self, source: SourceQueue, *, shows_source: bool) -> None:
+        """Show a queue that feeds functions, and its dead-letter queue.
+
+        Args:
+            source: The queue.
+            shows_source: Whether this stack may refer to the queue itself.
+        """
+        counts, ages = self._polled
+        name, dead_letters = source.name, source.dead_letter_queue
+        counts.add_left_metric(metrics.events_in(dead_letters, label=f"{name}: dead letters"))
+        ages.add_left_metric(
+            metrics.oldest_age_in(dead_letters, label=f"{name}: dead letters, seconds")
+        )
+        if shows_source:
+            counts.add_right_metric(metrics.events_in(source.queue, label=f"{name}: messages"))
+            ages.add_left_metric(
+                metrics.oldest_age_in(source.queue, label=f"{name}: messages, seconds")
+            )
+
+    def add_announcements(self, queue: sqs.IQueue) -> None:
+        """Show the queue of failed batches that the channel's topic has not got yet."""
+        counts, ages = self._polled
+        counts.add_left_metric(metrics.events_in(queue, label="Failed batches on their way"))
+        ages.add_left_metric(
+            metrics.oldest_age_in(queue, label="Failed batches on their way, seconds")
+        )
+
+    def add_event_source(self, handler: lambda_.IFunction | None, *, is_kafka: bool) -> None:
+        """Show a function that reads a stream.
+
+        Args:
+            handler: The function; None if this stack may not refer to it.
+            is_kafka: Whether it reads a Kafka topic.
+        """
+        counts, ages = self._polled
+        if handler is None:
+            if not self._searches_ages:
+                self._searches_ages = True
+                ages.add_right_metric(
+                    cloudwatch.SearchExpression(
+                        expression=_ITERATOR_AGES_OF_ALL, label="Iterator age, ms:"
+                    )
+                )
+            return
+        name = handler.node.path.partition("/")[2]
+        counts.add_left_metric(
+            metrics.handler_metric(
+                "DestinationDeliveryFailures", handler, label=f"{name}: batches not kept"
+            )
+        )
+        if is_kafka:
+            counts.add_right_metric(
+                metrics.handler_metric(
+                    "OffsetLag", handler, statistic="Maximum", label=f"{name}: records behind"
+                )
+            )
+            return
+        ages.add_right_metric(
+            metrics.handler_metric(
+                "IteratorAge", handler, statistic="Maximum", label=f"{name}: iterator age, ms"
+            )
+        )
+
+    @functools.cached_property
+    def _polled(self) -> tuple[cloudwatch.GraphWidget, cloudwatch.GraphWidget]:
+        """The row about streams and queues, which is there only once there is one of them."""
+        counts, ages = (
+            cloudwatch.GraphWidget(
+                title=f"Streams and queues: {what}", width=_POLLED_WIDTH, height=_POLLED_HEIGHT
+            )
+            for what in ("what waits", "how long")
+        )
+        self.dashboard.add_widgets(counts, ages)
+        return counts, ages
 
     def add_schedules(self, group: str) -> None:
         """Show another schedule group, to which this stack may refer."""

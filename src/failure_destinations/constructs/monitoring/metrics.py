@@ -65,6 +65,19 @@ def schedule_metric(name: str, group: str, **options: Any) -> cloudwatch.Metric:
     )
 
 
+def rule_metric(name: str, rule: str, **options: Any) -> cloudwatch.Metric:
+    """Return a counting metric of an EventBridge rule of the default bus.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+    """
+    return cloudwatch.Metric(
+        namespace="AWS/Events",
+        metric_name=name,
+        dimensions_map={"RuleName": rule},
+        **{"statistic": "Sum", **options},
+    )
+
+
 @functools.cache
 def _minutes(minutes: int) -> Duration:
     return Duration.minutes(minutes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -24,27 +24,34 @@ from failure_destinations.alarms import (
     FAILED_EVENTS_WAITING,
     INVOCATIONS_DROPPED,
     INVOCATIONS_LOST,
+    NOTICE_AGE,
     NOTIFICATIONS_FAILED,
+    NOTIFIER_FAILED,
     OLDEST_EVENT_AGE,
     PARKED_EVENTS,
+    UNDELIVERED_NOTICES,
     FailureAlarm,
 )
 
 from ..channel.attaching import MAX_EVENT_AGE_SECONDS, MIN_EVENT_AGE_SECONDS, check_is_function
 from ..channel.channel import FailureChannel
-from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
-from ..refusals import check_age, check_scope, has_member, is_token, shown
+from ..channel.wiring import AttachedAlarm, AttachedHandler, AttachedReplayer, wiring_of
+from ..refusals import check_age, check_scope, has_member, shown
 from ..retention import (
     MAX_RETENTION_SECONDS,
     MIN_RETENTION_SECONDS,
-    SQS_DEFAULT_RETENTION_SECONDS,
+    known_retention,
 )
 from . import descriptions, metrics
 from .alarm import define_alarm
-from .alarm_topic import check_alarm_topic, define_alarm_topic, use_alarm_topic
+from .alarm_topic import check_alarm_topic, define_alarm_topic, note_silence, use_alarm_topic
 from .dashboard import FailureDashboard
 from .event_age import EventAge, seconds_of
+from .polled import PolledAlarms
 from .thresholds import MonitoringThresholds
+
+if TYPE_CHECKING:
+    from ..notifier.notifier import FailureNotifier
 
 __all__ = ["FailureMonitoring", "MonitoringThresholds"]
 
@@ -60,6 +67,8 @@ class FailureMonitoring(Construct):
     about a handler, whenever it is attached to the channel, are defined beside its asynchronous
     configuration, so that the handler's stack refers to this one and never the other way round.
     But if the handler is in the channel's stack and this construct is not, they are defined here.
+    The same holds for event source mappings of the channel, whose alarms are defined at synthesis,
+    and for the queues that `dead_letter_queue_for` was called with.
     The dashboard shows handlers of this stack by name. For handlers of other stacks, it shows the
     failed deliveries of all the account's functions.
 
@@ -131,6 +140,17 @@ class FailureMonitoring(Construct):
         self._watched: set[tuple[str, str]] = set()
         if alarm_topic is None:
             self._alarm_topic: sns.ITopic = define_alarm_topic(self, wiring)
+            wiring.deferred.append(
+                functools.partial(
+                    note_silence,
+                    self,
+                    wiring,
+                    self._alarm_topic,
+                    "alarms-notify-nobody",
+                    "nobody is subscribed to the topic of these alarms: pass alarm_topic=…, such "
+                    "as that of a FailureNotifier, or give the channel emails=[…].",
+                )
+            )
         else:
             self._alarm_topic = alarm_topic
             # Another monitoring has already let CloudWatch publish to its own topic.
@@ -142,6 +162,16 @@ class FailureMonitoring(Construct):
         wiring.handlers.observe(self._watch_handler)
         wiring.schedules.observe(self._watch_schedule)
         wiring.replayers.observe(self._watch_replayer)
+        wiring.notifiers.observe(self._watch_notifier)
+        wiring.alarms.observe(self._follow_alarm)
+        self._polled = PolledAlarms(
+            self,
+            wiring,
+            self._thresholds,
+            self._dashboard,
+            scope_for=self._scope_for_alarms,
+            define=self._define_alarm,
+        )
 
     @property
     def alarms(self) -> Sequence[cloudwatch.Alarm]:
@@ -303,7 +333,7 @@ class FailureMonitoring(Construct):
         """Return the age in seconds at which the alarm goes off, or None if it is off."""
         check_age("queue_retention", given, MIN_RETENTION_SECONDS, MAX_RETENTION_SECONDS)
         percent = self._thresholds.oldest_event_age_percent
-        known = _known_retention(queue)
+        known = known_retention(queue)
         if given is not None and known is not None:
             raise ValueError(
                 f"queue_retention is for a queue whose retention is not known, got one for "
@@ -369,7 +399,7 @@ class FailureMonitoring(Construct):
         self._define_alarm(
             alarms,
             DESTINATION_DELIVERY_FAILURES,
-            thresholds.destination_delivery_failures,
+            thresholds.destination_delivery_failures if attached.has_destination else None,
             functools.partial(self.metric_destination_delivery_failures, handler),
             descriptions.destination_delivery_failures(handler),
         )
@@ -436,6 +466,46 @@ class FailureMonitoring(Construct):
             descriptions.parked_events(replayer.parked_queue),
         )
 
+    def _watch_notifier(self, notifier: FailureNotifier) -> None:
+        alarms = self._scope_for_alarms(notifier)
+        thresholds = self._thresholds
+        self._define_alarm(
+            alarms,
+            NOTIFIER_FAILED,
+            thresholds.notifier_errors,
+            notifier.metric_failed_runs,
+            descriptions.notifier_failed(notifier.function, notifier.log_group.log_group_name),
+        )
+        self._define_alarm(
+            alarms,
+            NOTICE_AGE,
+            thresholds.notice_age_seconds,
+            notifier.metric_oldest_record_age,
+            descriptions.notice_age(notifier.queue),
+        )
+        self._define_alarm(
+            alarms,
+            UNDELIVERED_NOTICES,
+            thresholds.undelivered_notices,
+            notifier.metric_dead_letters,
+            descriptions.undelivered_notices(notifier.dead_letter_queue),
+        )
+        if Stack.of(notifier) is Stack.of(self):
+            self._dashboard.add_notifier(notifier)
+
+    def _follow_alarm(self, attached: AttachedAlarm) -> None:
+        """Notify people also of an alarm that is defined elsewhere."""
+        stack = Stack.of(attached.alarm)
+        if stack is Stack.of(self) or stack is not Stack.of(self._channel):
+            if attached.topic is not self._alarm_topic:
+                attached.alarm.add_alarm_action(self._action)
+            self._alarms.append(attached.alarm)
+            return
+        # As for the replayer's alarm.
+        self._define_alarm(
+            self, attached.kind, attached.threshold, attached.metric, attached.description
+        )
+
     def _scope_for_alarms(self, scope: Construct) -> Construct:
         """Return where to define the alarms about a handler or schedule group."""
         stack = Stack.of(scope)
@@ -461,16 +531,6 @@ class FailureMonitoring(Construct):
         alarm = define_alarm(scope, kind, threshold, metric(), description)
         alarm.add_alarm_action(self._action)
         self._alarms.append(alarm)
-
-
-def _known_retention(queue: sqs.IQueue) -> float | None:
-    """Return the retention of a queue of this app in seconds; None if it is not known."""
-    if not isinstance(queue, sqs.Queue):
-        return None
-    seconds = cast(sqs.CfnQueue, queue.node.default_child).message_retention_period
-    if seconds is None:
-        return SQS_DEFAULT_RETENTION_SECONDS
-    return None if is_token(seconds) else seconds
 
 
 def _checked_thresholds(thresholds: Any) -> MonitoringThresholds:

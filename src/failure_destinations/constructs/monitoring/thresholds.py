@@ -40,6 +40,34 @@ class MonitoringThresholds:
             after its last retry. Default: 1.
         invocations_lost: Scheduled runs within 5 minutes that EventBridge Scheduler gave up and
             could not send to the dead-letter queue either. Default: 1.
+        notifier_errors: Failed runs within 5 minutes of the function of the channel's
+            `FailureNotifier`. Default: 1.
+        notice_age_seconds: Age of the oldest record that the notifier has not counted yet, in
+            seconds. Default: 900; it takes seconds while all is well.
+        undelivered_notices: Messages in the notifier's dead-letter queue. Default: 1.
+        source_dead_letters: Messages in a queue of `FailureChannel.dead_letter_queue_for`.
+            Default: 1.
+        source_dead_letter_age_percent: How long the oldest of these messages has been in its
+            dead-letter queue, in percent of the time that SQS keeps it there at least: the queue's
+            retention, for a standard queue without what the message may have spent in its source.
+            Default: 80.
+            https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html
+        source_message_age_percent: Age of the oldest message in a queue that has such a dead-letter
+            queue, in percent of its retention, after which SQS deletes the message although nobody
+            has received it. Default: 80, which is 3 days and 5 hours of SQS's default of 4 days.
+        iterator_age_percent: How long a record of a Kinesis or DynamoDB stream has waited for its
+            function, in percent of the stream's retention, after which the record is gone. A stream
+            that is imported counts as one that keeps 24 hours, the shortest retention there is.
+            Default: 50, which leaves 12 of 24 hours to fix the cause.
+            https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+        offset_lag: Records of a Kafka topic that wait for their function. Default: None, because
+            only you know how many records a topic gets before it deletes them.
+        batch_delivery_failures: Failed batches within 5 minutes that Lambda could not write to the
+            channel's bucket. Default: 1.
+        announcement_age_seconds: Age of the oldest failed batch that the channel's topic has not
+            got yet, in seconds. Default: 900; it takes seconds while all is well.
+        announcements_lost: Failed batches within 5 minutes that EventBridge could neither announce
+            nor send to the channel's dead-letter queue; the bucket still has them. Default: 1.
     """
 
     failed_events_waiting: int | None = 1
@@ -51,6 +79,17 @@ class MonitoringThresholds:
     async_event_age_percent: float | None = 80
     invocations_dropped: int | None = 1
     invocations_lost: int | None = 1
+    notifier_errors: int | None = 1
+    notice_age_seconds: int | None = 900
+    undelivered_notices: int | None = 1
+    source_dead_letters: int | None = 1
+    source_dead_letter_age_percent: float | None = 80
+    source_message_age_percent: float | None = 80
+    iterator_age_percent: float | None = 50
+    offset_lag: int | None = None
+    batch_delivery_failures: int | None = 1
+    announcement_age_seconds: int | None = 900
+    announcements_lost: int | None = 1
 
     def __post_init__(self) -> None:
         """Check the thresholds.

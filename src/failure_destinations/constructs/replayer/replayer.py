@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 from aws_cdk import (
@@ -10,7 +9,6 @@ from aws_cdk import (
     Aspects,
     Duration,
     IAspect,
-    IgnoreMode,
     RemovalPolicy,
     Stack,
     Tokenization,
@@ -24,10 +22,11 @@ from constructs import Construct
 
 from failure_destinations import alarms, names
 
-from .. import keys
 from ..called import Called
 from ..channel.channel import FailureChannel
-from ..channel.wiring import AttachedHandler, AttachedReplayer, wiring_of
+from ..channel.event_sources.failures import EventSourceFailures
+from ..channel.wiring import AttachedEventSource, AttachedHandler, AttachedReplayer, wiring_of
+from ..log_group import define_log_group
 from ..monitoring import descriptions, metrics
 from ..monitoring.alarm import define_alarm
 from ..refusals import (
@@ -40,9 +39,11 @@ from ..refusals import (
     shown,
 )
 from ..retention import default_retention
+from ..runtime_code import MEMORY_MB, RUNTIME, runtime_code
 from ..suppressions import suppress_for_replayer
+from .counts import MIN_EXPIRE_SECONDS, define_counts, expire_seconds, set_expiry
 from .given_queue import VISIBILITY_FACTOR, GivenQueueCheck
-from .handler_check import check_handlers
+from .handler_check import check_handlers, check_permission
 from .role import ReplayerRole
 
 MAX_ATTEMPTS = 100
@@ -62,11 +63,8 @@ _DEFAULT_TIMEOUT_SECONDS = 3
 _MARGIN_SECONDS = 30
 # The time that the function keeps for itself after it stops waiting, to park or hide the event.
 _RESERVE_SECONDS = 10
-# The function mostly waits; less memory would make its start slower.
-_MEMORY_MB = 256
-
-PACKAGE = Path(__file__).parents[2]
-_ALL_BUT_RUNTIME = ["*", "!runtime", "!runtime/*.py"]
+# Room for a batch of 6 MB, as bytes and as text, and for its object, in which it is escaped.
+_BATCH_MEMORY_MB = 512
 _PERMISSION_ID = "ReplayPermission"
 
 
@@ -81,18 +79,31 @@ class FailureReplayer(Construct):
     sent to `parked_queue` with the reason in its attributes, and only then deleted. An alarm goes
     off when something is parked.
 
-    A message that is not a failed event, or lacks its payload, is parked at once. An event that
-    Lambda could not accept, because the function was throttled or not available, is hidden for an
-    hour at most, or for `backoff` if that is longer. Throttling alone parks an event only when it
-    was received 100 times more than `max_attempts`. But throttled attempts count as receives, so
-    the first failure after `max_attempts` throttles parks the event. An event that SQS would delete
-    while it is hidden is parked first.
+    A message that is not a failed event is parked at once. A record whose payload Lambda left out,
+    because it is over SNS's limit, is replayed with the payload of its copy, which is deleted once
+    the event succeeded; without a copy it counts as failed. An event that Lambda could not accept,
+    because the function was throttled or not available, is hidden for an hour at most, or for
+    `backoff` if that is longer. Throttling alone parks an event only when it was received 100 times
+    more than `max_attempts`. But throttled attempts count as receives, so the first failure after
+    `max_attempts` throttles parks the event. An event that SQS would delete while it is hidden is
+    parked first.
 
     Every handler of the channel is replayed, including later ones. A handler in another stack gets
     a permission there that lets the replayer invoke it, so that its stack refers to the replayer's
     and never the other way round; if it is in the channel's stack and the replayer is not, the
     replayer's own policy names it. The function may invoke these handlers and nothing else. A
     channel has at most one replayer.
+
+    An `asynchronous` replayer does not wait: it hands each event over to Lambda. An event that
+    fails again comes back through the channel, and is parked once it was handed over
+    `max_attempts` times.
+
+    A failed batch of a channel's event source is replayed with its records, from the channel's
+    bucket; the function may read no other object. It succeeds only if its handler reports no record
+    as failed. What is left of it runs again at once while the handler advances; after a wait, all
+    of it does. A batch whose records are gone, or are only in its stream, is parked at once.
+    An `asynchronous` replayer waits for handlers of batches too: an asynchronous invocation ignores
+    which records the handler reports.
 
     Handlers must be idempotent, as for every asynchronous invocation: if a replay is cut off, the
     event is delivered again, whatever the handler had already done.
@@ -120,6 +131,7 @@ class FailureReplayer(Construct):
         enabled: bool = True,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         parked_alarm_threshold: int = 1,
+        asynchronous: bool = False,
     ) -> None:
         """Define the replayer.
 
@@ -130,8 +142,8 @@ class FailureReplayer(Construct):
                 six times the function's timeout, which is the slowest handler's timeout plus 30
                 seconds, at most 900 seconds. On a queue that you passed to the channel, you have
                 to set it yourself; a warning says to what. Synthesis fails if a handler's timeout
-                is over 900 seconds, or if it isolates tenants: only the command can replay its
-                events.
+                is over 900 seconds, unless the replayer is `asynchronous`, or if it isolates
+                tenants: only the command can replay its events.
                 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
             max_attempts: The number of attempts after which an event that still fails is parked.
                 1 to 100. SQS only counts how often a message was received, so throttled attempts
@@ -150,6 +162,11 @@ class FailureReplayer(Construct):
                 stays, with the events in it.
             parked_alarm_threshold: The number of parked events at or above which `parked_alarm`
                 goes off. 1 to 1,000,000. Default: 1.
+            asynchronous: Whether events are handed over to Lambda instead of waiting for their
+                handlers: for handlers that run for over 15 minutes, and durable functions. An event
+                that fails again comes back through the channel; a DynamoDB table counts how often,
+                by function and payload. Default: the replayer waits for each handler.
+                https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 
         Raises:
             ValueError: An argument is not as described, or the channel already has a replayer.
@@ -180,11 +197,14 @@ class FailureReplayer(Construct):
         )
         _check_enabled(enabled)
         _check_removal_policy(removal_policy)
+        _check_asynchronous(asynchronous)
         super().__init__(scope, id)
         wiring.claim("replayer", self)
 
         self._channel = channel
         self._wiring = wiring
+        self._asynchronous = asynchronous
+        self._expire_seconds = MIN_EXPIRE_SECONDS
         self._parked_queue = sqs.Queue(
             self,
             names.PARKED_QUEUE,
@@ -198,20 +218,18 @@ class FailureReplayer(Construct):
             encryption_master_key=channel.encryption_key,
             removal_policy=removal_policy,
         )
-        self._log_group = self._define_log_group()
+        self._log_group = define_log_group(self, self._wiring, "replayer's log group")
         self._role = ReplayerRole(self, wiring, self._parked_queue, self._log_group)
         self._function = lambda_.Function(
             self,
             names.REPLAYER_FUNCTION,
             description=f"Replays the failed events of {channel.node.path}"[:256],
-            runtime=lambda_.Runtime.PYTHON_3_14,
+            runtime=RUNTIME,
             handler="runtime.replayer.handler",
-            code=lambda_.Code.from_asset(
-                str(PACKAGE), exclude=_ALL_BUT_RUNTIME, ignore_mode=IgnoreMode.GIT
-            ),
+            code=runtime_code(),
             role=self._role.role,
             log_group=self._log_group,
-            memory_size=_MEMORY_MB,
+            memory_size=MEMORY_MB,
             environment={
                 "QUEUE_URL": channel.queue.queue_url,
                 "PARKED_QUEUE_URL": self._parked_queue.queue_url,
@@ -219,6 +237,10 @@ class FailureReplayer(Construct):
                 "BACKOFF_SECONDS": _text(900 if backoff is None else backoff.to_seconds()),
             },
         )
+        if asynchronous:
+            define_counts(self, self._function, self._role.role)
+        if wiring.copy_queue is not None:
+            self._function.add_environment("COPY_QUEUE_URL", wiring.copy_queue.queue_url)
         # A batch size of one: no event waits for another's handler or is received again because
         # another's run was cut off, and the function's timeout covers one handler. Failed events
         # are too few for larger batches to pay off.
@@ -246,16 +268,27 @@ class FailureReplayer(Construct):
             self.metric_parked_events(),
             descriptions.parked_events(self._parked_queue),
         )
-        self._longest_timeout = _DEFAULT_TIMEOUT_SECONDS
+        # Lambda accepts an event at once.
+        self._longest_timeout = 30 if asynchronous else _DEFAULT_TIMEOUT_SECONDS
         self._set_timeouts()
         if not wiring.owns_queue:
             limit = MAX_ATTEMPTS if is_token(attempts) else int(attempts)
             check = GivenQueueCheck(self, channel.queue, limit, lambda: self._timeout)
             Aspects.of(self).add(cast(IAspect, check))
         check_handlers(
-            self.node, lambda: [each.handler for each in wiring.handlers], _MAX_TIMEOUT_SECONDS
+            self.node,
+            lambda: [each.handler for each in wiring.handlers],
+            None if asynchronous else _MAX_TIMEOUT_SECONDS,
+        )
+        check_handlers(
+            self.node,
+            lambda: [each.handler for each in wiring.event_sources],
+            _MAX_TIMEOUT_SECONDS,
+            of_batches=True,
         )
         wiring.handlers.observe(self._admit_handler)
+        wiring.event_source_failures.observe(self._read_batches)
+        wiring.event_sources.observe(self._admit_event_source)
         wiring.replayers.append(AttachedReplayer(self, threshold))
 
     @property
@@ -313,49 +346,62 @@ class FailureReplayer(Construct):
     def _timeout(self) -> int:
         return min(self._longest_timeout + _MARGIN_SECONDS, _MAX_TIMEOUT_SECONDS)
 
-    def _define_log_group(self) -> logs.LogGroup:
-        given = self._wiring.given_key
-        if given is not None and not keys.let_logs_write(given):
-            Annotations.of(self).add_warning_v2(
-                "failure-destinations:imported-log-key",
-                "encryption_key of the channel is imported, so its policy cannot be changed "
-                f"here: let logs.{Stack.of(self).region}.amazonaws.com use "
-                f"{keys.in_words(keys.WRITE_LOGS)} in it, or CloudFormation cannot create the "
-                "replayer's log group.",
-            )
-        return logs.LogGroup(
-            self,
-            "Logs",
-            retention=logs.RetentionDays.ONE_MONTH,
-            encryption_key=self._channel.encryption_key,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-
     def _admit_handler(self, attached: AttachedHandler) -> None:
         """Let the function invoke a handler, and give it the time that the handler has."""
-        handler, scope = attached.handler, attached.scope
+        handler = attached.handler
         if attached.is_final:
             self._warn_of_success(attached)
         else:
             self._wiring.deferred.append(lambda: self._warn_of_success(attached))
-        stack = Stack.of(scope)
-        # The channel's stack cannot refer to this one, which refers to the queue.
-        if stack is Stack.of(self) or stack is Stack.of(self._channel):
-            if self._role.let_invoke(attached.called_arn):
-                self._event_source.node.add_dependency(self._role.invoke_policy)
+        self._let_invoke(handler, attached.called_arn, attached.scope)
+        if self._asynchronous:
+            self._expire_seconds = max(self._expire_seconds, expire_seconds(handler))
+            set_expiry(self._function, self._expire_seconds)
         else:
-            lambda_.CfnPermission(
-                scope,
-                _PERMISSION_ID,
-                action="lambda:InvokeFunction",
-                function_name=attached.called_arn,
-                principal=self._role.role.role_arn,
-            )
+            self._longest_timeout = max(self._longest_timeout, _timeout_of(handler))
+            self._set_timeouts()
+
+    def _read_batches(self, failures: EventSourceFailures) -> None:
+        """Let the function read the channel's failed batches, and no other object."""
+        failures.let_read(self._role.role)
+        self._role.let_read_mappings()
+        resource = cast(lambda_.CfnFunction, self._function.node.default_child)
+        resource.memory_size = _BATCH_MEMORY_MB
+        self._function.add_environment("BATCH_BUCKET", failures.bucket.bucket_name)
+        self._function.add_environment("BATCH_BUCKET_OWNER", Stack.of(failures).account)
+
+    def _admit_event_source(self, attached: AttachedEventSource) -> None:
+        """Let the function invoke the handler of a mapping, and wait for it."""
+        handler = attached.handler
+        self._let_invoke(handler, handler.function_arn, attached.scope)
         self._longest_timeout = max(self._longest_timeout, _timeout_of(handler))
         self._set_timeouts()
 
+    def _let_invoke(self, handler: lambda_.IFunction, arn: str, scope: Construct) -> None:
+        """Let the function invoke what callers call by an ARN.
+
+        Args:
+            handler: The function, alias or version.
+            arn: Its ARN.
+            scope: The construct that gets the permission if the handler's stack must let it in.
+        """
+        stack = Stack.of(scope)
+        # The channel's stack cannot refer to this one, which refers to the queue.
+        if stack is Stack.of(self) or stack is Stack.of(self._channel):
+            if self._role.let_invoke(arn):
+                self._event_source.node.add_dependency(self._role.invoke_policy)
+            return
+        check_permission(Called(handler))
+        lambda_.CfnPermission(
+            scope,
+            _PERMISSION_ID,
+            action="lambda:InvokeFunction",
+            function_name=arn,
+            principal=self._role.role.role_arn,
+        )
+
     def _warn_of_success(self, attached: AttachedHandler) -> None:
-        if attached.sends_successes_now:
+        if attached.sends_successes_now and not self._asynchronous:
             Annotations.of(self).add_warning_v2(
                 "failure-destinations:replay-without-success",
                 f"{attached.handler.node.path} has on_success, but Lambda does not send records of "
@@ -373,14 +419,14 @@ class FailureReplayer(Construct):
 
 
 def _timeout_of(handler: lambda_.IFunction) -> int:
-    """Return a handler's timeout in seconds; Lambda's maximum if it is not known."""
-    resource = Called(handler).resource
-    if resource is None:
+    """Return how many seconds a handler may run; Lambda's maximum if it is not known."""
+    called = Called(handler)
+    if called.resource is None:
         return _MAX_TIMEOUT_SECONDS
-    seconds = resource.timeout
+    seconds = called.run_seconds
     if seconds is None:
-        return _DEFAULT_TIMEOUT_SECONDS
-    return _MAX_TIMEOUT_SECONDS if is_token(seconds) else int(seconds)
+        return _MAX_TIMEOUT_SECONDS if called.is_durable else _DEFAULT_TIMEOUT_SECONDS
+    return _MAX_TIMEOUT_SECONDS if is_token(seconds) else min(int(seconds), _MAX_TIMEOUT_SECONDS)
 
 
 def _text(number: float) -> str:
@@ -392,6 +438,14 @@ def _check_enabled(enabled: Any) -> None:
         raise ValueError(
             f"enabled must be True or False, got {shown(enabled)}: write enabled=False to let the "
             "events wait in the channel's queue"
+        )
+
+
+def _check_asynchronous(asynchronous: Any) -> None:
+    if not isinstance(asynchronous, bool):
+        raise ValueError(
+            f"asynchronous must be True or False, got {shown(asynchronous)}: write "
+            "asynchronous=True to hand events over without waiting for their handlers"
         )
 
 

@@ -25,7 +25,7 @@ class ReadResource(TypedDict, total=False):
         properties: Its resolved properties, with the CDK's names.
         element: The resource itself.
         construct: The construct that defines it.
-        accepted: The ids of the findings that are acknowledged on that construct or a parent.
+        accepted: The ids of the findings that are acknowledged on the resource or a parent.
     """
 
     id: str

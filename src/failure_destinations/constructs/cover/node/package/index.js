@@ -66,7 +66,7 @@ class AppReader {
         };
         if (withConstruct.has(type)) {
           const construct = element.node.scope;
-          Object.assign(resource, { element, construct, accepted: accepted(construct) });
+          Object.assign(resource, { element, construct, accepted: accepted(element) });
         }
         read.resources.push(resource);
       }

@@ -1,0 +1,1 @@
+"""Keeps the failed batches of streams, with their records."""

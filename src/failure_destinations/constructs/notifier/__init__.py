@@ -1,0 +1,1 @@
+"""The functions that notify people of groups of failures."""

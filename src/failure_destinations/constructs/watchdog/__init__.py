@@ -1,0 +1,1 @@
+"""The function that examines a channel on a schedule."""
