@@ -25,9 +25,12 @@ import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
@@ -38,7 +41,10 @@ from failure_destinations import (
     FailureChannel,
     FailureMonitoring,
     FailureNotifiedFunction,
+    FailureNotifier,
     FailureReplayer,
+    FailureWatchdog,
+    Webhook,
 )
 from failure_destinations.constructs import suppressions as _suppressions
 
@@ -57,8 +63,9 @@ OF_THE_FUNCTION = {
     ("checkov", "CKV_AWS_117"),
     ("checkov", "CKV_AWS_173"),
 }
-# Part of the path and logical id of everything that a replayer defines, also of its function.
-REPLAYER = "Replayer"
+# Parts of the path and logical id of everything that a replayer, notifier or watchdog defines, and
+# of what keeps failed batches, also of their functions.
+OURS = ("Replayer", "Notifier", "Watchdog", "EventSourceFailures")
 EMAIL = "developer@example.com"
 
 
@@ -131,12 +138,93 @@ def define_replayed(stack: cdk.Stack) -> None:
     FailureReplayer(stack, "Replayer", channel=channel)
 
 
+def define_notified(stack: cdk.Stack, *, encrypted: bool = True) -> None:
+    """Define it with a notifier, a mailbox and a webhook."""
+    key = kms.Key(stack, "Key", enable_key_rotation=True) if encrypted else None
+    channel = FailureChannel(stack, "Channel", encryption_key=key)
+    define_library(stack, channel)
+    secret = secretsmanager.Secret.from_secret_name_v2(stack, "Slack", "team/slack")
+    FailureNotifier(
+        stack, "Notifier", channel=channel, emails=[EMAIL], webhooks=[Webhook.slack(secret)]
+    )
+
+
+def define_plainly_notified(stack: cdk.Stack) -> None:
+    """Define the same without a key."""
+    define_notified(stack, encrypted=False)
+
+
+def define_watched(stack: cdk.Stack) -> None:
+    """Define it with a watchdog."""
+    FailureWatchdog(stack, "Watchdog", channel=define_library(stack))
+
+
+def define_watched_elsewhere(stack: cdk.Stack) -> None:
+    """Define it with a key, and with a watchdog in another stack."""
+    channel = FailureChannel(
+        stack,
+        "Channel",
+        encryption_key=kms.Key(stack, "Key", enable_key_rotation=True),
+        emails=[EMAIL],
+    )
+    define_library(stack, channel)
+    elsewhere = cdk.Stack(cast(cdk.App, stack.node.root), "Elsewhere")
+    FailureWatchdog(elsewhere, "Watchdog", channel=channel)
+
+
+def define_streamed(stack: cdk.Stack, *, encrypted: bool = True) -> None:
+    """Define it with a stream and a queue, whose failures go to the same channel."""
+    key = kms.Key(stack, "Key", enable_key_rotation=True) if encrypted else None
+    channel = FailureChannel(stack, "Channel", encryption_key=key)
+    define_library(stack, channel)
+    read_stream(stack, cast(lambda_.Function, stack.node.find_child("Handler")), channel)
+    queue = sqs.Queue(
+        stack,
+        "Source",
+        enforce_ssl=True,
+        encryption_master_key=kms.Key(stack, "SourceKey", enable_key_rotation=True),
+    )
+    channel.dead_letter_queue_for(queue)
+    FailureReplayer(stack, "Replayer", channel=channel)
+    FailureWatchdog(stack, "Watchdog", channel=channel)
+
+
+def define_plainly_streamed(stack: cdk.Stack) -> None:
+    """Define the same without a key."""
+    define_streamed(stack, encrypted=False)
+
+
+def define_streamed_elsewhere(stack: cdk.Stack) -> None:
+    """Define a stream and its function in another stack."""
+    channel = FailureChannel(stack, "Channel")
+    elsewhere = cdk.Stack(cast(cdk.App, stack.node.root), "Streams")
+    handler = define_handler(elsewhere)
+    channel.notify_failures_of(handler)
+    read_stream(elsewhere, handler, channel)
+
+
+def read_stream(stack: cdk.Stack, handler: lambda_.Function, channel: FailureChannel) -> None:
+    """Let a function read a stream."""
+    stream = kinesis.Stream(stack, "Stream", encryption=kinesis.StreamEncryption.MANAGED)
+    handler.add_event_source(
+        sources.KinesisEventSource(
+            stream,
+            starting_position=lambda_.StartingPosition.LATEST,
+            retry_attempts=3,
+            on_failure=channel.event_source_destination,
+        )
+    )
+
+
 def define_unsuppressed(stack: cdk.Stack) -> None:
     """Define a channel with a key and one without, and remove the acknowledgments."""
     with mock.patch.object(_suppressions, "Validations"):
         define_monitored(cdk.Stack(stack, "Monitored"))
         define_encrypted(cdk.Stack(stack, "Encrypted"))
         define_replayed(cdk.Stack(stack, "Replayed"))
+        define_watched(cdk.Stack(stack, "Watched"))
+        define_notified(cdk.Stack(stack, "Notified"))
+        define_streamed(cdk.Stack(stack, "Streamed"))
         cast(cdk.App, stack.node.root).synth()
 
 
@@ -165,6 +253,13 @@ VARIANTS: dict[str, Callable[[cdk.Stack], object]] = {
     "encrypted": define_encrypted,
     "nested": define_nested,
     "replayed": define_replayed,
+    "watched": define_watched,
+    "watchedelsewhere": define_watched_elsewhere,
+    "notified": define_notified,
+    "plainlynotified": define_plainly_notified,
+    "streamed": define_streamed,
+    "plainlystreamed": define_plainly_streamed,
+    "streamedelsewhere": define_streamed_elsewhere,
     "unsuppressed": define_unsuppressed,
     "acknowledged": define_acknowledged,
 }

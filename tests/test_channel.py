@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from collections.abc import Callable
+from typing import Any, cast
 
 import aws_cdk as cdk
+import jsii
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -12,8 +15,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Annotations, Match
 
-from failure_destinations import FailureChannel
+from failure_destinations import FailureChannel, FailureMonitoring, FailureReplayer
 
 from .conftest import define_handler
 from .templates import (
@@ -320,18 +324,6 @@ def test_encrypts_with_a_key(stack: cdk.Stack) -> None:
     assert encrypted == [get_arn(stack, key)] * 4
 
 
-@pytest.mark.parametrize(
-    ("keep_copies", "kept"),
-    [(True, "Its dead-letter queue keeps the events"), (False, "Nothing keeps its failed events")],
-)
-def test_warns_of_a_durable_function(stack: cdk.Stack, keep_copies: bool, kept: str) -> None:
-    """Lambda sends its failures to its dead-letter queue only."""
-    config = lambda_.DurableConfig(execution_timeout=cdk.Duration.hours(1))
-    function = define_handler(stack, "Durable", durable_config=config)
-    FailureChannel(stack, "Channel", keep_copies=keep_copies).notify_failures_of(function)
-    assert_warns(stack, f"Stack/Durable is a durable function.*{kept}")
-
-
 @pytest.mark.parametrize("service", ["sns.amazonaws.com", "events.amazonaws.com"])
 def test_lets_senders_use_the_key(stack: cdk.Stack, service: str) -> None:
     """SNS and EventBridge may encrypt for the queues, in this account only."""
@@ -454,3 +446,68 @@ def test_gives_no_resource_a_name(stack: cdk.Stack) -> None:
         for id, resource in template_of(stack)["Resources"].items()
         if names & set(resource.get("Properties", {}))
     ] == []
+
+
+def silence_noted(stack: cdk.Stack) -> bool:
+    """Return whether synth says that nobody is notified."""
+    found = Annotations.from_stack(stack).find_info(
+        "*", Match.string_like_regexp("notifies nobody")
+    )
+    return bool(found)
+
+
+def test_notes_that_nobody_is_notified(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """A channel that only keeps failed events says so at synth."""
+    FailureChannel(stack, "Channel").notify_failures_of(handler)
+    assert silence_noted(stack)
+
+
+@pytest.mark.parametrize("who", ["emails", "add_email", "subscriptions", "topic", "monitoring"])
+def test_notes_no_silence_where_somebody_is_notified(
+    stack: cdk.Stack, handler: lambda_.Function, who: str
+) -> None:
+    """A mailbox, another subscriber, alarms, or a topic of the user's may notify somebody."""
+    settings: dict[str, dict[str, Any]] = {
+        "emails": {"emails": ["developer@example.com"]},
+        "subscriptions": {"subscriptions": [subscriptions.UrlSubscription("https://example.com")]},
+        "topic": {"topic": sns.Topic(stack, "Given")},
+    }
+    channel = FailureChannel(stack, "Channel", **settings.get(who, {}))
+    channel.notify_failures_of(handler)
+    if who == "add_email":
+        channel.add_email("developer@example.com")
+    if who == "monitoring":
+        FailureMonitoring(stack, "Monitoring", channel=channel, alarm_topic=sns.Topic(stack, "T"))
+    assert not silence_noted(stack)
+
+
+def test_warns_of_what_is_defined_after_synth(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """CDK ignores in silence what comes after app.synth(): each definition says so."""
+    channel = FailureChannel(stack, "Channel")
+    cast(cdk.App, stack.node.root).synth()
+    late: tuple[tuple[Callable[[], object], str], ...] = (
+        (lambda: FailureChannel(stack, "Late"), "Stack/Late"),
+        (lambda: channel.notify_failures_of(handler), "Stack/Handler/EventInvokeConfig"),
+        (lambda: FailureMonitoring(stack, "Monitoring", channel=channel), "Stack/Monitoring"),
+        (lambda: FailureReplayer(stack, "Replayer", channel=channel), "Stack/Replayer"),
+    )
+    for define, name in late:
+        with pytest.warns(UserWarning, match=f"^'{name}' is defined after app.synth") as warned:
+            define()
+        assert __file__ == warned[0].filename
+
+
+def test_an_aspect_may_attach_during_synth(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """What an aspect defines is part of the synthesis."""
+    channel = FailureChannel(stack, "Channel", emails=["developer@example.com"])
+
+    @jsii.implements(cdk.IAspect)
+    class Attach:
+        def visit(self, node: Any) -> None:
+            if node.node.path == handler.node.path:
+                channel.notify_failures_of(handler)
+
+    cdk.Aspects.of(stack).add(cast(cdk.IAspect, Attach()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resources_of(stack, "AWS::Lambda::EventInvokeConfig")

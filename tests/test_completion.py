@@ -12,6 +12,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from failure_destinations.cli.group import LazyGroup
+from failure_destinations.replay.journal import Journal
 
 COMMAND = "failure-destinations"
 VARIABLE = "_FAILURE_DESTINATIONS_COMPLETE"
@@ -79,3 +80,18 @@ def test_completes_in_bash(tmp_path: Path) -> None:
         check=True,
     )
     assert ended.stdout.split() == ["--version"]
+
+
+@pytest.mark.parametrize("words", ["runs replay-", "replay --resume replay-", "runs "])
+def test_completes_the_names_of_past_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """Those that have a journal."""
+    monkeypatch.setenv("FAILURE_DESTINATIONS_STATE", str(tmp_path))
+    journal = Journal.begin("replay", {"source": "q", "options": {}})
+    journal.end({})
+    asked = f"{COMMAND} {words}"
+    completed = run(
+        {VARIABLE: "bash_complete", "COMP_WORDS": asked, "COMP_CWORD": str(asked.count(" "))}
+    )
+    assert completed.splitlines() == [f"plain,{journal.name}"]

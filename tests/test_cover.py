@@ -8,12 +8,17 @@ from typing import Any
 import aws_cdk as cdk
 import jsii
 import pytest
+from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_codepipeline_actions as pipeline_actions
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_notifications as notifications
 from aws_cdk import aws_scheduler as scheduler
@@ -34,13 +39,16 @@ from .templates import assert_warns, is_reference, logical_id, resources_of
 CONFIG = "AWS::Lambda::EventInvokeConfig"
 
 
-def call_by_rule(scope: Construct, id: str, handler: lambda_.IFunction) -> None:
+def call_by_rule(
+    scope: Construct, id: str, handler: lambda_.IFunction, *, enabled: bool = True
+) -> None:
     """Have a rule call a handler."""
     events.Rule(
         scope,
         id,
         schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
         targets=[targets.LambdaFunction(handler)],
+        enabled=enabled,
     )
 
 
@@ -229,6 +237,38 @@ def test_leaves_what_is_called_synchronously(app: cdk.App, stack: cdk.Stack) -> 
         event_source_arn=sqs.Queue(stack, "Queue").queue_arn,
     )
     assert resources_of(stack, CONFIG) == {}
+
+
+def test_covers_what_a_disabled_rule_calls(app: cdk.App, stack: cdk.Stack) -> None:
+    """Enabling the rule must not lose events."""
+    handler = define_handler(stack)
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    call_by_rule(stack, "Rule", handler, enabled=False)
+    assert configured(stack) == {key(stack, handler): {"Ref": logical_id(stack, channel.topic)}}
+
+
+def test_covers_what_a_pipeline_calls(app: cdk.App, stack: cdk.Stack) -> None:
+    """The failed action does not show the event."""
+    handler = define_handler(stack)
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    source = pipeline_actions.S3SourceAction(
+        action_name="Source",
+        bucket=s3.Bucket(stack, "Bucket", versioned=True),
+        bucket_key="source.zip",
+        output=codepipeline.Artifact(),
+    )
+    invoke = pipeline_actions.LambdaInvokeAction(action_name="Invoke", lambda_=handler)
+    codepipeline.Pipeline(
+        stack,
+        "Pipeline",
+        stages=[
+            codepipeline.StageProps(stage_name="Source", actions=[source]),
+            codepipeline.StageProps(stage_name="Invoke", actions=[invoke]),
+        ],
+    )
+    assert configured(stack) == {key(stack, handler): {"Ref": logical_id(stack, channel.topic)}}
 
 
 def test_leaves_what_is_acknowledged(app: cdk.App, stack: cdk.Stack) -> None:
@@ -578,3 +618,242 @@ def test_rejects_bad_retries_of_cover(app: cdk.App, stack: cdk.Stack) -> None:
     """The settings have the bounds of notify_failures_of."""
     with pytest.raises(ValueError, match="retries must be an int from 0 to 2, got 3"):
         FailureChannel(stack, "Channel").cover(app, retries=3)
+
+
+STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders"
+
+
+def map_stream(
+    scope: Construct, id: str, function: lambda_.IFunction, **settings: Any
+) -> lambda_.EventSourceMapping:
+    """Let a function read a stream."""
+    settings = {"event_source_arn": STREAM, "retry_attempts": 3, **settings}
+    return lambda_.EventSourceMapping(
+        scope,
+        id,
+        target=function,
+        starting_position=lambda_.StartingPosition.LATEST,
+        **settings,
+    )
+
+
+def batch_destinations(stack: cdk.Stack) -> dict[str, Any]:
+    """Return where each mapping of a stack sends failed batches, by logical id."""
+    return {
+        id: resource["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]
+        for id, resource in resources_of(stack, "AWS::Lambda::EventSourceMapping").items()
+        if "DestinationConfig" in resource["Properties"]
+    }
+
+
+def test_covers_streams(app: cdk.App, stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Kinesis, DynamoDB and Kafka; the mapping keeps its retries, and waits as any other."""
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    stream = kinesis.Stream(stack, "Stream")
+    table = dynamodb.Table(
+        stack,
+        "Table",
+        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        stream=dynamodb.StreamViewType.NEW_IMAGE,
+    )
+    latest = lambda_.StartingPosition.LATEST
+    for source in (
+        sources.KinesisEventSource(stream, starting_position=latest, retry_attempts=2),
+        sources.DynamoEventSource(table, starting_position=latest, retry_attempts=2),
+        sources.ManagedKafkaEventSource(
+            cluster_arn="arn:aws:kafka:eu-west-1:111122223333:cluster/orders/751d2973-7",
+            topic="orders",
+            starting_position=latest,
+            retry_attempts=2,
+        ),
+    ):
+        handler.add_event_source(source)
+    found = batch_destinations(stack)
+    bucket = {"Fn::GetAtt": [logical_id(stack, channel.batch_bucket), "Arn"]}
+    assert list(found.values()) == [bucket] * 3
+    for id in found:
+        mapping = resources_of(stack)[id]
+        assert mapping["Properties"]["MaximumRetryAttempts"] == 2
+        assert [each for each in mapping["DependsOn"] if "EventSourceFailuresRule" in each]
+    Annotations.from_stack(stack).has_info(
+        "*", Match.string_like_regexp("cover attached 3 of the app's event source mappings")
+    )
+    Annotations.from_stack(stack).has_no_warning("*", Match.any_value())
+
+
+@pytest.mark.parametrize("kind", ["alias", "resource", "other stack"])
+def test_covers_streams_however_they_are_mapped(kind: str, app: cdk.App, stack: cdk.Stack) -> None:
+    """To an alias, by a bare resource, and for a function of another stack."""
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    other = cdk.Stack(app, "Other")
+    handler = define_handler(other)
+    if kind == "resource":
+        lambda_.CfnEventSourceMapping(
+            other,
+            "Mapping",
+            function_name=handler.function_name,
+            event_source_arn=STREAM,
+            starting_position="LATEST",
+            maximum_retry_attempts=1,
+        )
+    else:
+        target = handler.add_alias("live") if kind == "alias" else handler
+        where = cdk.Stack(app, "Mappings") if kind == "other stack" else other
+        map_stream(where, "Mapping", target)
+        other = where
+    (destination,) = batch_destinations(other).values()
+    assert is_reference(destination)
+    may_write = [
+        statement
+        for policy in resources_of(other, "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:PutObject"
+    ]
+    assert len(may_write) == 1
+
+
+def test_covers_streams_of_global_tables(
+    app: cdk.App, stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """Whose replicas CDK defines at synthesis."""
+    FailureChannel(stack, "Channel").cover(app)
+    table = dynamodb.TableV2(
+        stack,
+        "Table",
+        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        dynamo_stream=dynamodb.StreamViewType.NEW_IMAGE,
+    )
+    handler.add_event_source(
+        sources.DynamoEventSource(
+            table, starting_position=lambda_.StartingPosition.LATEST, retry_attempts=2
+        )
+    )
+    assert len(batch_destinations(stack)) == 1
+
+
+def test_leaves_a_change_stream_of_documentdb(
+    app: cdk.App, stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """It has a starting position as streams have, but no failure destination."""
+    FailureChannel(stack, "Channel").cover(app)
+    cluster = cdk.CfnResource(stack, "Cluster", type="AWS::DocDB::DBCluster")
+    lambda_.CfnEventSourceMapping(
+        stack,
+        "Mapping",
+        function_name=handler.function_name,
+        event_source_arn=cluster.get_att("Arn").to_string(),
+        starting_position="LATEST",
+        document_db_event_source_config=(
+            lambda_.CfnEventSourceMapping.DocumentDBEventSourceConfigProperty(
+                database_name="orders"
+            )
+        ),
+    )
+    assert batch_destinations(stack) == {}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"event_source_arn": "arn:aws:sqs:eu-west-1:111122223333:orders"},
+        {"event_source_arn": "arn:aws:mq:eu-west-1:111122223333:broker:b:b-1"},
+        {"event_source_arn": "arn:aws:rds:eu-west-1:111122223333:cluster:docs"},
+    ],
+)
+def test_leaves_sources_without_a_destination(
+    settings: dict[str, Any], app: cdk.App, stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """Lambda has none for them; nothing is defined either."""
+    channel = FailureChannel(stack, "Channel")
+    channel.cover(app)
+    map_stream(stack, "Mapping", handler, **settings)
+    assert batch_destinations(stack) == {}
+    assert channel.batch_bucket is None
+
+
+def test_leaves_streams_that_are_covered(
+    app: cdk.App, stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """A destination of the user's stays, and that of a channel that covers first."""
+    queue = sqs.Queue(stack, "Failed")
+    first, second = FailureChannel(stack, "A"), FailureChannel(stack, "B")
+    second.cover(app)
+    first.cover(app)
+    taken = map_stream(stack, "Taken", handler, on_failure=sources.SqsDlq(queue))
+    free = map_stream(stack, "Free", handler)
+    found = batch_destinations(stack)
+    assert found == {
+        logical_id(stack, taken): {"Fn::GetAtt": [logical_id(stack, queue), "Arn"]},
+        logical_id(stack, free): {"Fn::GetAtt": [logical_id(stack, first.batch_bucket), "Arn"]},
+    }
+    assert second.batch_bucket is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings", "covered"),
+    [
+        ("stream-uncovered", {}, False),
+        ("stream-uncovered", {"retry_attempts": -1}, False),
+        ("endless-retries", {"retry_attempts": -1}, False),
+        ("endless-retries", {}, True),
+        ("uncovered", {}, True),
+    ],
+)
+@pytest.mark.parametrize("where", ["mapping", "resource", "function", "stack"])
+def test_leaves_streams_whose_finding_is_acknowledged(
+    rule: str, settings: dict[str, Any], covered: bool, where: str, handler: lambda_.Function
+) -> None:
+    """On the mapping, its resource, the function that it is a child of, or a scope above."""
+    stack = handler.stack
+    FailureChannel(stack, "Channel").cover(stack)
+    mapping = map_stream(handler, "Mapping", handler, **settings)
+    scopes: dict[str, Any] = {
+        "mapping": mapping,
+        "resource": mapping.node.default_child,
+        "function": handler,
+        "stack": stack,
+    }
+    cdk.Validations.of(scopes[where]).acknowledge(
+        cdk.Acknowledgment(id=f"failure-destinations::{rule}", reason="the stream is a sample")
+    )
+    assert bool(batch_destinations(stack)) == covered
+
+
+def test_covers_only_streams_below_the_scope(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """Others stay as they are."""
+    FailureChannel(stack, "Channel").cover(handler)
+    inside = map_stream(handler, "Mapping", handler)
+    map_stream(stack, "Outside", handler)
+    assert list(batch_destinations(stack)) == [logical_id(stack, inside)]
+
+
+def test_warns_of_streams_that_cover_cannot_attach(app: cdk.App) -> None:
+    """A mapping whose stack is deployed before the channel's."""
+    first, second = cdk.Stack(app, "First"), cdk.Stack(app, "Second")
+    second.add_dependency(first)
+    FailureChannel(second, "Channel").cover(app)
+    map_stream(first, "Mapping", define_handler(first))
+    assert batch_destinations(first) == {}
+    assert_warns(first, "cover could not attach it: handler must not be in a stack that is")
+
+
+def test_covered_streams_that_retry_for_ever_are_a_warning(
+    app: cdk.App, stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """Their settings stay the user's."""
+    FailureChannel(stack, "Channel").cover(app)
+    map_stream(stack, "Mapping", handler, retry_attempts=None)
+    assert len(batch_destinations(stack)) == 1
+    assert_warns(stack, "Set retry_attempts or max_record_age")
+
+
+def test_covers_no_stream_by_a_property_override(
+    app: cdk.App, stack: cdk.Stack, handler: lambda_.Function
+) -> None:
+    """An override is not seen, but wins."""
+    FailureChannel(stack, "Channel").cover(app)
+    mapping: Any = map_stream(stack, "Mapping", handler).node.default_child
+    mapping.add_property_override("DestinationConfig.OnFailure.Destination", "arn:aws:sqs:::mine")
+    assert list(batch_destinations(stack).values()) == ["arn:aws:sqs:::mine"]

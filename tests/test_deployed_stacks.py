@@ -10,6 +10,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
 
@@ -17,7 +18,10 @@ from failure_destinations import (
     FailureChannel,
     FailureMonitoring,
     FailureNotifiedFunction,
+    FailureNotifier,
     FailureReplayer,
+    FailureWatchdog,
+    Webhook,
 )
 
 from .conftest import define_handler
@@ -85,6 +89,51 @@ REPLAYER = {
     "ReplayerParkedQueuePolicy82FA37BB": "AWS::SQS::QueuePolicy",
     "ReplayerRole55C354E3": "AWS::IAM::Role",
     "ReplayerRoleDefaultPolicy64A7742C": "AWS::IAM::Policy",
+}
+NOTIFIER = {
+    "NotifierDeadLetterQueueB9B042D4": "AWS::SQS::Queue",
+    "NotifierDeadLetterQueuePolicyC933AD06": "AWS::SQS::QueuePolicy",
+    "NotifierEventSource054A1675": "AWS::Lambda::EventSourceMapping",
+    "NotifierFunctionAF3DBB87": "AWS::Lambda::Function",
+    "NotifierLogsEC358FAB": "AWS::Logs::LogGroup",
+    "NotifierNoticeQueue9E429127": "AWS::SQS::Queue",
+    "NotifierNoticeQueuePolicy57C7DB2E": "AWS::SQS::QueuePolicy",
+    "NotifierNoticeSubscriptionA03A5643": "AWS::SNS::Subscription",
+    "NotifierRole62983FBE": "AWS::IAM::Role",
+    "NotifierRoleDefaultPolicyBD4C18C8": "AWS::IAM::Policy",
+    "NotifierScheduleF0C45A17": "AWS::Scheduler::Schedule",
+    "NotifierScheduleRole988B28D0": "AWS::IAM::Role",
+    "NotifierState0FCBFF59": "AWS::DynamoDB::Table",
+    "NotifierTopicE64A6449": "AWS::SNS::Topic",
+    "NotifierTopicPolicy6D45C671": "AWS::SNS::TopicPolicy",
+}
+ALARMS_OF_THE_NOTIFIER = {
+    "NotifierFailureAlarmsNoticeAge244092E5": "AWS::CloudWatch::Alarm",
+    "NotifierFailureAlarmsNotifierFailedBB7BBC4A": "AWS::CloudWatch::Alarm",
+    "NotifierFailureAlarmsUndeliveredNotices830E8D23": "AWS::CloudWatch::Alarm",
+}
+WATCHDOG = {
+    "WatchdogFunction79A09A6B": "AWS::Lambda::Function",
+    "WatchdogLogs0E38844B": "AWS::Logs::LogGroup",
+    "WatchdogRole42C06A58": "AWS::IAM::Role",
+    "WatchdogRoleDefaultPolicy411238A9": "AWS::IAM::Policy",
+    "WatchdogScheduleD5E067EF": "AWS::Scheduler::Schedule",
+    "WatchdogScheduleRole53F2EC1E": "AWS::IAM::Role",
+    "WatchdogState504B207D": "AWS::DynamoDB::Table",
+    "WatchdogTopic81C9B143": "AWS::SNS::Topic",
+    "WatchdogTopicPolicy61F433AC": "AWS::SNS::TopicPolicy",
+    "WatchdogWatchdogFailedE0FF6BB6": "AWS::CloudWatch::Alarm",
+    "WatchdogWatchdogStopped2ABCECE2": "AWS::CloudWatch::Alarm",
+}
+WEBHOOK = {
+    "NotifierWebhookFunction06A947D1": "AWS::Lambda::Function",
+    "NotifierWebhookLogs3EFBB224": "AWS::Logs::LogGroup",
+    "NotifierWebhookRole5CB11AF9": "AWS::IAM::Role",
+    "NotifierWebhookRoleDefaultPolicyD5EA6140": "AWS::IAM::Policy",
+    "NotifierWebhookslackSlackEventSourceC068352B": "AWS::Lambda::EventSourceMapping",
+    "NotifierWebhookslackSlackQueueED039ECD": "AWS::SQS::Queue",
+    "NotifierWebhookslackSlackQueuePolicy5C2DD9C3": "AWS::SQS::QueuePolicy",
+    "NotifierWebhookslackSlackSubscription78260C06": "AWS::SNS::Subscription",
 }
 INVOKE_POLICY = {"ReplayerInvokePolicyFE06D1FD": "AWS::IAM::Policy"}
 
@@ -237,6 +286,74 @@ def test_monitoring_in_a_stack_of_its_own(app: cdk.App) -> None:
         "MonitoringFailureAlarmsHandlerDestinationDeliveryFailures92418409",
     ]
     assert ids_of(own) == MONITORING | dict.fromkeys(alarms, "AWS::CloudWatch::Alarm")
+
+
+def test_source_queues(app: cdk.App, stack: cdk.Stack) -> None:
+    """A source queue adds a queue and its policy, and three alarms to a monitoring."""
+    other = cdk.Stack(app, "Other")
+    channel = FailureChannel(stack, "Channel")
+    FailureMonitoring(stack, "Monitoring", channel=channel)
+    for each in (stack, other):
+        channel.dead_letter_queue_for(sqs.Queue(each, "Orders"))
+    app.synth()
+    own = {
+        "OrdersA9B65338": "AWS::SQS::Queue",
+        "OrdersFailureAlarmsSourceMessageAge91D886F2": "AWS::CloudWatch::Alarm",
+    }
+    queues = {
+        "ChannelSourceDeadLettersOrdersB2C72817": "AWS::SQS::Queue",
+        "ChannelSourceDeadLettersOrdersPolicy5C78E04D": "AWS::SQS::QueuePolicy",
+        "ChannelSourceDeadLettersOtherOrdersB8AD3FF2": "AWS::SQS::Queue",
+        "ChannelSourceDeadLettersOtherOrdersPolicyDB34EEC9": "AWS::SQS::QueuePolicy",
+    }
+    alarms = [
+        "MonitoringSourceQueueOrdersSourceDeadLetters968E8CF6",
+        "MonitoringSourceQueueOrdersSourceDeadLetterAgeE6C129E1",
+        "MonitoringSourceQueueOtherOrdersSourceDeadLettersD3DFC5AE",
+        "MonitoringSourceQueueOtherOrdersSourceDeadLetterAge50926C9E",
+    ]
+    of_alarms = dict.fromkeys(alarms, "AWS::CloudWatch::Alarm")
+    assert ids_of(stack) == CHANNEL | MONITORING | own | queues | of_alarms
+    assert ids_of(other) == own
+
+
+def test_notifier(stack: cdk.Stack) -> None:
+    """A notifier has fifteen resources, and a subscription for each mailbox."""
+    channel = FailureChannel(stack, "Channel")
+    FailureNotifier(stack, "Notifier", channel=channel, emails=["developer@example.com"])
+    mailbox = {"NotifierEmaildeveloperexamplecomEA355870": "AWS::SNS::Subscription"}
+    assert ids_of(stack) == CHANNEL | NOTIFIER | mailbox
+
+
+def test_notifier_with_a_webhook(stack: cdk.Stack) -> None:
+    """The first webhook adds eight resources, and each further one four of them."""
+    secret = secretsmanager.Secret.from_secret_name_v2(stack, "Slack", "team/slack")
+    channel = FailureChannel(stack, "Channel")
+    FailureNotifier(stack, "Notifier", channel=channel, webhooks=[Webhook.slack(secret)])
+    assert ids_of(stack) == CHANNEL | NOTIFIER | WEBHOOK
+
+
+def test_monitored_notifier(stack: cdk.Stack) -> None:
+    """The notifier has its alarms."""
+    channel = FailureChannel(stack, "Channel")
+    FailureMonitoring(stack, "Monitoring", channel=channel)
+    FailureNotifier(stack, "Notifier", channel=channel)
+    assert ids_of(stack) == CHANNEL | MONITORING | NOTIFIER | ALARMS_OF_THE_NOTIFIER
+
+
+def test_watchdog(stack: cdk.Stack) -> None:
+    """A watchdog has eleven resources, and a subscription for each mailbox."""
+    FailureWatchdog(stack, "Watchdog", channel=FailureChannel(stack, "Channel"))
+    assert ids_of(stack) == CHANNEL | WATCHDOG
+
+
+def test_watchdog_of_a_notifier(stack: cdk.Stack) -> None:
+    """It has no topic of its own, and everything else is the same."""
+    channel = FailureChannel(stack, "Channel")
+    notifier = FailureNotifier(stack, "Notifier", channel=channel)
+    FailureWatchdog(stack, "Watchdog", channel=channel, notifier=notifier)
+    own = {id: type for id, type in WATCHDOG.items() if not type.startswith("AWS::SNS::")}
+    assert ids_of(stack) == CHANNEL | NOTIFIER | own
 
 
 def test_replayer(stack: cdk.Stack) -> None:

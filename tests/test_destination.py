@@ -337,6 +337,16 @@ def test_rejects_a_handler_of_another_region(app: cdk.App) -> None:
         define_handler(there, on_failure=channel.destination)
 
 
+def test_rejects_a_handler_of_another_stage(app: cdk.App) -> None:
+    """Stages cannot refer to each other; CDK's own error names no way."""
+    channel = FailureChannel(cdk.Stack(app, "Here"), "Channel")
+    there = cdk.Stack(cdk.Stage(app, "Production"), "There")
+    with pytest.raises(RuntimeError, match="handler must be in the channel's app or stage"):
+        define_handler(there, on_failure=channel.destination)
+    with pytest.raises(ValueError, match="handler must be in the channel's app or stage"):
+        channel.notify_failures_of(define_handler(there, "Other"))
+
+
 def test_rejects_a_function_without_a_role(stack: cdk.Stack) -> None:
     """Nothing could let an imported function publish."""
     channel = FailureChannel(stack, "Channel")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from failure_destinations.alarms import ALARMS
 from failure_destinations.check import KINDS
 from failure_destinations.cli.group import cli
 
@@ -79,7 +80,7 @@ def test_every_named_proof_exists() -> None:
     assert named - defined == set()
 
 
-@pytest.mark.parametrize("row", [1, 2, 3, 4, 5, 6, 7, 8, 9, 13])
+@pytest.mark.parametrize("row", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, *range(13, 31)])
 def test_each_closed_row_names_its_proof(row: int) -> None:
     """A row that counts as closed names at least one test."""
     (line,) = (text for text in LOSSES.read_text().splitlines() if text.startswith(f"| {row} |"))
@@ -124,3 +125,11 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     assert [
         path for pair in linked for path in pair if path and not (README.parent / path).exists()
     ] == []
+
+
+def test_names_every_alarm() -> None:
+    """The page about monitoring has a row for each alarm."""
+    page = (TESTS.parent / "docs" / "howto" / "monitoring.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert {alarm.id for alarm in ALARMS} == set(named)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from failure_destinations import find_uncovered_functions
+from failure_destinations.check import find_lost_events
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/app.py"))
@@ -49,20 +49,34 @@ def test_synthesises(templates: dict[str, dict[str, Any]], example: str) -> None
     """The app synthesises, keeps its failures in a queue and says where that is."""
     template = templates[example]
     types = {resource["Type"] for resource in template["Resources"].values()}
-    assert {"AWS::Lambda::EventInvokeConfig", "AWS::SQS::Queue", "AWS::SNS::Topic"} <= types
+    way = "AWS::S3::Bucket" if example == "stream" else "AWS::Lambda::EventInvokeConfig"
+    assert {way, "AWS::SQS::Queue", "AWS::SNS::Topic"} <= types
     assert "QueueUrl" in template["Outputs"]
 
 
 @pytest.mark.parametrize("example", [path.name for path in EXAMPLES])
 def test_passes_the_check(templates: dict[str, dict[str, Any]], example: str) -> None:
-    """Nothing that an example calls asynchronously is lost, and nothing is left to note."""
-    assert find_uncovered_functions(templates[example]) == []
+    """No event of an example is lost, and nothing is left to note."""
+    assert find_lost_events(templates[example]) == []
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_is_short_enough_to_read(example: Path) -> None:
     """An example fits on a screen."""
     assert len((example / "app.py").read_text().splitlines()) < 45
+
+
+def test_stream_has_a_way_for_each_source(templates: dict[str, dict[str, Any]]) -> None:
+    """The stream's batches go to the channel's bucket, the queue's messages to another queue."""
+    resources = templates["stream"]["Resources"].values()
+    mappings = [
+        r["Properties"] for r in resources if r["Type"] == "AWS::Lambda::EventSourceMapping"
+    ]
+    (stream,) = (m for m in mappings if "StartingPosition" in m)
+    (bucket, _) = stream["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"]
+    assert templates["stream"]["Resources"][bucket]["Type"] == "AWS::S3::Bucket"
+    orders = [r["Properties"] for r in resources if r["Type"] == "AWS::SQS::Queue"]
+    assert [q["RedrivePolicy"]["maxReceiveCount"] for q in orders if "RedrivePolicy" in q] == [5, 5]
 
 
 def test_article_sets_lambdas_retries(templates: dict[str, dict[str, Any]]) -> None:

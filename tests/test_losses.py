@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import re
 
 import aws_cdk as cdk
@@ -18,7 +17,8 @@ from failure_destinations.constructs.channel import attaching, channel, given_pa
 
 from . import test_refusals
 from .conftest import define_handler
-from .losses import CHECKS, CLOSED_BY, INDIFFERENT, Template, notices, parts_of, without
+from .losses import CHECKS, CLOSED_BY, INDIFFERENT
+from .template_parts import Template, forgotten, unnoticed, unused, without_flags
 from .templates import template_of
 
 KINDS = ("plain", "encrypted")
@@ -60,17 +60,6 @@ def closed(kind: str) -> Template:
     failures.notify_failures_of(define_handler(stack, "Invoice").current_version)
     FailureMonitoring(stack, "Monitoring", channel=failures)
     return template_of(stack)
-
-
-def unnoticed(template: Template, row: str) -> list[str]:
-    """Return what closes a row and can be removed without its check noticing."""
-    return [
-        part.label
-        for part in parts_of(template)
-        if part.matches(CLOSED_BY[row])
-        and not part.matches(INDIFFERENT)
-        and not notices(CHECKS[row], without(template, part))
-    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -125,35 +114,22 @@ def test_nobody_else_has_access(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_check_notices_each_removed_part(kind: str, row: str) -> None:
     """A row's check fails when a part that closes the row is removed."""
-    assert unnoticed(closed(kind), row) == []
-
-
-# The CDK's feature flags add parts that close nothing, and merge statements of policies.
-without_flags = pytest.mark.skipif(
-    os.environ.get("CDK_FLAGS") == "recommended", reason="lists the parts without feature flags"
-)
+    assert unnoticed(closed(kind), CHECKS[row], CLOSED_BY[row], INDIFFERENT) == []
 
 
 @without_flags
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_other_part_is_accounted_for(kind: str) -> None:
     """A check notices every other part too, or the part is listed as closing nothing."""
-    forgotten = [
-        part.label
-        for part in parts_of(closed(kind))
-        if not part.matches(EVERY_PATTERN)
-        and not part.matches(INDIFFERENT)
-        and not any(notices(check, without(closed(kind), part)) for check in CHECKS.values())
-    ]
-    assert forgotten == []
+    listed = [*EVERY_PATTERN, *INDIFFERENT]
+    assert forgotten(closed(kind), CHECKS.values(), listed) == []
 
 
 @without_flags
 def test_every_pattern_is_in_use() -> None:
     """Every pattern matches a part of a template, so none is mistyped."""
-    parts = [part for kind in KINDS for part in parts_of(closed(kind))]
-    patterns = {*EVERY_PATTERN, *INDIFFERENT}
-    assert [p for p in sorted(patterns) if not any(part.matches([p]) for part in parts)] == []
+    templates = [closed(kind) for kind in KINDS]
+    assert unused(templates, {*EVERY_PATTERN, *INDIFFERENT}) == []
 
 
 @pytest.mark.parametrize("name", REFUSALS)

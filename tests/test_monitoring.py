@@ -16,12 +16,16 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Annotations, Match
 from aws_cdk.aws_scheduler import ScheduleExpression
+from aws_cdk.aws_sns_subscriptions import EmailSubscription
 
 from failure_destinations import (
     FailureChannel,
     FailureMonitoring,
     FailureNotifiedFunction,
+    FailureNotifier,
+    FailureWatchdog,
     MonitoringThresholds,
 )
 
@@ -49,7 +53,7 @@ OF_A_CHANNEL = {
 }
 OF_A_HANDLER = {"DestinationDeliveryFailures", "DeadLetterErrors", "AsyncEventAge"}
 OF_A_SCHEDULE = {"InvocationDroppedCount", "InvocationsFailedToBeSentToDeadLetterCount"}
-ALL_OFF = MonitoringThresholds(*[None] * 9)
+ALL_OFF = MonitoringThresholds(*[None] * len(dataclasses.fields(MonitoringThresholds)))
 
 
 @pytest.fixture
@@ -490,6 +494,8 @@ def test_says_what_happened_and_which_command_to_run(
         schedule=EVERY_MINUTE,
         channel=channel,
     )
+    FailureNotifier(stack, "Notifier", channel=channel)
+    FailureWatchdog(stack, "Watchdog", channel=channel)
     texts = [text_of(alarm["AlarmDescription"]) for alarm in alarms_of(stack)]
     assert len(texts) == len(monitoring.alarms)
     assert [text for text in texts if not COMMAND.search(text) or len(text) > 700] == []
@@ -522,6 +528,9 @@ def test_names_the_queue_and_the_alias_in_commands(
         ({"async_event_age_percent": 12.5}, 2_700_000),
         ({"invocations_dropped": 7}, 7),
         ({"invocations_lost": 7}, 7),
+        ({"notifier_errors": 7}, 7),
+        ({"notice_age_seconds": 77}, 77),
+        ({"undelivered_notices": 7}, 7),
     ],
 )
 def test_sets_each_threshold_and_switches_the_others_off(
@@ -529,6 +538,7 @@ def test_sets_each_threshold_and_switches_the_others_off(
 ) -> None:
     """Each alarm has its own threshold, and None leaves the alarm out."""
     notified = FailureNotifiedFunction(stack, "Notified", handler=handler, schedule=EVERY_MINUTE)
+    FailureNotifier(stack, "Notifier", channel=notified.channel)
     FailureMonitoring(
         stack,
         "Monitoring",
@@ -536,6 +546,75 @@ def test_sets_each_threshold_and_switches_the_others_off(
         thresholds=dataclasses.replace(ALL_OFF, **thresholds),
     )
     assert [alarm["Threshold"] for alarm in alarms_of(stack)] == [expected]
+
+
+OF_A_NOTIFIER = {
+    "Errors": 1,
+    "ApproximateAgeOfOldestMessage": 900,
+    "ApproximateNumberOfMessagesVisible": 1,
+}
+
+
+def notifiers_alarms(stack: cdk.Stack, notifier: FailureNotifier) -> dict[str, float]:
+    """Return the metrics and thresholds of a stack's alarms about a notifier."""
+    return {
+        alarm["MetricName"]: alarm["Threshold"]
+        for alarm in alarms_of(stack)
+        if any(
+            logical_id(cdk.Stack.of(part), part) in json.dumps(alarm["Dimensions"])
+            for part in (notifier.function, notifier.queue, notifier.dead_letter_queue)
+        )
+    }
+
+
+@pytest.mark.parametrize("first", ["monitoring", "notifier"])
+def test_watches_the_notifier(stack: cdk.Stack, channel: FailureChannel, first: str) -> None:
+    """Whichever of the two is defined first: that it runs, keeps up, and delivers."""
+    if first == "monitoring":
+        monitoring = FailureMonitoring(stack, "Monitoring", channel=channel)
+    notifier = FailureNotifier(stack, "Notifier", channel=channel)
+    if first == "notifier":
+        monitoring = FailureMonitoring(stack, "Monitoring", channel=channel)
+    assert notifiers_alarms(stack, notifier) == OF_A_NOTIFIER
+    topic = [{"Ref": logical_id(stack, monitoring.alarm_topic)}]
+    assert all(alarm["AlarmActions"] == topic for alarm in alarms_of(stack))
+
+
+@pytest.mark.parametrize("elsewhere", ["notifier", "monitoring"])
+def test_watches_a_notifier_of_another_stack(
+    app: cdk.App, stack: cdk.Stack, channel: FailureChannel, elsewhere: str
+) -> None:
+    """Without a reference in a circle."""
+    other = cdk.Stack(app, "Other")
+    stacks = {"notifier": stack, "monitoring": stack, elsewhere: other}
+    notifier = FailureNotifier(stacks["notifier"], "Notifier", channel=channel)
+    FailureMonitoring(stacks["monitoring"], "Monitoring", channel=channel)
+    app.synth()
+    found = [
+        alarm["MetricName"]
+        for alarm in alarms_of(other)
+        if elsewhere == "monitoring" or notifiers_alarms(other, notifier)
+    ]
+    assert set(found) >= set(OF_A_NOTIFIER)
+
+
+def test_dashboard_shows_the_notifier(stack: cdk.Stack, channel: FailureChannel) -> None:
+    """In a row below the others."""
+    FailureNotifier(stack, "Notifier", channel=channel)
+    FailureMonitoring(stack, "Monitoring", channel=channel)
+    (row,) = (
+        widget
+        for widget in body_of(stack)["widgets"]
+        if widget["properties"]["title"] == "Notifier"
+    )
+    assert row["width"] == 24
+    assert [metric[1] for metric in row["properties"]["metrics"]] == [
+        "NumberOfMessagesPublished",
+        "NumberOfNotificationsFailed",
+        "Errors",
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateAgeOfOldestMessage",
+    ]
 
 
 def test_dashboard_shows_each_hop(stack: cdk.Stack, channel: FailureChannel) -> None:
@@ -772,3 +851,17 @@ def test_rejects_retention_of_a_queue_that_has_one(
         FailureMonitoring(
             stack, "Monitoring", channel=channel, queue_retention=cdk.Duration.days(1)
         )
+
+
+@pytest.mark.parametrize("told_by", ["nobody", "subscription", "notifier's topic"])
+def test_notes_alarms_that_reach_nobody(stack: cdk.Stack, told_by: str) -> None:
+    """A channel without mailboxes has none for its alarms either."""
+    channel = FailureChannel(stack, "Channel")
+    notifier = FailureNotifier(stack, "Notifier", channel=channel, emails=["team@example.com"])
+    topic = notifier.topic if told_by == "notifier's topic" else None
+    monitoring = FailureMonitoring(stack, "Monitoring", channel=channel, alarm_topic=topic)
+    if told_by == "subscription":
+        monitoring.alarm_topic.add_subscription(EmailSubscription("team@example.com"))
+    text = Match.string_like_regexp("nobody is subscribed to the topic of these alarms")
+    found = Annotations.from_stack(stack).find_info("/Stack/Monitoring", text)
+    assert len(found) == (1 if told_by == "nobody" else 0)

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
@@ -23,6 +25,7 @@ from failure_destinations import (
     FailureChannel,
     FailureMonitoring,
     FailureNotifiedFunction,
+    FailureNotifier,
     FailureReplayer,
 )
 
@@ -86,6 +89,7 @@ def define_shared(app: cdk.App) -> None:
     )
     channel.notify_failures_of(define_handler(other))
     FailureReplayer(stack, "Replayer", channel=channel)
+    FailureNotifier(stack, "Notifier", channel=channel, emails=["developer@example.com"])
 
 
 def define_encrypted(app: cdk.App) -> None:
@@ -103,6 +107,7 @@ def define_encrypted(app: cdk.App) -> None:
     channel.grant_consume_failures(_operator(stack))
     FailureMonitoring(stack, "Monitoring", channel=channel)
     FailureReplayer(stack, "Replayer", channel=channel)
+    FailureNotifier(stack, "Notifier", channel=channel, emails=["developer@example.com"])
 
 
 def define_given(app: cdk.App) -> None:
@@ -122,6 +127,22 @@ def define_given(app: cdk.App) -> None:
     FailureChannel(stack, "Other", queue=sqs.Queue(other, f"{GIVEN}Queue"))
 
 
+def define_streamed(app: cdk.App) -> None:
+    """A stream of this stack and one of another, with a key."""
+    stack, other = cdk.Stack(app, "Streamed"), cdk.Stack(app, "StreamedElsewhere")
+    channel = FailureChannel(stack, "Channel", encryption_key=kms.Key(stack, "Key"))
+    channel.grant_consume_failures(_operator(stack))
+    for each in (stack, other):
+        define_handler(each).add_event_source(
+            sources.KinesisEventSource(
+                kinesis.Stream(each, "Stream"),
+                starting_position=lambda_.StartingPosition.LATEST,
+                retry_attempts=3,
+                on_failure=channel.event_source_destination,
+            )
+        )
+
+
 def _operator(stack: cdk.Stack) -> iam.Role:
     return iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
 
@@ -130,7 +151,7 @@ def _operator(stack: cdk.Stack) -> iam.Role:
 def stacks() -> dict[str, dict[str, Resource]]:
     """Synthesise every stack, once."""
     app = cdk.App()
-    for define in (define_own, define_shared, define_encrypted, define_given):
+    for define in (define_own, define_shared, define_encrypted, define_given, define_streamed):
         define(app)
     return {
         stack.stack_name: Template.from_stack(stack).to_json()["Resources"]
@@ -190,6 +211,7 @@ def test_the_stacks_have_policies_of_each_kind(statements: list[Written]) -> Non
         "AWS::IAM::Policy",
         "AWS::IAM::Role",
         "AWS::KMS::Key",
+        "AWS::S3::BucketPolicy",
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::QueuePolicy",
     }
@@ -211,7 +233,7 @@ def test_allows_no_wildcard_action(statements: list[Written]) -> None:
 
 
 def test_allows_no_wildcard_resource(statements: list[Written]) -> None:
-    """Each statement allows something on one resource, by its ARN."""
+    """Each statement allows something on one resource, by its ARN, or on all failed batches."""
     found = {
         (each.stack, each.id, json.dumps(resource))
         for each in statements
@@ -219,7 +241,7 @@ def test_allows_no_wildcard_resource(statements: list[Written]) -> None:
         # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
         if each.statement["Effect"] == "Allow" and each.type != "AWS::KMS::Key"
         for resource in listed(each.statement.get("Resource", []))
-        if "*" in json.dumps(resource)
+        if "*" in json.dumps(resource).replace('"/aws/lambda/*"', "")
     }
     assert found == set()
 
@@ -231,7 +253,9 @@ def test_only_the_topic_may_send_to_a_queue(
     allowed = [
         each
         for each in statements
-        if each.type == "AWS::SQS::QueuePolicy" and each.statement["Effect"] == "Allow"
+        if each.type == "AWS::SQS::QueuePolicy"
+        and each.statement["Effect"] == "Allow"
+        and each.statement["Principal"] != {"Service": "events.amazonaws.com"}
     ]
     for each in allowed:
         assert each.statement["Principal"] == {"Service": "sns.amazonaws.com"}
@@ -244,8 +268,29 @@ def test_only_the_topic_may_send_to_a_queue(
         assert each.statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": source}}}
         assert stacks[each.stack][source]["Type"] == "AWS::SNS::Topic"
         assert "Alarm" not in source
-    # Queue and dead-letter queue of each of five channels.
-    assert len(allowed) == 10
+    # Queue and dead-letter queue of each of six channels.
+    assert len(allowed) == 18
+
+
+def test_only_the_rule_may_announce_batches(
+    statements: list[Written], stacks: dict[str, dict[str, Resource]]
+) -> None:
+    """It sends to its queue, and what it cannot deliver to the channel's dead-letter queue."""
+    allowed = [
+        each
+        for each in statements
+        if each.type == "AWS::SQS::QueuePolicy"
+        and each.statement.get("Principal") == {"Service": "events.amazonaws.com"}
+    ]
+    for each in allowed:
+        assert each.statement["Action"] == "sqs:SendMessage"
+        source = each.statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][0]
+        assert each.statement["Condition"] == {
+            "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [source, "Arn"]}}
+        }
+        assert stacks[each.stack][source]["Type"] == "AWS::Events::Rule"
+    assert {each.stack for each in allowed} == {"Streamed"}
+    assert len(allowed) == 2
 
 
 def test_nobody_may_send_to_the_copy_queue(stacks: dict[str, dict[str, Resource]]) -> None:
@@ -286,7 +331,7 @@ def test_only_scheduler_for_this_account_starts_handlers(statements: list[Writte
         condition = trust["Condition"]["StringEquals"]
         assert condition["aws:SourceAccount"] == ACCOUNT
         assert condition["aws:SourceArn"]["Fn::Join"][1][-1] == ":schedule-group/default"
-    assert len(trusts) == 4
+    assert len(trusts) == 6
 
 
 @pytest.mark.parametrize(
@@ -294,30 +339,31 @@ def test_only_scheduler_for_this_account_starts_handlers(statements: list[Writte
     [
         ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
         ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics"),
+        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
     ],
 )
 def test_refuses_connections_without_tls(
     stacks: dict[str, dict[str, Resource]], type: str, policy: str, names: str
 ) -> None:
-    """Every queue and topic that the library defines denies access without TLS."""
+    """Every queue, topic and bucket that the library defines denies access without TLS."""
     checked = 0
     for resources in stacks.values():
         denying = [
             target["Ref"]
             for resource in resources.values()
             if resource["Type"] == policy
-            for target in resource["Properties"][names]
+            for target in listed(resource["Properties"][names])
             for statement in resource["Properties"]["PolicyDocument"]["Statement"]
             if statement["Effect"] == "Deny"
             and statement["Principal"] in ("*", {"AWS": "*"})
-            and statement["Action"] in ("sqs:*", "sns:Publish")
+            and statement["Action"] in ("sqs:*", "sns:Publish", "s3:*")
             and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         ]
         for id, resource in resources.items():
             if resource["Type"] == type and not id.startswith(GIVEN):
                 assert id in denying
                 checked += 1
-    assert checked > 5
+    assert checked > (0 if type == "AWS::S3::Bucket" else 5)
 
 
 def test_key_lets_each_publishing_service_use_it(stacks: dict[str, dict[str, Resource]]) -> None:
@@ -398,7 +444,7 @@ def test_operator_may_decrypt_what_it_may_read(stacks: dict[str, dict[str, Resou
 
 
 def test_key_encrypts_everything_that_holds_events(stacks: dict[str, dict[str, Resource]]) -> None:
-    """Queues, topic, alarm topic and the replayer's log have the given key."""
+    """Queues, topics, alarm topic and the replayer's log have the given key."""
     resources = stacks["Encrypted"]
     key = {"Fn::GetAtt": [find(resources, "AWS::KMS::Key", "Key"), "Arn"]}
     holders = [
@@ -406,7 +452,7 @@ def test_key_encrypts_everything_that_holds_events(stacks: dict[str, dict[str, R
         for resource in resources.values()
         if resource["Type"] in ("AWS::SQS::Queue", "AWS::SNS::Topic")
     ]
-    assert [each["KmsMasterKeyId"] for each in holders] == [key] * 6
+    assert [each["KmsMasterKeyId"] for each in holders] == [key] * 9
     log = resources[find(resources, "AWS::Logs::LogGroup", "Replayer")]
     assert log["Properties"]["KmsKeyId"] == key
 
@@ -425,7 +471,7 @@ def test_key_lets_cloudwatch_logs_use_it(stacks: dict[str, dict[str, Resource]])
     assert list(statement["Condition"]["ArnLike"]) == ["kms:EncryptionContext:aws:logs:arn"]
 
 
-@pytest.mark.parametrize(("stack", "count"), [("Own", 3), ("Shared", 4)])
+@pytest.mark.parametrize(("stack", "count"), [("Own", 3), ("Shared", 6)])
 def test_without_a_key_sqs_encrypts(
     stacks: dict[str, dict[str, Resource]], stack: str, count: int
 ) -> None:

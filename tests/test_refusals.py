@@ -211,7 +211,7 @@ def test_rejects_s3_as_success_destination(stack: cdk.Stack, handler: lambda_.Fu
     """Lambda sends only failures to S3, though CDK defines it silently."""
     on_success = destinations.S3Destination(s3.Bucket(stack, "Bucket"))
     with refusal("on_success"):
-        notify(handler, on_success=on_success)
+        FailureNotifiedFunction(stack, "Notified", handler=handler, on_success=on_success)
 
 
 @pytest.mark.parametrize("where", ["same stack", "other stack", "imported"])
@@ -265,6 +265,36 @@ def test_rejects_a_handler_that_is_not_a_function(handler_: Any) -> None:
     """A handler is a construct, not its name or ARN."""
     with refusal("handler", repr(handler_)):
         notify(handler_)
+
+
+def test_rejects_what_stands_for_a_function(stack: cdk.Stack, handler: lambda_.Function) -> None:
+    """What is nearly a handler is told how to become one: an L1, a list, a name."""
+    resource = lambda_.CfnFunction(
+        stack, "L1", code={"zipFile": "x"}, role="arn:aws:iam::111122223333:role/role"
+    )
+    alias = lambda_.CfnAlias(stack, "A", function_name="a", function_version="1", name="live")
+    channel = FailureChannel(stack, "Channel")
+    ways_out: list[tuple[Any, str]] = [
+        (resource, "from_function_attributes(…) its attr_arn"),
+        (alias, "from_alias_attributes"),
+        ([handler], "one function at a time"),
+        ("nightly-report", "not its name or ARN"),
+    ]
+    for value, way_out in ways_out:
+        with refusal("handler", way_out):
+            channel.notify_failures_of(value)
+
+
+def test_rejects_l1_resources(stack: cdk.Stack) -> None:
+    """A topic, queue or key given as an L1 is told how to import it."""
+    given_: list[tuple[str, Any]] = [
+        ("topic", sns.CfnTopic(stack, "Topic")),
+        ("queue", sqs.CfnQueue(stack, "Queue")),
+        ("encryption_key", kms.CfnKey(stack, "Key", key_policy={})),
+    ]
+    for name, resource in given_:
+        with refusal(name, ".from_"):
+            FailureChannel(stack, "Channel", **{name: resource})
 
 
 @pytest.mark.parametrize(

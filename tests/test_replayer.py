@@ -26,7 +26,7 @@ from failure_destinations import (
     FailureNotifiedFunction,
     FailureReplayer,
 )
-from failure_destinations.constructs.replayer import replayer as module
+from failure_destinations.constructs import runtime_code as module
 from failure_destinations.constructs.replayer import role
 
 from .conftest import define_handler
@@ -34,6 +34,7 @@ from .templates import (
     assert_does_not_warn,
     assert_warns,
     is_reference,
+    listed,
     logical_id,
     only,
     resources_of,
@@ -77,6 +78,11 @@ def statements_of(stack: cdk.Stack, replayer: FailureReplayer) -> list[Any]:
         if role in policy["Properties"]["Roles"]
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
+
+
+def in_order(resources: Any) -> list[Any]:
+    """Return the resources of a statement in an order that does not depend on how it lists them."""
+    return sorted(listed(resources), key=str)
 
 
 def invocable(stack: cdk.Stack, replayer: FailureReplayer) -> list[Any]:
@@ -133,9 +139,17 @@ def test_passes_the_settings_to_the_function(stack: cdk.Stack, channel: FailureC
         "MAX_ATTEMPTS": "5",
         "BACKOFF_SECONDS": "39600",
         "HANDLER_SECONDS": "23",
+        "COPY_QUEUE_URL": {"Ref": logical_id(stack, channel.copy_queue)},
     }
     assert (function["Runtime"], function["MemorySize"]) == ("python3.14", 256)
     assert "ReservedConcurrentExecutions" not in function
+
+
+def test_looks_for_no_copies_where_none_are_kept(stack: cdk.Stack) -> None:
+    """Without a copy queue, the function does not know of one."""
+    channel = FailureChannel(stack, "Channel", keep_copies=False)
+    replayer = FailureReplayer(stack, "Replayer", channel=channel)
+    assert "COPY_QUEUE_URL" not in function_of(stack, replayer)["Environment"]["Variables"]
 
 
 def test_waits_15_minutes_by_default(stack: cdk.Stack, replayer: FailureReplayer) -> None:
@@ -284,10 +298,11 @@ def test_may_do_what_it_needs_and_nothing_else(
         id for id in resources_of(stack, "AWS::Logs::LogGroup") if id.startswith("Replayer")
     )
     statements = statements_of(stack, replayer)
-    assert [(s["Action"], s["Resource"], s["Effect"]) for s in statements] == [
+    # A flag of the CDK sorts resources.
+    assert [(s["Action"], in_order(s["Resource"]), s["Effect"]) for s in statements] == [
         (
             ["logs:CreateLogStream", "logs:PutLogEvents"],
-            {"Fn::GetAtt": [log_group, "Arn"]},
+            in_order({"Fn::GetAtt": [log_group, "Arn"]}),
             "Allow",
         ),
         (
@@ -297,11 +312,11 @@ def test_may_do_what_it_needs_and_nothing_else(
                 "sqs:GetQueueAttributes",
                 "sqs:ReceiveMessage",
             ],
-            arn_of(stack, channel.queue),
+            in_order([arn_of(stack, channel.queue), arn_of(stack, channel.copy_queue)]),
             "Allow",
         ),
-        ("sqs:SendMessage", arn_of(stack, replayer.parked_queue), "Allow"),
-        ("lambda:InvokeFunction", [arn_of(stack, one), arn_of(stack, other)], "Allow"),
+        ("sqs:SendMessage", in_order(arn_of(stack, replayer.parked_queue)), "Allow"),
+        ("lambda:InvokeFunction", in_order([arn_of(stack, one), arn_of(stack, other)]), "Allow"),
     ]
     role = resources_of(stack)[logical_id(stack, replayer.function.role)]["Properties"]
     assert "ManagedPolicyArns" not in role

@@ -276,9 +276,9 @@ def test_accepts_delivery_settings_known_at_deployment(
 def test_warns_of_a_payload_that_sns_cannot_hold(
     stack: cdk.Stack, handler: lambda_.Function
 ) -> None:
-    """A record over 256 KB would not reach the topic, so a warning says so."""
+    """A record over 256 KB would lack its payload, so a warning says so."""
     scheduled(stack, handler, payload="x" * 250_000)
-    assert_warns(stack, "record of over 256 KiB")
+    assert_warns(stack, "over 256 KiB to SNS with its payload")
 
 
 def test_does_not_warn_of_an_ordinary_payload(stack: cdk.Stack, handler: lambda_.Function) -> None:

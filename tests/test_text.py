@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from datetime import datetime, timedelta, timezone
@@ -10,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failure_destinations.text import age, cut, indented, printable, printable_lines, size
+from failure_destinations.text import (
+    age,
+    cut,
+    indented,
+    json_line,
+    printable,
+    readable_lines,
+    size,
+    until,
+    with_characters,
+)
 
 from .runtime import messages
 
@@ -45,7 +56,7 @@ def test_escapes_what_a_terminal_or_a_log_would_obey(text: str, shown: str) -> N
 
 def test_escapes_commands_in_each_line_of_a_payload() -> None:
     """GitHub looks for them in every line of a log."""
-    assert printable_lines("a\n ::error::b\n##[group]c") == "a\n \\x3a:error::b\n#\\x23[group]c"
+    assert readable_lines("a\n ::error::b\n##[group]c") == "a\n \\x3a:error::b\n#\\x23[group]c"
 
 
 @pytest.mark.parametrize("text", ["", " a  b ", "Größe注文", "a\u00a0b\u3000c", r"C:\new", "😀"])
@@ -72,8 +83,9 @@ def test_shows_any_text_in_one_line(text: str) -> None:
 @given(ANY_TEXT)
 def test_keeps_the_lines_of_a_payload(text: str) -> None:
     """As many lines as there were, each of them printable."""
-    lines = printable_lines(text).split("\n")
-    assert lines == [printable(line) for line in text.split("\n")]
+    lines = readable_lines(text).split("\n")
+    written = re.split(r"\r\n|\n|\r", text)
+    assert lines == [printable(line.expandtabs(4)) for line in written]
 
 
 @messages.patient
@@ -118,3 +130,54 @@ def test_indents_deep_nesting_within_bounds(depth: int) -> None:
     """The output grows with the text, not with its depth times its length."""
     nested = "[" * depth + "1" + "]" * depth
     assert len(indented(nested)) < len(nested) + 2 * 20 * 2 * 21
+
+
+@given(ANY_TEXT)
+def test_writes_json_that_can_be_printed(text: str) -> None:
+    """The same value comes back, and no character moves the cursor."""
+    line = json_line({"text": text, text: [1]})
+    assert json.loads(line) == {"text": text, text: [1]}
+    assert not {unicodedata.category(char) for char in line} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def test_escapes_only_what_cannot_be_printed() -> None:
+    """Letters of every script are letters."""
+    assert json_line("Größe\n注文😀\u202e") == '"Größe\\n注文😀\\u202e"'
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (r'"\u00fc \ud83d\ude00"', '"ü 😀"'),
+        (r'"\\u00fc"', r'"\\u00fc"'),
+        (r'"\u0022 \u005c \u0000 \u202e"', r'"\u0022 \u005c \u0000 \u202e"'),
+        (r'"\ud83d \ude00 \ud83d\u0041 \ud83d\udzzz"', r'"\ud83d \ude00 \ud83dA \ud83d\udzzz"'),
+        (r'"\n \t \/"', r'"\n \t \/"'),
+    ],
+)
+def test_shows_escaped_letters_as_letters(written: str, shown: str) -> None:
+    """But not what ends a string, or a terminal would obey."""
+    assert with_characters(written) == shown
+
+
+@messages.patient
+@given(messages.payloads)
+def test_shown_letters_do_not_change_json(payload: str) -> None:
+    """It is the same JSON."""
+
+    def decoded(text: str) -> object:
+        return json.loads(text, parse_int=str, parse_float=str)
+
+    assert decoded(with_characters(payload)) == decoded(payload)
+
+
+def test_keeps_the_lines_of_a_stack_trace() -> None:
+    """Whatever ends them; a tab is spaces, and the rest is escaped."""
+    assert readable_lines("a\r\n\tb\rc\x1b\u2028d") == "a\n    b\nc\\x1b\\u2028d"
+
+
+def test_writes_what_is_left() -> None:
+    """In the same units as ages; nothing once it is over."""
+    now = datetime.now(timezone.utc)
+    assert until(now + timedelta(days=3, hours=1)) == "3d"
+    assert (until(now - timedelta(days=3)), until(None)) == ("0s", "?")

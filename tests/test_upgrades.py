@@ -22,6 +22,12 @@ VERSIONS = sorted(folder.name for folder in HERE.iterdir() if folder.name[0].isd
 REPLACED_FOR = {
     "AWS::CloudWatch::Alarm": {"AlarmName"},
     "AWS::CloudWatch::Dashboard": {"DashboardName"},
+    "AWS::DynamoDB::Table": {
+        "ImportSourceSpecification",
+        "KeySchema",
+        "LocalSecondaryIndexes",
+        "TableName",
+    },
     "AWS::IAM::Policy": {"PolicyName"},
     "AWS::IAM::Role": {"RoleName", "Path"},
     "AWS::KMS::Key": set(),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -16,6 +18,11 @@ from failure_destinations.deployed.queues import queue_url
 from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.stacks import DeployedStack
 from failure_destinations.errors import CommandError
+from failure_destinations.names import (
+    BATCH_BUCKET,
+    EVENT_SOURCE_FAILURES,
+    SOURCE_DEAD_LETTER_PREFIX,
+)
 from failure_destinations.testing import LocalCloud
 
 from ..cli.conftest import clean_environment, run_cli
@@ -30,7 +37,9 @@ def define_app() -> cdk.App:
     stage = cdk.Stage(app, "Prod")
     queue = sqs.Queue(cdk.Stack(stage, "Queues"), "Kept")
     stack = cdk.Stack(stage, "Reports")
-    FailureChannel(stack, "Failures", emails=["developer@example.com"])
+    channel = FailureChannel(stack, "Failures", emails=["developer@example.com"])
+    s3.Bucket(Construct(channel, EVENT_SOURCE_FAILURES), BATCH_BUCKET)
+    sqs.Queue(channel, f"{SOURCE_DEAD_LETTER_PREFIX}Orders")
     FailureChannel(Construct(stack, "Inner"), "Other", queue=queue, keep_copies=False)
     cdk.CfnOutput(queue, "Url", value=queue.queue_url)
     return app
@@ -69,6 +78,8 @@ def test_finds_the_channels_of_a_stack(aws: Aws, ministack: LocalCloud) -> None:
         queue=ids["FailuresQueue"],
         dead_letter_queue=ids["FailuresDeadLetterQueue"],
         copy_queue=ids["FailuresCopyQueue"],
+        batch_bucket=ids["FailuresEventSourceFailuresBatches"],
+        source_dead_letter_queues=(ids["FailuresSourceDeadLettersOrders"],),
     )
     assert (other.path, other.copy_queue) == ("Inner/Other", None)
 
@@ -121,3 +132,49 @@ def test_rejects_a_path_that_does_not_name_a_channel(
 def test_chooses_the_only_channel_without_a_path() -> None:
     """The operator need not name it."""
     assert choose_channel(CHANNELS[:1], "S", None) is CHANNELS[0]
+
+
+NESTED = "Outer"
+
+
+def define_nested(*, metadata: bool = True) -> cdk.App:
+    """Define channels in stacks that are nested in one another; one has a queue of the outer."""
+    app = cdk.App(context={"aws:cdk:enable-path-metadata": metadata})
+    outer = cdk.Stack(app, NESTED if metadata else f"{NESTED}Plain")
+    queue = sqs.Queue(outer, "Kept")
+    inner = cdk.NestedStack(Construct(outer, "Group"), "Inner")
+    channel = FailureChannel(inner, "Failures")
+    sqs.Queue(channel, f"{SOURCE_DEAD_LETTER_PREFIX}Orders")
+    innermost = cdk.NestedStack(inner, "Innermost")
+    FailureChannel(innermost, "Failures", queue=queue)
+    return app
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("metadata", [True, False])
+def test_finds_the_channels_of_nested_stacks(
+    ministack: LocalCloud, aws: Aws, *, metadata: bool
+) -> None:
+    """Their paths are below the outermost stack; queues of other stacks are found too."""
+    app = define_nested(metadata=metadata)
+    ministack.deploy(app)
+    name = NESTED if metadata else f"{NESTED}Plain"
+    found = find_channels(aws, DeployedStack(aws, name))
+    paths = ["Group/Inner/Failures", "Group/Inner/Innermost/Failures"]
+    if not metadata:
+        paths = [path.replace("/", "") for path in paths]
+    assert [channel.path for channel in found] == paths
+    assert [len(channel.source_dead_letter_queues) for channel in found] == [1, 0]
+    urls = [queue_url(aws.client("sqs"), channel.queue or "") for channel in found]
+    kept = ministack.resources(name)
+    assert urls[1] in kept.values()
+    assert urls[0] != urls[1]
+    assert all(channel.copy_queue and channel.dead_letter_queue for channel in found)
+    chosen = choose_channel(found, name, "Group/Inner/Innermost/Failures")
+    assert chosen == found[1]
+    examined = run_cli(
+        ["doctor", "--stack", name, "--quick", "--json"],
+        clean_environment(**ministack.environment),
+    )
+    findings = [json.loads(line) for line in examined.stdout.splitlines()]
+    assert {finding["channel"] for finding in findings} == set(paths), examined.stderr

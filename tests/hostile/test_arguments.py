@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from failure_destinations.cli.group import cli
 from failure_destinations.deployed.session import Aws
-from failure_destinations.testing.observations import wait_for
 
 from ..cli.conftest import CLI, Orders, clean_environment, run_cli
 from ..runtime import messages
+from ..waiting import eventually
 
 # What a shell can pass: no NUL, and bytes that are not UTF-8 as lone surrogates.
 ARGUMENTS = st.text(
@@ -57,6 +57,12 @@ OPTIONS = [
     ["replay", "--stack", "s", "--allow-function"],
     ["replay", "--from-backup"],
     ["replay", "--queue", "q", "--backup"],
+    ["replay", "--queue", "q", "--stop-at"],
+    ["export", "--queue", "q"],
+    ["export", "events.jsonl", "--queue"],
+    ["discard", "--queue", "q", "--everything", "--yes", "--backup"],
+    ["discard", "--yes", "--backup", "events.jsonl", "--queue", "q", "--id"],
+    ["runs"],
     [],
 ]
 
@@ -266,7 +272,7 @@ def test_a_closed_terminal_gives_listed_messages_back(orders: Orders) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    wait_for(hidden, lambda seen: len(seen) == 3, 60)
+    eventually(hidden, lambda seen: len(seen) == 3, 60)
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=60)

@@ -11,6 +11,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
@@ -20,8 +21,11 @@ from failure_destinations import (
     FailureDestinationCheck,
     FailureMonitoring,
     FailureNotifiedFunction,
+    FailureNotifier,
     FailureReplayer,
+    FailureWatchdog,
     MonitoringThresholds,
+    Webhook,
 )
 from tests.conftest import define_handler
 
@@ -96,6 +100,12 @@ def covered(stack: cdk.Stack, **given: Any) -> None:
     channel_of(stack).cover(**{"scope": stack, **given})
 
 
+def source(stack: cdk.Stack, **given: Any) -> None:
+    """Give a queue a dead-letter queue."""
+    settings: dict[str, Any] = {"queue": sqs.Queue(stack, "Source"), **given}
+    channel_of(stack).dead_letter_queue_for(**settings)
+
+
 def mailbox(stack: cdk.Stack, **given: Any) -> None:
     """Add a mailbox."""
     channel_of(stack).add_email(**given)
@@ -132,6 +142,23 @@ def replayer(stack: cdk.Stack, **given: Any) -> None:
     FailureReplayer(stack, "Replayer", **{"channel": channel_of(stack), **given})
 
 
+def notifier(stack: cdk.Stack, **given: Any) -> None:
+    """Define a notifier."""
+    FailureNotifier(stack, "Notifier", **{"channel": channel_of(stack), **given})
+
+
+def webhook(stack: cdk.Stack, **given: Any) -> None:
+    """Add a webhook."""
+    secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "team/slack")
+    settings: dict[str, Any] = {"format": "json", "url": secret, **given}
+    FailureNotifier(stack, "Notifier", channel=channel_of(stack)).add_webhook(Webhook(**settings))
+
+
+def watchdog(stack: cdk.Stack, **given: Any) -> None:
+    """Define a watchdog."""
+    FailureWatchdog(stack, "Watchdog", **{"channel": channel_of(stack), **given})
+
+
 def check(_: cdk.Stack, **given: Any) -> None:
     """Define a check."""
     FailureDestinationCheck(**given)
@@ -148,6 +175,7 @@ PARAMETERS: Mapping[Callable[..., None], tuple[str, ...]] = {
     ),
     attached: ("handler", "retries", "max_event_age", "on_success"),
     covered: ("scope", "retries", "max_event_age"),
+    source: ("queue", "max_receive_count"),
     mailbox: ("address",),
     subscriber: ("subscription",),
     consumer: ("grantee",),
@@ -156,12 +184,20 @@ PARAMETERS: Mapping[Callable[..., None], tuple[str, ...]] = {
     thresholds: (
         "failed_events_waiting", "oldest_event_age_percent", "dead_letter_events",
         "notifications_failed", "destination_delivery_failures", "dead_letter_errors",
-        "async_event_age_percent", "invocations_dropped", "invocations_lost",
+        "async_event_age_percent", "invocations_dropped", "invocations_lost", "notifier_errors",
+        "notice_age_seconds", "undelivered_notices", "source_dead_letters",
+        "source_dead_letter_age_percent", "source_message_age_percent", "iterator_age_percent",
+        "offset_lag", "batch_delivery_failures", "announcement_age_seconds", "announcements_lost",
     ),
     replayer: (
         "channel", "max_attempts", "backoff", "max_concurrency", "enabled", "removal_policy",
         "parked_alarm_threshold",
     ),
+    notifier: (
+        "channel", "emails", "chat", "webhooks", "every", "reminder", "payload", "removal_policy",
+    ),
+    webhook: ("format", "url"),
+    watchdog: ("channel", "every", "notifier", "topic"),
     check: ("fail_on", "show"),
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from failure_destinations.doctor.judge.channel import judge
 from failure_destinations.doctor.render import commands, to_json
 from failure_destinations.text import printable
 
-from ..doctor import paper
+from ..doctor import event_source_paper, paper
 from ..doctor.fixing import faults, parsed
 
 INPUTS = 10_000
@@ -84,13 +84,66 @@ def channels() -> Iterator[Channel]:
             **paper.topic(
                 subscriptions=[paper.OF_QUEUE, paper.subscription("https", third, RedrivePolicy="")]
             ),
+            **paper.notifier(
+                path=first,
+                mapping={"UUID": paper.UUID, "State": "Disabled"},
+                schedule={**paper.SCHEDULE, "Description": third, "State": "DISABLED"},
+                webhooks=[
+                    dataclasses.replace(paper.SECRET, webhook=first, name=second, live=None),
+                    dataclasses.replace(paper.PARAMETER, name=third, live={"Type": "String"}),
+                    dataclasses.replace(
+                        paper.SECRET, name=first, live={"DeletedDate": paper.NOW}, webhook=third
+                    ),
+                ],
+            ),
+        )
+
+
+def polled_channels() -> Iterator[Channel]:
+    """Yield channels for event sources in which all names and messages are hostile."""
+    texts = names()
+    for first, second, third in zip(texts, texts, texts, strict=False):
+        live = {
+            "LastProcessingResult": f"PROBLEM: {first}",
+            "Topics": [second, third],
+            "MaximumRetryAttempts": -1,
+            "DestinationConfig": {"OnFailure": {"Destination": third}},
+        }
+        off = {"State": "Disabled", "StateTransitionReason": second}
+        facts = event_source_paper.event_source(live=live, denied=event_source_paper.WRITE)
+        disabled = event_source_paper.event_source(live=off)["event_sources"]
+        by_hand = event_source_paper.by_hand(third)["event_sources"]
+        rule = dataclasses.replace(
+            event_source_paper.RULE, name=first, live={"State": "DISABLED", "Description": second}
+        )
+        redrive = json.dumps({"deadLetterTargetArn": third, "maxReceiveCount": 1})
+        sources = event_source_paper.source_queue(RedrivePolicy=redrive, VisibilityTimeout="1")
+        yield dataclasses.replace(
+            paper.CHANNEL,
+            **{
+                **facts,
+                **sources,
+                "stack": first,
+                "path": second,
+                "event_sources": [*facts["event_sources"], *disabled, *by_hand],
+                "batch_store": dataclasses.replace(
+                    event_source_paper.STORE,
+                    rule=rule,
+                    bucket=dataclasses.replace(
+                        event_source_paper.BUCKET, name=third, notifications={}
+                    ),
+                    forwarder=dataclasses.replace(
+                        event_source_paper.FORWARDER_FUNCTION, name=first, errors=1.0
+                    ),
+                ),
+            },
         )
 
 
 @pytest.mark.soak
 def test_every_finding_is_fit_to_print() -> None:
     """Sentences made printable, JSON as ASCII, commands that parse and name profile and Region."""
-    for channel in channels():
+    for channel in (*channels(), *polled_channels()):
         for finding in judge(channel):
             written = json.dumps(to_json(channel.path, finding, PLACE))
             assert written.isascii()

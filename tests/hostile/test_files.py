@@ -17,6 +17,7 @@ from failure_destinations.audit.journal import Journal
 from failure_destinations.cli.group import cli
 from failure_destinations.errors import FailureDestinationsError
 from failure_destinations.replay.backup import check_backup, done_file, read_backup, read_done
+from failure_destinations.replay.past_runs import run_path
 from failure_destinations.text import printable
 
 GENERATED = settings(
@@ -68,12 +69,27 @@ def accept(path: Path) -> None:
     assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
+def list_journals(path: Path) -> None:
+    """Read a file as the journal of a run."""
+    name = "replay-20261129-030512-7f3a2c"
+    journal = run_path(name)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    head = {"run": name, "format": 1, "options": {}}
+    for start in (b"", json.dumps(head).encode() + b"\n"):
+        journal.write_bytes(start + path.read_bytes())
+        result = CliRunner().invoke(cli, ["runs"])
+        assert (result.exception, result.exit_code) == (None, 0)
+        shown = CliRunner().invoke(cli, ["runs", name])
+        assert shown.exit_code == (0 if start else 2)
+
+
 READERS: dict[str, Callable[[Path], None]] = {
     "backup": read_messages,
     "backup-to-add-to": check_backup,
     "done": read_keys,
     "journal": go_on,
     "baseline": accept,
+    "runs": list_journals,
 }
 
 
@@ -81,6 +97,7 @@ READERS: dict[str, Callable[[Path], None]] = {
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FAILURE_DESTINATIONS_STATE", str(tmp_path))
 
 
 def assert_read_or_refused(reader: str, content: bytes) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import sys
 import unicodedata
 from collections.abc import Callable
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
@@ -14,14 +16,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from failure_destinations.cli.commands.show import described
 from failure_destinations.deployed.location import Location
 from failure_destinations.replay.authority import Authority
+from failure_destinations.replay.batches import message_with_records
+from failure_destinations.replay.contents import Contents
 from failure_destinations.replay.filters import Filter
+from failure_destinations.replay.newest_records import NewestRecords
 from failure_destinations.replay.plan import make_plan
 from failure_destinations.replay.received_message import ReceivedMessage
 from failure_destinations.replay.selection import Selection
 from failure_destinations.runtime.json_text import inner_members, is_json
-from failure_destinations.text import cut, indented, printable_lines
+from failure_destinations.text import cut, indented, readable_lines
 
 from ..runtime import messages
 
@@ -137,6 +143,25 @@ FAMILIES: dict[str, Callable[[int], str]] = {
     "envelopes": lambda n: json.dumps({"Type": "Notification", "Message": '{"a":' + "[" * n}),
     "an ARN that nearly matches": lambda n: messages.record("1").replace(
         messages.FUNCTION, "arn:" + "a" * n
+    ),
+    "many partitions": lambda n: (
+        '{"KafkaBatchInfo":{"recordsInfo":{'
+        + ",".join(f'"orders-{i}":{{"firstRecordOffset":"1"}}' for i in range(n // 10))
+        + "}}}"
+    ),
+    "a partition that nearly matches": lambda n: (
+        '{"KafkaBatchInfo":{"recordsInfo":{"' + "a-1" * n + '!":{}}}}'
+    ),
+    "many batches": lambda n: (
+        "{" + ",".join(f'"{i}BatchInfo":{{"payload":{{}}}}' for i in range(n // 10)) + "}"
+    ),
+    "records of a batch that never end": lambda n: (
+        '{"KinesisBatchInfo":{},"payload":"' + '{\\"a\\":' * n + '"}'
+    ),
+    "a stream that nearly matches": lambda n: (
+        '{"KinesisBatchInfo":{"streamArn":"arn:aws:kinesis:eu-west-1:111122223333:'
+        + "a/" * n
+        + '!"}}'
     ),
     "a time that nearly matches": lambda n: messages.record("1").replace("412Z", "9" * n),
 }
@@ -280,19 +305,52 @@ def generated(seed: int, count: int) -> list[dict[str, Any]]:
     return found
 
 
+def not_chosen(message: ReceivedMessage) -> list[str]:
+    """Return what is said of a message that no filter chooses, in any way to choose."""
+    contents = Contents()
+    for chosen in (
+        Filter(search="\x1b[31m no such text"),
+        Filter(where="payload.a == 'x' || length(error_message) > `100000`"),
+        Filter(groups=("0000000000",), expiring=timedelta(days=1)),
+    ):
+        if not chosen.matches(message):
+            contents.add(message)
+    return [*contents.lines(), contents.sentence()]
+
+
+BATCHES = ("batch-kinesis-s3", "batch-dynamodb-s3", "batch-msk-s3", "batch-kinesis-forwarded")
+
+
+def generated_batches(seed: int, count: int) -> list[dict[str, Any]]:
+    """Return messages that are nearly failed batches, some with their records."""
+    chance = random.Random(seed)
+    found = []
+    for _ in range(count):
+        message = messages.stored(chance.choice(BATCHES))
+        body = json.loads(message["Body"])
+        if "payload" in body and chance.random() < 0.7:
+            body["payload"] = mutated(chance, body["payload"])
+        text = json.dumps(body, ensure_ascii=chance.random() < 0.5)
+        message["Body"] = text if chance.random() < 0.5 else mutated(chance, text)
+        found.append(message)
+    return found
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_generated_messages_are_read_shown_and_planned(seed: int) -> None:
     """1,000 for each seed: no traceback, one line of JSON, and no control character."""
     selection = Selection(AUTHORITY, Filter(functions=("*",)), default_function="orders")
-    for raw in generated(seed, 1000):
+    for raw in generated(seed, 1000) + generated_batches(seed, 300):
         message = ReceivedMessage.of(raw)
         (line,) = message.to_json().split("\n")
         json.loads(line, parse_int=str)
         event = message.event
-        shown = [cut(str(message.reason), 60), printable_lines(message.body)]
+        shown = [cut(str(message.reason), 60), readable_lines(message.body)]
+        shown += described(message, "log", "link")
+        shown += not_chosen(message)
         if event is not None:
-            shown += [printable_lines(event.payload), cut(event.error_message or "", 60)]
-        plan = make_plan([message], selection)
+            shown += [readable_lines(event.payload), cut(event.error_message or "", 60)]
+        plan = make_plan([message], selection, newest=NewestRecords())
         shown += [cut(reason, 1000) for reason in plan.would_stay]
         for text in shown:
             kinds = {unicodedata.category(char) for char in text if char != "\n"}
@@ -301,3 +359,17 @@ def test_generated_messages_are_read_shown_and_planned(seed: int) -> None:
             assert not any(line.strip().startswith("::") for line in text.split("\n"))
         for group in plan.would_replay:
             assert HOME.contains(group.function_arn)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_records_are_put_into_any_message_of_a_batch(seed: int) -> None:
+    """Whatever else it holds, a backup of it gives the same batch with exactly these records."""
+    payload = '{"Records": [{"kinesis": {"sequenceNumber": "1", "data": "\\u0022"}}], "x": "\\\\"}'
+    for raw in generated_batches(seed, 300):
+        message = ReceivedMessage.of(raw)
+        if message.event is None or message.event.batch is None:
+            continue
+        kept = message_with_records(message, payload).event
+        assert kept is not None
+        assert kept.payload == payload
+        assert kept == dataclasses.replace(message.event, payload=payload)

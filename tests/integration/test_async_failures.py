@@ -9,6 +9,7 @@ import pytest
 
 from failure_destinations.testing import LocalCloud
 
+from ..boto3_features import needs_durable_executions
 from ..cli.conftest import clean_environment, run_cli
 from .conftest import failed_event, first, runs_of
 
@@ -98,3 +99,29 @@ def test_replays_the_record_as_lambda_wrote_it(
     assert tally["errors"][0]["error"] == "RuntimeError: Something went wrong!"
     localemu.runs(function, count=before + 1)
     failed_event(localemu, outputs["QueueUrl"], request_id)
+
+
+@needs_durable_executions
+def test_hands_an_event_over_whose_second_failure_comes_back(
+    localemu: LocalCloud, outputs: dict[str, str]
+) -> None:
+    """The message is gone once Lambda has the event; the same payload fails again and returns."""
+    function, payload = outputs["Retries0Name"], {"handed": "over", "n": 1.5}
+    request_id = localemu.invoke(function, payload)
+    failed_event(localemu, outputs["QueueUrl"], request_id)
+    chosen = ["--stack", "Failures", "--id", request_id, "--json"]
+    environment = clean_environment(**localemu.environment)
+    replayed = run_cli(["replay", "--yes", "--asynchronous", *chosen], environment)
+    tally = json.loads(replayed.stdout)
+    # The second failure may be back before the run has ended, which then leaves it in the queue.
+    assert (tally["handed_over"], tally["failed"]) == (1, 0)
+    assert replayed.returncode == tally["returned"]
+    returned = first(
+        lambda count: localemu.messages(outputs["QueueUrl"], count=count),
+        lambda message: (
+            message.json()["requestPayload"] == payload
+            and message.json()["requestContext"]["requestId"] != request_id
+        ),
+    ).json()
+    assert returned["requestContext"]["condition"] == "RetriesExhausted"
+    assert run_cli(["list", *chosen], environment).stdout == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -95,6 +96,17 @@ def test_says_what_the_check_says(
     assert len(expected) == 12
     (notified,) = [one for one in findings if "Notified" in one.logical_id]
     assert any(caller.startswith("arn:aws:s3:::") for caller in notified.invoked_by)
+    ids = {name: id for id, name in names.items()}
+    assert {
+        (re.sub("[0-9A-F]{8}$", "", ids[one.function]).removeprefix("Polled"), one.kind)
+        for one in findings
+        if one.resource.type == "AWS::Lambda::EventSourceMapping"
+    } == {
+        ("Queue", "no-redrive"),
+        ("Redriven", "visibility-margin"),
+        ("Redriven", "unwatched"),
+        ("Table", "endless-retries"),
+    }
     assert called <= set(operations(session))
 
 

@@ -67,7 +67,7 @@ def test_keeps_a_copy_of_the_event(localemu: LocalCloud, outputs: dict[str, str]
 
 
 def test_keeps_an_event_that_sns_refuses(localemu: LocalCloud, outputs: dict[str, str]) -> None:
-    """A record of over 256 KB never reaches the topic; the copy has the event."""
+    """This engine's SNS refuses a record over 256 KB, and the copy has the event."""
     payload = {"data": "x" * 300_000}
     request_id = localemu.invoke(outputs["Retries0Name"], payload)
     copy = copied_event(localemu, outputs["CopyQueueUrl"], request_id)

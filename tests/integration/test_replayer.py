@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_lambda as lambda_
 
 from failure_destinations import FailureChannel, FailureReplayer
 from failure_destinations.testing import LocalCloud
+from failure_destinations.testing.observations import wait_for
+
+from ..waiting import eventually
+from .conftest import copied_event
 
 pytestmark = pytest.mark.integration
 
@@ -49,6 +55,8 @@ def outputs(localemu: LocalCloud) -> dict[str, str]:
         max_attempts=MAX_ATTEMPTS,
         backoff=cdk.Duration.seconds(1),
     )
+    assert channel.copy_queue is not None
+    cdk.CfnOutput(stack, "CopyQueueUrl", value=channel.copy_queue.queue_url)
     cdk.CfnOutput(stack, "QueueUrl", value=channel.queue.queue_url)
     cdk.CfnOutput(stack, "ParkedQueueUrl", value=replayer.parked_queue.queue_url)
     cdk.CfnOutput(stack, "ReplayerName", value=replayer.function.function_name)
@@ -76,4 +84,41 @@ def test_replays_and_parks(localemu: LocalCloud, outputs: dict[str, str]) -> Non
     assert localemu.logs(outputs["OrdersName"]).count("'poison': True") == 1 + MAX_ATTEMPTS
     assert localemu.logs(outputs["OrdersName"]).count("'id': 'order'") == 2
     assert localemu.logs(outputs["InvoicesName"]).count("'id': 'invoice'") == 2
+    assert localemu.messages(outputs["QueueUrl"], count=0) == []
+
+
+@pytest.mark.soak
+def test_replays_a_large_event_with_its_copy(localemu: LocalCloud, outputs: dict[str, str]) -> None:
+    """A record without its payload gets it from the copy that Lambda sent; then both are deleted.
+
+    The engine refuses such a record whole, so it is written here as Lambda documents it.
+    https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
+    """
+    client = localemu.client("lambda")
+    function = client.get_function(FunctionName=outputs["OrdersName"])["Configuration"]
+    payload = {"id": "large", "data": "x" * 300_000}
+    request_id = localemu.invoke(outputs["OrdersName"], payload)
+    copied_event(localemu, outputs["CopyQueueUrl"], request_id)
+    context = {
+        "requestId": request_id,
+        "functionArn": f"{function['FunctionArn']}:$LATEST",
+        "condition": "RetriesExhausted",
+        "approximateInvokeCount": 1,
+    }
+    body = json.dumps({"version": "1.0", "requestContext": context})
+    localemu.client("sqs").send_message(QueueUrl=outputs["QueueUrl"], MessageBody=body)
+    eventually(
+        lambda: localemu.logs(outputs["OrdersName"]),
+        lambda log: log.count("'id': 'large'") == 2,
+        timeout=60,
+    )
+    ids = wait_for(
+        lambda: [
+            message.message_attributes["RequestID"]
+            for message in localemu.messages(outputs["CopyQueueUrl"], count=0)
+        ],
+        lambda ids: request_id not in ids,
+        timeout=30,
+    )
+    assert request_id not in ids
     assert localemu.messages(outputs["QueueUrl"], count=0) == []

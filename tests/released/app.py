@@ -20,7 +20,9 @@ from failure_destinations import (
     FailureChannel,
     FailureMonitoring,
     FailureNotifiedFunction,
+    FailureNotifier,
     FailureReplayer,
+    FailureWatchdog,
 )
 
 STACKS = ("Own", "Shared", "Encrypted")
@@ -55,6 +57,8 @@ def define_app() -> cdk.App:
     )
     FailureMonitoring(shared, "Monitoring", channel=channel)
     FailureReplayer(shared, "Replayer", channel=channel, enabled=False)
+    notifier = FailureNotifier(shared, "Notifier", channel=channel, emails=emails)
+    FailureWatchdog(shared, "Watchdog", channel=channel, notifier=notifier)
     key = kms.Key(encrypted, "Key", enable_key_rotation=True)
     FailureChannel(encrypted, "Failures", emails=emails, encryption_key=key).notify_failures_of(
         _function(encrypted, "Payment")

@@ -1,0 +1,36 @@
+"""FailureWatchdog on an engine whose schedules fire: it runs by itself, and its alarm sees that."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+import pytest
+
+from failure_destinations import FailureChannel, FailureWatchdog
+from failure_destinations.testing import LocalCloud
+from failure_destinations.testing.observations import wait_for
+
+pytestmark = [pytest.mark.integration, pytest.mark.soak]
+
+
+def test_runs_by_itself_and_its_alarm_sees_that(localemu: LocalCloud) -> None:
+    """The alarm is in state ALARM until the first run: missing data counts as not running."""
+    app = cdk.App()
+    stack = cdk.Stack(app, "WatchedAtLength")
+    watchdog = FailureWatchdog(
+        stack,
+        "Watchdog",
+        channel=FailureChannel(stack, "Failures"),
+        every=cdk.Duration.minutes(1),
+    )
+    cdk.CfnOutput(stack, "FunctionName", value=watchdog.function.function_name)
+    cdk.CfnOutput(stack, "AlarmName", value=watchdog.stopped_alarm.alarm_name)
+    outputs = localemu.deploy(app)["WatchedAtLength"]
+    cloudwatch = localemu.client("cloudwatch")
+
+    def state() -> str:
+        found = cloudwatch.describe_alarms(AlarmNames=[outputs["AlarmName"]])["MetricAlarms"]
+        return str(found[0]["StateValue"])
+
+    assert wait_for(state, lambda seen: seen == "ALARM", timeout=60) == "ALARM"
+    assert wait_for(state, lambda seen: seen == "OK", timeout=300) == "OK"
+    assert '{"new": 0, "over": 0, "open": 0}' in localemu.logs(outputs["FunctionName"])
