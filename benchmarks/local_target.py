@@ -35,12 +35,14 @@ class Target:
         self._waiting: deque[int] = deque()
         self._hidden: dict[str, tuple[float, int]] = {}
         self.invocations = 0
+        self.received = 0
 
     def fill(self, count: int) -> None:
         """Replace the queue's messages and reset the counters."""
         self._waiting = deque(next(self._numbers) for _ in range(count))
         self._hidden.clear()
         self.invocations = 0
+        self.received = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -65,8 +67,13 @@ class Target:
             self.fill(json.loads(body))
             return _http(b"{}")
         if path == b"/state":
-            left = len(self._waiting) + len(self._hidden)
-            return _http(json.dumps({"left": left, "invocations": self.invocations}).encode())
+            state = {
+                "left": len(self._waiting) + len(self._hidden),
+                "hidden": len(self._hidden),
+                "received": self.received,
+                "invocations": self.invocations,
+            }
+            return _http(json.dumps(state).encode())
         if b"event-source-mappings" in path:
             return _http(b'{"EventSourceMappings": []}')
         action = _TARGET.search(head)
@@ -88,6 +95,7 @@ class Target:
 
     def _ReceiveMessage(self, request: dict[str, Any]) -> Any:  # noqa: N802
         count = min(int(request.get("MaxNumberOfMessages", 1)), len(self._waiting))
+        self.received += count
         until = time.monotonic() + int(request.get("VisibilityTimeout", 30))
         messages = []
         for _ in range(count):

@@ -1,6 +1,6 @@
 """The article's app with its TypeScript handler, bundled by esbuild.
 
-Besides the Python packages it needs esbuild: npm install --save-dev esbuild
+Besides the Python packages it needs esbuild: run `npm ci` in this folder.
 """
 
 from pathlib import Path
