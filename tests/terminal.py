@@ -12,6 +12,8 @@ import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .waiting import PATIENCE
+
 _ROWS = 40
 
 
@@ -53,4 +55,4 @@ def run_in_terminal(
         pass
     finally:
         os.close(ours)
-    return process.wait(60), printed.decode()
+    return process.wait(PATIENCE), printed.decode()

@@ -16,7 +16,6 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 
 from failure_destinations import FailureChannel
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
 from ..testing.conftest import define_function
 from ..testing.test_localemu_streams import create_mapping, create_stream, put
@@ -77,7 +76,6 @@ def delete_mapping(cloud: LocalCloud, mapping: str) -> None:
     eventually(
         lambda: [one["UUID"] for one in client.list_event_source_mappings()["EventSourceMappings"]],
         lambda left: mapping not in left,
-        timeout=60,
     )
 
 
@@ -94,7 +92,7 @@ def test_fetches_the_records_from_the_stream(localemu: LocalCloud) -> None:
         MaximumRetryAttempts=0,
         DestinationConfig={"OnFailure": {"Destination": queue}},
     )
-    eventually(lambda: waiting(localemu, "fetched-failed"), bool, timeout=60)
+    eventually(lambda: waiting(localemu, "fetched-failed"), bool)
     delete_mapping(localemu, mapping)
     put(localemu, "fetched", "later")
     listed = json.loads(cli(localemu, "list", "--queue", "fetched-failed", "--json").stdout)
@@ -105,9 +103,7 @@ def test_fetches_the_records_from_the_stream(localemu: LocalCloud) -> None:
     replayed = cli(localemu, "replay", "--queue", "fetched-failed", "--yes")
     assert "2 records of failed batches handled" in replayed.stdout, replayed.stderr
     assert replayed.returncode == 0
-    logs = wait_for(
-        lambda: localemu.logs("stream-reader"), lambda text: "got two" in text, timeout=30
-    )
+    logs = eventually(lambda: localemu.logs("stream-reader"), lambda text: "got two" in text)
     assert [logs.count(f"fixed got {data} of 2") for data in ("one", "two")] == [1, 1]
     assert waiting(localemu, "fetched-failed") == []
 
@@ -132,15 +128,13 @@ def test_fetches_the_changes_of_a_table(localemu: LocalCloud) -> None:
         DestinationConfig={"OnFailure": {"Destination": create_queue(localemu, "changes-failed")}},
     )
     dynamodb.put_item(TableName="changes", Item={"id": {"S": "1"}})
-    eventually(lambda: waiting(localemu, "changes-failed"), bool, timeout=60)
+    eventually(lambda: waiting(localemu, "changes-failed"), bool)
     delete_mapping(localemu, mapping)
     dynamodb.put_item(TableName="changes", Item={"id": {"S": "2"}})
     update(localemu, "changes-reader", FIXED)
     replayed = cli(localemu, "replay", "--queue", "changes-failed", "--yes")
     assert "1 record of failed batches handled" in replayed.stdout, replayed.stderr
-    logs = wait_for(
-        lambda: localemu.logs("changes-reader"), lambda text: "fixed got" in text, timeout=30
-    )
+    logs = eventually(lambda: localemu.logs("changes-reader"), lambda text: "fixed got" in text)
     assert "fixed got {'id': {'S': '1'}} of 1" in logs
     assert "'S': '2'" not in logs
 
@@ -166,8 +160,8 @@ def test_invokes_the_alias_that_the_mapping_names(localemu: LocalCloud) -> None:
         DestinationConfig={"OnFailure": {"Destination": "arn:aws:s3:::aliased-failed"}},
     )
     s3 = localemu.client("s3")
-    (stored,) = wait_for(
-        lambda: s3.list_objects_v2(Bucket="aliased-failed").get("Contents", []), bool, timeout=60
+    (stored,) = eventually(
+        lambda: s3.list_objects_v2(Bucket="aliased-failed").get("Contents", []), bool
     )
     client.update_event_source_mapping(UUID=mapping, Enabled=False)
     record = json.load(s3.get_object(Bucket="aliased-failed", Key=stored["Key"])["Body"])
@@ -214,7 +208,7 @@ def test_replays_through_the_channel_of_a_mapping(localemu: LocalCloud) -> None:
     outputs = localemu.deploy(app)["MappedOrders"]
     put(localemu, outputs["StreamName"], "one", "two")
     # The mapping may read each record alone.
-    eventually(lambda: waiting(localemu, outputs["Queue"]), bool, timeout=90)
+    eventually(lambda: waiting(localemu, outputs["Queue"]), bool)
     listed = cli(localemu, "list", "--stack", "MappedOrders", "--json").stdout.splitlines()
     found = [json.loads(line) for line in listed]
     assert found

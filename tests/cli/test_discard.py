@@ -13,7 +13,7 @@ import pytest
 
 from failure_destinations.replay.backup import read_backup
 
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 from .conftest import CLI, Orders, limit_receives, run_cli
 
 pytestmark = pytest.mark.integration
@@ -49,7 +49,7 @@ def in_terminal(orders: Orders, answer: str, *arguments: str) -> tuple[str, int]
         pass
     finally:
         os.close(ours)
-    return printed.decode(), process.wait(60)
+    return printed.decode(), process.wait(PATIENCE)
 
 
 def test_asks_and_discards_what_it_counted(orders: Orders, tmp_path: Path) -> None:
@@ -177,10 +177,9 @@ def test_loses_nothing_when_stopped(
     eventually(
         lambda: path.read_text().splitlines() if path.exists() else [],
         lambda seen: len(seen) >= wanted,
-        60,
     )
     process.send_signal(number)
-    printed, said = process.communicate(timeout=60)
+    printed, said = process.communicate(timeout=PATIENCE)
     saved = saved_bodies(path)
     assert len(saved) >= wanted
     if number == signal.SIGINT:

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from failure_destinations.replay.backup import read_done
-from failure_destinations.testing.observations import wait_for
 
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 from .conftest import CLI, Orders, run_cli
 
 pytestmark = pytest.mark.integration
@@ -164,7 +163,7 @@ def test_asks_in_a_terminal(orders: Orders, editor: Path, answer: str, left: int
         pass
     finally:
         os.close(ours)
-    assert process.wait(60) == left
+    assert process.wait(PATIENCE) == left
     assert f"Run {orders.function} with a payload of 2 B, not 14 B? [y/N]" in printed.decode()
     assert len(orders.bodies()) == left
 
@@ -183,10 +182,10 @@ def test_loses_nothing_when_killed_while_editing(
         env=orders.environment,
         stderr=subprocess.DEVNULL,
     )
-    eventually(lambda: [0] * (editor / "path").exists(), bool, 60)
-    (path,) = wait_for(lambda: (editor / "path").read_text().split(), bool, 10)
+    eventually(lambda: [0] * (editor / "path").exists(), bool)
+    (path,) = eventually(lambda: (editor / "path").read_text().split(), bool)
     process.send_signal(number)
-    process.wait(60)
+    process.wait(PATIENCE)
     assert orders.bodies() == before
     assert Path(path).parent.exists() is (number == signal.SIGKILL)
     shutil.rmtree(Path(path).parent, ignore_errors=True)

@@ -12,7 +12,7 @@ import pytest
 
 from failure_destinations.replay.backup import read_backup
 
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 from .conftest import CLI, Orders, limit_receives
 
 pytestmark = pytest.mark.integration
@@ -130,9 +130,9 @@ def test_never_leaves_half_a_file_under_its_name(
         [*CLI, "export", str(path), "--queue", orders.name],
         env=orders.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    eventually(lambda: [0] * _written(tmp_path), bool, 60)
+    eventually(lambda: [0] * _written(tmp_path), bool)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     assert not path.exists()
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = sqs.get_queue_attributes(QueueUrl=orders.url, AttributeNames=names)["Attributes"]

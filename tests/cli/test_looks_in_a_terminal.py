@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from ..terminal import run_in_terminal
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 from .conftest import CLI, Orders
 
 pytestmark = [pytest.mark.integration, pytest.mark.soak]
@@ -78,7 +78,7 @@ def look_in_the_middle(orders: Orders) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    eventually(lambda: [0] * (60 - visible(orders)), lambda hidden: len(hidden) > 30, 60)
+    eventually(lambda: [0] * (60 - visible(orders)), lambda hidden: len(hidden) > 30)
     return process
 
 
@@ -87,7 +87,7 @@ def test_a_stopped_look_gives_all_messages_back(orders: Orders, number: signal.S
     """With all that its sixteen requests received, whether it was printed or not."""
     process = look_in_the_middle(orders)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said.decode()) == (130, "interrupted\n")
     assert visible(orders) == 60
 
@@ -98,4 +98,4 @@ def test_a_killed_look_hides_messages_for_a_minute(orders: Orders) -> None:
     process.kill()
     process.communicate()
     # Long enough for a minute, and too short for what a heartbeat would add.
-    eventually(lambda: [0] * visible(orders), lambda seen: len(seen) == 60, 75)
+    eventually(lambda: [0] * visible(orders), lambda seen: len(seen) == 60, timeout=75)

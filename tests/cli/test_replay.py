@@ -14,7 +14,7 @@ from failure_destinations.replay.backup import read_done
 from ..boto3_features import needs_durable_executions
 from ..runtime import messages
 from ..terminal import run_in_terminal
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 from .conftest import CLI, Orders, create_function, run_cli
 
 pytestmark = pytest.mark.integration
@@ -255,9 +255,9 @@ def test_finishes_running_handlers_when_interrupted(orders: Orders) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 3, 60)
+    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 3)
     process.send_signal(signal.SIGINT)
-    printed, said = process.communicate(timeout=60)
+    printed, said = process.communicate(timeout=PATIENCE)
     tally = json.loads(printed)
     assert process.returncode == 1
     assert tally["interrupted"]
@@ -284,7 +284,7 @@ def test_loses_no_event_when_killed(orders: Orders, tmp_path: Path) -> None:
         env=orders.environment,
         stderr=subprocess.DEVNULL,
     )
-    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10, 60)
+    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10)
     process.kill()
     process.wait()
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

@@ -19,7 +19,7 @@ from failure_destinations.replay.options import options_to_resume
 from failure_destinations.replay.past_runs import read_run
 from failure_destinations.testing.observations import wait_for
 
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 from .conftest import CLI, Orders, run_cli
 
 pytestmark = pytest.mark.integration
@@ -111,7 +111,7 @@ def test_a_killed_run_shows_what_may_have_run(orders: Orders) -> None:
         env=orders.environment,
         stderr=subprocess.DEVNULL,
     )
-    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10, 60)
+    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10)
     running = json.loads(run_cli(["runs", "--json"], orders.environment).stdout)
     process.kill()
     process.wait()
@@ -119,7 +119,7 @@ def test_a_killed_run_shows_what_may_have_run(orders: Orders) -> None:
     killed = json.loads(run_cli(["runs", "--json"], orders.environment).stdout)
     assert (running["state"], killed["state"]) == ("running", "killed")
     known = sum(killed["counts"].values())
-    ran = len(wait_for(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= known, 5))
+    ran = len(wait_for(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= known, 15))
     assert killed["counts"]["succeeded"] >= 6
     assert ran <= known <= ran + 4
 
@@ -132,7 +132,7 @@ def kill_half_way(orders: Orders, *arguments: str) -> str:
         env=orders.environment,
         stderr=subprocess.DEVNULL,
     )
-    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10, 60)
+    eventually(lambda: [0] * (orders.runs() - before), lambda seen: len(seen) >= 10)
     process.kill()
     process.wait()
     return str(json.loads(run_cli(["runs", "--json"], orders.environment).stdout)["name"])
@@ -254,10 +254,10 @@ def test_loses_nothing_that_waits_for_its_group(orders: Orders, number: signal.S
         [*CLI, "replay", "--yes", "--concurrency", "8", "--queue", orders.name],
         env=orders.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    eventually(lambda: [0] * _hidden(orders), lambda seen: len(seen) >= 100, 60)
+    eventually(lambda: [0] * _hidden(orders), lambda seen: len(seen) >= 100)
     process.send_signal(number)
-    printed, said = process.communicate(timeout=60)
-    ran = len(wait_for(lambda: [0] * (orders.runs() - before), bool, 10))
+    printed, said = process.communicate(timeout=PATIENCE)
+    ran = len(eventually(lambda: [0] * (orders.runs() - before), bool))
     assert ran == 1
     if number == signal.SIGINT:
         assert "1 succeeded, deleted from the queue" in printed

@@ -20,7 +20,7 @@ from aws_cdk import aws_sqs as sqs
 from failure_destinations import FailureChannel
 from failure_destinations.testing import LocalCloud
 
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 from .conftest import CLI, Orders, clean_environment, create_function, run_cli
 
 pytestmark = pytest.mark.integration
@@ -323,10 +323,10 @@ def test_cancels_the_move_when_interrupted(source: Source) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
-        eventually(lambda: [source.count()], lambda counts: counts[0] >= 2, 60)
+        eventually(lambda: [source.count()], lambda counts: counts[0] >= 2)
         started = source.orders.cli("replay", "--to-source")
         running.send_signal(signal.SIGINT)
-        printed, said = running.communicate(timeout=60)
+        printed, said = running.communicate(timeout=PATIENCE)
     assert f"SQS already moves the messages of {source.orders.name}, about " in started.stderr
     assert "aws sqs cancel-message-move-task --task-handle " in started.stderr
     assert started.returncode == 2

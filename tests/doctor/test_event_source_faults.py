@@ -307,7 +307,7 @@ def test_finds_and_fixes(
     assert (found.severity, found.kind.id) == expected
     doctor.fix(found)
     # A mapping that is being updated is off for a moment.
-    eventually(lambda: kinds_of(problems(doctor)), lambda left: left == [], timeout=30)
+    eventually(lambda: kinds_of(problems(doctor)), lambda left: left == [])
 
 
 def test_finds_dead_letters_of_a_source_queue(deployed: Deployed, doctor: Examiner) -> None:

@@ -24,7 +24,7 @@ from failure_destinations.deployed.session import Aws
 
 from ..cli.conftest import CLI, Orders, clean_environment, run_cli
 from ..runtime import messages
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 
 # What a shell can pass: no NUL, and bytes that are not UTF-8 as lone surrogates.
 ARGUMENTS = st.text(
@@ -272,9 +272,9 @@ def test_a_closed_terminal_gives_listed_messages_back(orders: Orders) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    eventually(hidden, lambda seen: len(seen) == 3, 60)
+    eventually(hidden, lambda seen: len(seen) == 3)
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert hidden() == []

@@ -12,7 +12,8 @@ from aws_cdk.aws_scheduler import ScheduleExpression
 
 from failure_destinations import FailureChannel, FailureNotifiedFunction
 from failure_destinations.testing import LocalCloud, Message
-from failure_destinations.testing.observations import wait_for
+
+from ..waiting import eventually
 
 # Fails, or writes its process id to a file and waits to be killed.
 FAILING = """
@@ -97,7 +98,7 @@ def copied_event(cloud: LocalCloud, queue_url: str, request_id: str) -> Message:
 
 def runs_of(cloud: LocalCloud, function: str, request_id: str, at_least: int) -> int:
     """Return how often a handler ran for one request: its log may come after the record."""
-    runs = wait_for(
-        lambda: cloud.runs(function), lambda seen: seen.get(request_id, 0) >= at_least, timeout=30
+    runs = eventually(
+        lambda: cloud.runs(function), lambda seen: seen.get(request_id, 0) >= at_least
     )
     return runs.get(request_id, 0)

@@ -16,7 +16,6 @@ from failure_destinations.runtime import (
     records_of,
 )
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
 from ..testing.conftest import define_function
 from ..waiting import eventually
@@ -53,10 +52,9 @@ def destinations(cloud: LocalCloud, name: str) -> tuple[str, str, str]:
 def stored(cloud: LocalCloud, name: str) -> tuple[str, str]:
     """Wait for the one object in a bucket, and return its key and text."""
     client = cloud.client("s3")
-    (found,) = wait_for(
+    (found,) = eventually(
         lambda: client.list_objects_v2(Bucket=f"{name}-failed").get("Contents", []),
         bool,
-        timeout=60,
     )
     key = found["Key"]
     return key, client.get_object(Bucket=f"{name}-failed", Key=key)["Body"].read().decode()
@@ -133,7 +131,6 @@ def test_fetches_a_batch_of_kinesis(localemu: LocalCloud, clients: RecordClients
     eventually(
         lambda: kinesis.list_streams()["StreamNames"],
         lambda names: "fetched" not in names,
-        timeout=30,
     )
     with pytest.raises(RecordsGone, match="ResourceNotFoundException"):
         fetched(localemu, clients, noted)

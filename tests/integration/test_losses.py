@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
+from ..waiting import eventually
 from .conftest import copied_event, failed_event
 
 pytestmark = pytest.mark.integration
@@ -43,8 +43,8 @@ def stopped(localemu: LocalCloud, outputs: dict[str, str]) -> Iterator[str]:
 
 def kill(pid_file: Path) -> None:
     """Wait for a handler that runs, and kill its process."""
-    assert wait_for(lambda: list(pid_file.parent.glob(pid_file.name)), bool, timeout=60)
-    process = int(wait_for(pid_file.read_text, bool, timeout=5))
+    assert eventually(lambda: list(pid_file.parent.glob(pid_file.name)), bool)
+    process = int(eventually(pid_file.read_text, bool))
     pid_file.unlink()
     os.kill(process, signal.SIGKILL)
 

@@ -16,8 +16,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from failure_destinations import FailureChannel, FailureMonitoring, FailureNotifiedFunction
 from failure_destinations.testing import LocalCloud, Message
-from failure_destinations.testing.observations import wait_for
 
+from ..waiting import eventually
 from .conftest import copied_event, failed_event, first
 
 pytestmark = [pytest.mark.integration, pytest.mark.soak]
@@ -155,7 +155,7 @@ def aged(losses: Deployed, tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     file = tmp_path_factory.mktemp("throttled") / "started"
     losses.invoke("Throttled", {"started_file": str(file), "seconds": HOLDING_SECONDS})
-    assert wait_for(lambda: list(file.parent.iterdir()), bool, timeout=60)
+    assert eventually(lambda: list(file.parent.iterdir()), bool)
     return losses.invoke("Throttled", {"order": 1})
 
 
@@ -201,7 +201,7 @@ def notifications(losses: Deployed, address: str, alarm: str) -> list[Any]:
         bodies = [m.body for m in losses.cloud.mails(address, count=0) if name in m.body]
         return [m for m in map(json.loads, bodies) if m["NewStateValue"] == "ALARM"]
 
-    return wait_for(look, bool, timeout=180)
+    return eventually(look, bool)
 
 
 def test_finds_each_of_a_thousand_failures(losses: Deployed, crowd: dict[str, int]) -> None:
@@ -221,7 +221,7 @@ def test_finds_each_of_a_thousand_failures(losses: Deployed, crowd: dict[str, in
 
     assert len(crowd) == FAILURES
     for found in (kept, copied):
-        assert wait_for(found, lambda seen: len(seen) >= FAILURES, timeout=600) == crowd
+        assert eventually(found, lambda seen: len(seen) >= FAILURES, timeout=600) == crowd
 
 
 @pytest.mark.usefixtures("crowd")

@@ -21,11 +21,10 @@ from aws_cdk import aws_ssm as ssm
 
 from failure_destinations import FailureChannel, FailureNotifier, Webhook
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
 from ..runtime.notices import record
 from ..runtime.webhook_schemas import SCHEMAS
-from ..waiting import eventually
+from ..waiting import PATIENCE, eventually
 from ..webhook_sink import Sink, running_sink
 from .notifier_bench import failures_in
 
@@ -138,10 +137,10 @@ def outputs(localemu: LocalCloud, sink: Sink) -> dict[str, str]:
 
 
 def wait_for_notices(
-    sink: Sink, seen: Callable[[list[dict[str, Any]]], bool], seconds: float = 120
+    sink: Sink, seen: Callable[[list[dict[str, Any]]], bool], seconds: float = PATIENCE
 ) -> list[dict[str, Any]]:
     """Wait until what the webhook for plain JSON got is enough."""
-    notices: list[dict[str, Any]] = wait_for(lambda: sink.at("/json"), seen, timeout=seconds)
+    notices: list[dict[str, Any]] = eventually(lambda: sink.at("/json"), seen, timeout=seconds)
     return notices
 
 
@@ -165,9 +164,7 @@ def test_twelve_errors_are_twelve_groups(twelve: list[dict[str, Any]]) -> None:
 
 def test_the_mails_say_so(localemu: LocalCloud, twelve: list[dict[str, Any]]) -> None:
     """Each group as tests/integration/mails/twelve.txt shows it, without ids and times."""
-    mails = wait_for(
-        lambda: localemu.mails(count=0), lambda seen: len(_of(seen)) >= len(twelve), timeout=30
-    )
+    mails = eventually(lambda: localemu.mails(count=0), lambda seen: len(_of(seen)) >= len(twelve))
     blocks: dict[str, str] = {}
     for mail in _of(mails):
         for block in re.split(r"\n\n(?=\d+\. )|\n\nQueue:", mail.body)[1:]:
@@ -212,9 +209,7 @@ def test_the_command_in_a_mail_finds_the_group(
 @pytest.mark.parametrize("format", ["slack", "teams", "pagerduty", "json"])
 def test_webhooks_get_their_formats(twelve: list[dict[str, Any]], sink: Sink, format: str) -> None:
     """Each receiver gets every notice, in what it documents."""
-    bodies = wait_for(
-        lambda: sink.at(f"/{format}"), lambda seen: len(seen) >= len(twelve), timeout=30
-    )
+    bodies = eventually(lambda: sink.at(f"/{format}"), lambda seen: len(seen) >= len(twelve))
     for body in bodies:
         jsonschema.validate(body, SCHEMAS[format], jsonschema.Draft202012Validator)
 
@@ -249,7 +244,7 @@ def test_a_broken_webhook_gets_its_messages_later(
     kind = fault.title().replace(" ", "")
 
     def arrives_at(path: str) -> None:
-        eventually(lambda: sink.at(path), lambda seen: kind in json.dumps(seen), timeout=90)
+        eventually(lambda: sink.at(path), lambda seen: kind in json.dumps(seen))
 
     try:
         publish(localemu, outputs, kind)
@@ -258,7 +253,6 @@ def test_a_broken_webhook_gets_its_messages_later(
         eventually(
             lambda: localemu.messages(outputs["SlackQueueUrl"], count=0),
             lambda seen: any(_was_tried(each, kind) for each in seen),
-            timeout=60,
         )
     finally:
         if fault == "secret gone":

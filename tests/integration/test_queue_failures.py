@@ -11,7 +11,6 @@ from aws_cdk import aws_sqs as sqs
 
 from failure_destinations import FailureChannel
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
 from ..cli.conftest import clean_environment, run_cli
 from ..waiting import eventually
@@ -93,9 +92,7 @@ def test_moves_messages_back_to_their_queue(queues: Queues, name: str) -> None:
     queues.handlers.mend(name)
     moved = queues.cli("replay", "--to-source", "--yes")
     assert moved.returncode == 0, moved.stdout + moved.stderr
-    handled = wait_for(
-        lambda: queues.handlers.texts(name), lambda seen: "order 2" in seen, timeout=60
-    )
+    handled = eventually(lambda: queues.handlers.texts(name), lambda seen: "order 2" in seen)
     assert handled.count("order 2") == 1
     assert queues.cloud.messages(queues.outputs[f"{name}DeadLettersUrl"], count=0) == []
 
@@ -129,7 +126,7 @@ def test_loses_a_message_of_a_queue_without_a_dead_letter_queue(
         return [name for name in names if answer["Attributes"][name] != "0"]
 
     assert left()
-    eventually(left, lambda seen: not seen, timeout=180)
+    eventually(left, lambda seen: not seen)
     handlers.mend("Lost")
     assert len(localemu.runs(outputs["Name"])) > 2
     assert handlers.texts("Lost") == []

@@ -10,7 +10,6 @@ from aws_cdk import aws_lambda as lambda_
 
 from failure_destinations import FailureChannel, FailureReplayer
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
 from ..waiting import eventually
 from .conftest import copied_event
@@ -110,15 +109,13 @@ def test_replays_a_large_event_with_its_copy(localemu: LocalCloud, outputs: dict
     eventually(
         lambda: localemu.logs(outputs["OrdersName"]),
         lambda log: log.count("'id': 'large'") == 2,
-        timeout=60,
     )
-    ids = wait_for(
+    ids = eventually(
         lambda: [
             message.message_attributes["RequestID"]
             for message in localemu.messages(outputs["CopyQueueUrl"], count=0)
         ],
         lambda ids: request_id not in ids,
-        timeout=30,
     )
     assert request_id not in ids
     assert localemu.messages(outputs["QueueUrl"], count=0) == []

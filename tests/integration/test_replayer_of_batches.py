@@ -91,7 +91,6 @@ def test_replays_and_parks_batches(localemu: LocalCloud, outputs: dict[str, str]
         eventually(
             lambda: localemu.logs(outputs["ReaderName"]),
             lambda log, last=texts[-1]: f"{last}\n" in log,  # type: ignore[misc]
-            timeout=60,
         )
     (parked,) = localemu.messages(outputs["ParkedQueueUrl"], count=1, timeout=120)
     assert parked.message_attributes["ReplayReason"] == "MaxAttempts"

@@ -13,8 +13,8 @@ from aws_cdk import aws_sqs as sqs
 from failure_destinations import FailureChannel, FailureNotifier
 from failure_destinations.runtime.notifier import Notifier
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
+from ..waiting import eventually
 from .notifier_bench import Bench
 
 pytestmark = [pytest.mark.integration, pytest.mark.soak]
@@ -48,7 +48,7 @@ class SourceQueue:
             self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
             return [self.dead]
 
-        (now,) = wait_for(moved, lambda seen: seen == [before + len(bodies)], 30)
+        (now,) = eventually(moved, lambda seen: seen == [before + len(bodies)])
         assert now == before + len(bodies)
 
     @property
@@ -183,7 +183,7 @@ def test_a_deployed_notifier_sees_a_deployed_queue(localemu: LocalCloud) -> None
         found = client.receive_message(QueueUrl=bench.inbox).get("Messages", [])
         return [json.loads(each["Body"]) for each in found]
 
-    (heard,) = wait_for(notices, bool, 150)
+    (heard,) = eventually(notices, bool)
     (group,) = heard["groups"]
     assert (heard["kind"], heard["failures"]) == ("failures", 1)
     assert group["queue"] == outputs["Queue"].rpartition("/")[2]

@@ -167,9 +167,7 @@ def test_keeps_only_the_bad_records_of_a_batch_that_is_split(streams: Streams) -
     streams.put("Split", "a", "b", "bad", "c", "d")
     event = streams.stored(streams.failed("Split"))
     assert [text_of(record) for record in event["Records"]] == ["bad"]
-    eventually(
-        lambda: streams.handlers.texts("Split"), lambda seen: {*"abcd"} <= set(seen), timeout=30
-    )
+    eventually(lambda: streams.handlers.texts("Split"), lambda seen: {*"abcd"} <= set(seen))
     streams.handlers.mend("Split")
 
 
@@ -200,7 +198,7 @@ def test_keeps_records_that_are_too_old(streams: Streams) -> None:
     streams.put("Old", "next")
     time.sleep(10)
     assert streams.handlers.texts("Old") == []
-    eventually(lambda: streams.handlers.texts("Old"), lambda seen: "next" in seen, timeout=120)
+    eventually(lambda: streams.handlers.texts("Old"), lambda seen: "next" in seen)
     record = streams.failed("Old")
     assert record["requestContext"]["condition"] == "RecordAgeExceeded"
     assert "responseContext" not in record
@@ -216,7 +214,7 @@ def test_fetches_the_records_of_a_batch_from_the_stream(streams: Streams) -> Non
     assert record["KinesisBatchInfo"]["batchSize"] == 2
     streams.handlers.mend("Metadata")
     streams.put("Metadata", "third")
-    eventually(lambda: streams.handlers.texts("Metadata"), lambda seen: "third" in seen, timeout=30)
+    eventually(lambda: streams.handlers.texts("Metadata"), lambda seen: "third" in seen)
     replayed = streams.cli("replay", "--id", record["requestContext"]["requestId"], "--yes")
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert streams.handlers.texts("Metadata") == ["third", "first", "second"]

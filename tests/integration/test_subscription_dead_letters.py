@@ -12,9 +12,9 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from failure_destinations import FailureChannel
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
 from ..cli.conftest import clean_environment, run_cli
+from ..waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -70,8 +70,8 @@ def test_passes_a_dead_letter_on_as_sns_does(localemu: LocalCloud, outputs: dict
         clean_environment(**localemu.environment),
     )
     assert json.loads(replayed.stdout)["succeeded"] == 1, replayed.stderr
-    log = wait_for(
-        lambda: localemu.logs(outputs["KeptName"]), lambda log: log.count("got {") == 2, timeout=60
+    log = eventually(
+        lambda: localemu.logs(outputs["KeptName"]), lambda log: log.count("got {") == 2
     )
     delivered, passed_on = (
         json.loads(line.partition("got ")[2])["Records"][0]

@@ -7,7 +7,8 @@ import pytest
 
 from failure_destinations import FailureChannel, FailureWatchdog
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
+
+from ..waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.soak]
 
@@ -31,6 +32,6 @@ def test_runs_by_itself_and_its_alarm_sees_that(localemu: LocalCloud) -> None:
         found = cloudwatch.describe_alarms(AlarmNames=[outputs["AlarmName"]])["MetricAlarms"]
         return str(found[0]["StateValue"])
 
-    assert wait_for(state, lambda seen: seen == "ALARM", timeout=60) == "ALARM"
-    assert wait_for(state, lambda seen: seen == "OK", timeout=300) == "OK"
+    assert eventually(state, lambda seen: seen == "ALARM") == "ALARM"
+    assert eventually(state, lambda seen: seen == "OK") == "OK"
     assert '{"new": 0, "over": 0, "open": 0}' in localemu.logs(outputs["FunctionName"])

@@ -29,7 +29,7 @@ class Runtime:
     """A runtime that does what a test says."""
 
     def __init__(self, api: RuntimeApi) -> None:
-        self.connection = http.client.HTTPConnection(api.address, timeout=10)
+        self.connection = http.client.HTTPConnection(api.address, timeout=60)
 
     def get(self, path: str) -> http.client.HTTPResponse:
         """Send a GET request."""
@@ -65,7 +65,7 @@ def busy(api: RuntimeApi, runtime: Runtime) -> Runtime:
     """The API's client with an invocation to answer."""
     api.offer(INVOCATION)
     runtime.get("/invocation/next").read()
-    assert RuntimeReady() == api.events.get(timeout=5)
+    assert RuntimeReady() == api.events.get(timeout=60)
     return runtime
 
 
@@ -89,8 +89,8 @@ def test_says_when_the_runtime_is_ready(api: RuntimeApi, busy: Runtime) -> None:
     busy.post("/invocation/id-1/response", b"1")
     busy.connection.request("GET", f"{ROOT}/invocation/next")
 
-    assert InvocationEnded(b"1", is_error=False) == api.events.get(timeout=5)
-    assert RuntimeReady() == api.events.get(timeout=5)
+    assert InvocationEnded(b"1", is_error=False) == api.events.get(timeout=60)
+    assert RuntimeReady() == api.events.get(timeout=60)
 
 
 @pytest.mark.parametrize(("kind", "is_error"), [("response", False), ("error", True)])
@@ -101,7 +101,7 @@ def test_passes_results_on_unchanged(
     body = '{"ü": "\\u0000💥"}'.encode()
 
     assert busy.post(f"/invocation/id-1/{kind}", body) == 202
-    assert InvocationEnded(body, is_error) == api.events.get(timeout=5)
+    assert InvocationEnded(body, is_error) == api.events.get(timeout=60)
 
 
 def test_reads_chunked_responses(api: RuntimeApi, busy: Runtime) -> None:
@@ -109,14 +109,14 @@ def test_reads_chunked_responses(api: RuntimeApi, busy: Runtime) -> None:
     body = json.dumps("x" * 100_000).encode()
 
     assert busy.post("/invocation/id-1/response", body, chunks=7) == 202
-    assert InvocationEnded(body, is_error=False) == api.events.get(timeout=5)
+    assert InvocationEnded(body, is_error=False) == api.events.get(timeout=60)
 
 
 @pytest.mark.parametrize("chunks", [0, 5])
 def test_response_over_the_limit_is_an_error(api: RuntimeApi, busy: Runtime, chunks: int) -> None:
     """The caller gets Lambda's error, and the runtime learns of it."""
     status = busy.post("/invocation/id-1/response", b"x" * (MAX_RESPONSE_BYTES + 1), chunks)
-    result = api.events.get(timeout=5)
+    result = api.events.get(timeout=60)
 
     assert status == 413
     assert isinstance(result, InvocationEnded)
@@ -131,7 +131,7 @@ def test_response_over_the_limit_is_an_error(api: RuntimeApi, busy: Runtime, chu
 def test_accepts_the_largest_response(api: RuntimeApi, busy: Runtime) -> None:
     """The limit itself is allowed."""
     assert busy.post("/invocation/id-1/response", b"1" * MAX_RESPONSE_BYTES) == 202
-    assert api.events.get(timeout=5) == InvocationEnded(b"1" * MAX_RESPONSE_BYTES, is_error=False)
+    assert api.events.get(timeout=60) == InvocationEnded(b"1" * MAX_RESPONSE_BYTES, is_error=False)
 
 
 @pytest.mark.parametrize("request_id", ["id-0", "id-2"])
@@ -146,14 +146,14 @@ def test_rejects_results_of_other_invocations(
 def test_rejects_a_second_result(api: RuntimeApi, busy: Runtime) -> None:
     """An invocation can end only once."""
     assert [busy.post("/invocation/id-1/response", b"1") for _ in range(2)] == [202, 400]
-    assert InvocationEnded(b"1", is_error=False) == api.events.get(timeout=5)
+    assert InvocationEnded(b"1", is_error=False) == api.events.get(timeout=60)
     assert api.events.empty()
 
 
 def test_passes_init_errors_on(api: RuntimeApi, runtime: Runtime) -> None:
     """A runtime that cannot load its handler says so without an invocation."""
     assert runtime.post("/init/error", b'{"errorType": "X"}') == 202
-    assert InitFailed(b'{"errorType": "X"}') == api.events.get(timeout=5)
+    assert InitFailed(b'{"errorType": "X"}') == api.events.get(timeout=60)
 
 
 def test_unknown_paths_are_not_found(runtime: Runtime) -> None:
@@ -168,10 +168,10 @@ def test_unknown_paths_are_not_found(runtime: Runtime) -> None:
 def test_closing_hangs_up_on_a_waiting_runtime(api: RuntimeApi, runtime: Runtime) -> None:
     """A runtime that waits for an invocation learns that there will be none."""
     runtime.connection.request("GET", f"{ROOT}/invocation/next")
-    assert RuntimeReady() == api.events.get(timeout=5)
+    assert RuntimeReady() == api.events.get(timeout=60)
     api.close()
 
     with pytest.raises(http.client.RemoteDisconnected):
         runtime.connection.getresponse()
     with pytest.raises(ConnectionRefusedError):
-        http.client.HTTPConnection(api.address, timeout=10).connect()
+        http.client.HTTPConnection(api.address, timeout=60).connect()

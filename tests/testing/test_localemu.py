@@ -179,7 +179,7 @@ def test_cloudwatch_gets_every_metric(
             metric("Lambda", "Invocations", "FunctionName"),
         ]
 
-    eventually(metrics, lambda seen: seen == [[7, 7, 1], [7, 28, 7], [3, 3, 1]], timeout=30)
+    eventually(metrics, lambda seen: seen == [[7, 7, 1], [7, 28, 7], [3, 3, 1]])
 
 
 @pytest.mark.soak

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from failure_destinations.testing import LocalCloud
-from failure_destinations.testing.observations import wait_for
 
 from ..waiting import eventually
 
@@ -64,10 +63,9 @@ def put(cloud: LocalCloud, stream: str, *texts: str) -> None:
 def objects(cloud: LocalCloud, bucket: str, count: int) -> list[tuple[str, Any]]:
     """Wait for that many objects, and return the key and JSON of each."""
     client = cloud.client("s3")
-    listed = wait_for(
+    listed = eventually(
         lambda: client.list_objects_v2(Bucket=bucket).get("Contents", []),
         lambda found: len(found) >= count,
-        timeout=60,
     )
     return [
         (each["Key"], json.load(client.get_object(Bucket=bucket, Key=each["Key"])["Body"]))
@@ -101,7 +99,7 @@ def test_splits_a_failed_batch_until_the_bad_record_is_alone(
     [kept] = json.loads(record["payload"])["Records"]
     assert kept["kinesis"]["data"] == "YmFk"
     assert kept["kinesis"]["sequenceNumber"] == record["KinesisBatchInfo"]["startSequenceNumber"]
-    assert wait_for(lambda: localemu.logs(name), lambda text: "read d" in text, timeout=30)
+    assert eventually(lambda: localemu.logs(name), lambda text: "read d" in text)
 
 
 @pytest.mark.soak
@@ -113,22 +111,19 @@ def test_a_stopped_mapping_goes_on_where_it_was(
     create_function(localemu, name, FAILING_AT_BAD)
     mapping = create_mapping(localemu, stream, name, StartingPosition="TRIM_HORIZON")
     put(localemu, "stopped", "first")
-    eventually(lambda: localemu.logs(name), lambda text: "read first" in text, timeout=30)
+    eventually(lambda: localemu.logs(name), lambda text: "read first" in text)
     put(localemu, "stopped", "bad")
-    eventually(lambda: localemu.logs(name), lambda text: "read bad" in text, timeout=30)
+    eventually(lambda: localemu.logs(name), lambda text: "read bad" in text)
     client = localemu.client("lambda")
     for enabled, state in ((False, "Disabled"), (True, "Enabled")):
         client.update_event_source_mapping(UUID=mapping, Enabled=enabled)
         eventually(
             lambda: client.get_event_source_mapping(UUID=mapping)["State"],
             lambda seen, state=state: seen == state,  # type: ignore[misc]
-            timeout=30,
         )
         if not enabled:
             before = localemu.logs(name).count("read bad")
-    eventually(
-        lambda: localemu.logs(name), lambda text: text.count("read bad") > before, timeout=30
-    )
+    eventually(lambda: localemu.logs(name), lambda text: text.count("read bad") > before)
     client.delete_event_source_mapping(UUID=mapping)
     assert localemu.logs(name).count("read first") == 1
 

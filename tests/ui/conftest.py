@@ -48,7 +48,7 @@ def handler(event, context):
     if event.get("poison"):
         raise ValueError("no such order: " + str(event["order"]))
 """
-PATIENCE = 45
+PATIENCE = 120
 T = Any
 
 
