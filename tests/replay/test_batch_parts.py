@@ -24,8 +24,8 @@ from failure_destinations.replay.selection import Selection
 from failure_destinations.replay.tally import Tally
 from failure_destinations.replay.tally_lines import tally_lines
 from failure_destinations.runtime import FailedEvent, Outcome
-from failure_destinations.runtime.batch_items import records_of
 from failure_destinations.runtime.batch_response import read_response
+from failure_destinations.runtime.event_records import records_of
 
 from ..runtime import messages
 from .kinesis_batches import event, number, received

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from failure_destinations.runtime import FailedBatch
-from failure_destinations.runtime.batch_items import Record, records_of
+from failure_destinations.runtime.event_records import Record, records_of
 from failure_destinations.runtime.json_text import inner_members, string
 
 # 3000-01-01: a later time is not one.

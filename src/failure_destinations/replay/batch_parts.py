@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from failure_destinations.runtime import FailedEvent, Outcome
-from failure_destinations.runtime.batch_items import Record, records_of, with_records
+from failure_destinations.runtime.event_records import Record, records_of, with_records
 
 from .newest_records import NewestRecords
 from .received_message import ReceivedMessage

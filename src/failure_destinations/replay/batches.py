@@ -19,8 +19,8 @@ from failure_destinations.deployed.location import Location
 from failure_destinations.deployed.session import Aws
 from failure_destinations.errors import aws_message, is_aws_error
 from failure_destinations.runtime import FailedEvent
-from failure_destinations.runtime.batch_records import RecordClients, RecordsGone, fetch_records
 from failure_destinations.runtime.failed_event import record_text
+from failure_destinations.runtime.record_fetching import RecordClients, RecordsGone, fetch_records
 
 from .received_message import ReceivedMessage
 

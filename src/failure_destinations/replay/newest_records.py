@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 
-from failure_destinations.runtime.batch_items import Record, records_of
+from failure_destinations.runtime.event_records import Record, records_of
 
 from .received_message import ReceivedMessage
 

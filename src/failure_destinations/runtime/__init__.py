@@ -6,9 +6,8 @@ It needs only the standard library and boto3: Lambda runs this package alone, un
 
 from __future__ import annotations
 
-from .batch_items import Record, only_latest, records_of, with_records
-from .batch_records import RecordClients, RecordsGone, fetch_records
 from .batch_response import BatchResult, read_response
+from .event_records import Record, only_latest, records_of, with_records
 from .failed_batch import FailedBatch, PartitionOffsets, StoredObject
 from .failed_event import (
     FailedEvent,
@@ -20,6 +19,7 @@ from .failed_event import (
 )
 from .fingerprint import Fingerprint, fingerprint
 from .message_pattern import normalise
+from .record_fetching import RecordClients, RecordsGone, fetch_records
 from .replay import Outcome, Reason, Status, lambda_client, replay
 
 __all__ = [

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .batch_items import Record, records_of
+from .event_records import Record, records_of
 from .json_text import elements, inner_members
 
 _MAX_SHOWN = 100

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from .batch_items import with_records
-from .batch_records import RecordClients, RecordsGone, fetch_records
 from .copies import Copy, CopyQueue, NoCopy, lacks_payload, with_payload, without_copy
+from .event_records import with_records
 from .failed_event import (
     FailedEvent,
     NotAFailedEvent,
@@ -29,6 +28,7 @@ from .failed_event import (
     parse,
     sqs_message,
 )
+from .record_fetching import RecordClients, RecordsGone, fetch_records
 from .replay import Outcome, Reason, hand_over, lambda_client, refused, replay, unanswered
 from .replay_counts import ReplayCounts
 from .sqs_records import finish_each
