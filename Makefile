@@ -1,6 +1,6 @@
 # `make demo` and `make test` set everything up: a machine needs only Python (3.10 or newer) and make.
-.PHONY: help setup demo test soak flags lint reference docs diagrams photograph bench corpus api dist rehearse release \
-	lock upgrade clean
+.PHONY: help setup demo test soak again flags lint reference docs diagrams photograph bench corpus api dist rehearse \
+	release lock upgrade clean
 
 PYTHON = python3
 export PYTHON
@@ -35,6 +35,9 @@ test: .venv/ready ## Run every test except the long ones
 
 soak: .venv/ready ## Run the long tests: engines and programs that are killed
 	@$(BIN)/python -m pytest -m soak -n 3 --dist loadfile
+
+again: .venv/ready ## Run the tests that failed last, one at a time
+	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 flags: .venv/ready ## Run the tests of templates with the feature flags that `cdk init` writes
 	@CDK_FLAGS=recommended $(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile $(FLAGGED)
