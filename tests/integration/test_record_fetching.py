@@ -176,6 +176,6 @@ def test_says_that_an_object_is_gone(localemu: LocalCloud, clients: RecordClient
     found = fetched(localemu, clients, announced)
     assert without_role(found.payload) == without_role(json.loads(text)["payload"])
     alone = RecordClients(clients.s3)
-    with pytest.raises(RecordsGone, match="does not exist any more; stream/deleted is not read"):
+    with pytest.raises(RecordsGone, match="no longer exists; stream/deleted is not read"):
         fetched(localemu, alone, announced)
     assert read(localemu, url).batch is not None

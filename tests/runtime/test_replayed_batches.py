@@ -216,7 +216,7 @@ def test_parks_a_batch_whose_object_is_gone(aws: Bucket) -> None:
     assert text.startswith(
         "its records cannot be fetched: s3://shop-failures-batches-1a2b3c/aws/lambda/"
     )
-    assert text.endswith("does not exist any more; stream/orders is not read here")
+    assert text.endswith("no longer exists; stream/orders is not read here")
 
 
 def test_parks_a_batch_of_another_object(aws: Bucket) -> None:

@@ -32,7 +32,7 @@ def subject(notice: Notice, place: NoticePlace) -> str:
 def headline(notice: Notice) -> str:
     """Return what a notice says in one phrase, without names."""
     if notice.kind == "over":
-        return "Over: no failed event waits any more"
+        return "Over: no failed event is waiting"
     if notice.kind == "reminder":
         wait = "waits" if notice.waiting == 1 else "wait"
         return f"Reminder: {plural(notice.waiting or 0, 'failed event')} still {wait}"

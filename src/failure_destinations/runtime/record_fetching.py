@@ -126,7 +126,7 @@ def _from_object(
         )
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _NO_OBJECT:
-            raise RecordsGone(f"{where} does not exist any more") from None
+            raise RecordsGone(f"{where} no longer exists") from None
         raise
     with answer["Body"] as body:
         content = body.read(MAX_OBJECT_BYTES + 1)

@@ -131,8 +131,8 @@ class _Reader:
             raise Gone(f"{where} holds none of the records from {span.first} to {span.last}")
         if found[0] != self._first:
             raise Gone(
-                f"{where} does not hold the records from {span.first} to before {found[0]} any "
-                f"more; {len(found)} of the batch are left"
+                f"{where} no longer holds the records from {span.first} to before {found[0]}"
+                f"; {len(found)} of the batch are left"
             )
         if found[-1] != self._last:
             raise Gone(f"{where} does not hold the records after {found[-1]} to {span.last}")
@@ -184,8 +184,8 @@ class _Reader:
         span = self._span
         text = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
         return (
-            f"{span.shard} of {span.stream} does not hold the records from {span.first} to "
-            f"{span.last} any more: {_code(error)}{f', {text}' if text else ''}"
+            f"{span.shard} of {span.stream} no longer holds the records from {span.first} to "
+            f"{span.last}: {_code(error)}{f', {text}' if text else ''}"
         )
 
     def _call(self, operation: Callable[..., Any], arguments: dict[str, Any]) -> Any:

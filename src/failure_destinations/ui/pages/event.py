@@ -31,7 +31,7 @@ def show(desk: Desk, key: str) -> None:
     def content() -> None:
         row = desk.snapshot.row(key)
         if row is None:
-            note_absence(desk, "This event is not there any more.")
+            note_absence(desk, "This event is no longer there.")
             return
         _event(desk, row)
 

@@ -29,7 +29,7 @@ def show(desk: Desk, id: str) -> None:
     def content() -> None:
         rows = desk.snapshot.rows_of(group)
         if not rows:
-            note_absence(desk, "No event of this group is there any more.")
+            note_absence(desk, "This group no longer has any events.")
             return
         _head(desk, rows)
         _events(desk, rows)
