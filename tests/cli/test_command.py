@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from failure_destinations.cli.group import cli
+from failure_destinations.cli.sections import SECTIONS, SectionedCommand
 
 from .conftest import clean_environment, run_cli
 
@@ -41,6 +44,25 @@ def test_reference_is_fresh() -> None:
     """docs/cli.md is what --help says; `make reference` writes it anew."""
     command = [sys.executable, "-m", "scripts.write_reference", "--check"]
     subprocess.run(command, cwd=ROOT, check=True)
+
+
+def test_sections_of_the_help_name_options_that_exist() -> None:
+    """Each option of a section belongs to a command, and is listed there once."""
+    context = click.Context(cli)
+    listed: set[str] = set()
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        if isinstance(command, SectionedCommand):
+            text = command.get_help(click.Context(command, info_name=name))
+            options = [each.opts[-1] for each in command.params if isinstance(each, click.Option)]
+            listed.update(options)
+            _, *sections = re.split(r"^([A-Z].*):\n", text, flags=re.MULTILINE)
+            parts = dict(zip(sections[::2], sections[1::2], strict=True))
+            for option in options:
+                of = next((title for title in SECTIONS if option in SECTIONS[title]), "Options")
+                assert re.search(rf"^  {option}(?![-\w])", parts[of], re.MULTILINE), (name, option)
+    assert {option for options in SECTIONS.values() for option in options} <= listed
 
 
 class _Denying(BaseHTTPRequestHandler):

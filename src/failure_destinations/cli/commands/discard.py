@@ -22,6 +22,7 @@ from ..options import aws_options, filter_options, queue_options
 from ..output import note, warn
 from ..progress import ProgressBar
 from ..queue_notes import not_received, note_contents, warn_of_consumers
+from ..sections import SectionedCommand
 from ..tables import print_table
 
 _EXAMPLES = """\b
@@ -33,7 +34,7 @@ Examples:
 """
 
 
-@click.command("discard", epilog=_EXAMPLES)
+@click.command("discard", cls=SectionedCommand, epilog=_EXAMPLES)
 @queue_options
 @filter_options
 @click.option(

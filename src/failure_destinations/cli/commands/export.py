@@ -19,6 +19,7 @@ from ..options import aws_options, filter_options, queue_options
 from ..output import note
 from ..progress import ProgressBar
 from ..queue_notes import note_contents, warn_of_consumers
+from ..sections import SectionedCommand
 
 _EXAMPLES = """\b
 Examples:
@@ -29,7 +30,7 @@ Examples:
 """
 
 
-@click.command("export", epilog=_EXAMPLES)
+@click.command("export", cls=SectionedCommand, epilog=_EXAMPLES)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.jsonl")
 @queue_options
 @filter_options

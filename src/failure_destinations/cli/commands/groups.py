@@ -21,6 +21,7 @@ from ..options import aws_options, filter_options, queue_options
 from ..output import note, warn
 from ..progress import ProgressBar
 from ..queue_notes import hidden_note, not_received, note_contents, warn_of_consumers
+from ..sections import SectionedCommand
 from ..spark_line import spark_line
 from ..tables import print_table
 
@@ -36,7 +37,7 @@ Examples:
 """
 
 
-@click.command("groups", epilog=_EXAMPLES)
+@click.command("groups", cls=SectionedCommand, epilog=_EXAMPLES)
 @queue_options
 @filter_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a group and line.")

@@ -39,6 +39,7 @@ from ..queue_notes import (
     warn_of_consumers,
     warn_of_parking,
 )
+from ..sections import SectionedCommand
 from ..tables import print_table, terminal_width
 
 _HEADINGS = ("ID", "AGE", "LEFT", "GROUP", "FUNCTION", "ATTEMPTS", "SIZE", "ERROR")
@@ -71,7 +72,7 @@ class _Row(NamedTuple):
     error: str
 
 
-@click.command("list", epilog=_EXAMPLES)
+@click.command("list", cls=SectionedCommand, epilog=_EXAMPLES)
 @queue_options
 @files_option
 @filter_options

@@ -38,6 +38,7 @@ from ..parameters import FunctionArnType, FunctionType, RateType, TenantType
 from ..progress import ProgressBar
 from ..queue_notes import note_contents, warn_of_consumers
 from ..replay_report import broken_lines, print_plan, print_tally
+from ..sections import SectionedCommand
 from ..to_source import replay_to_source
 
 # What may be chosen anew when a run is resumed.
@@ -64,7 +65,7 @@ Examples:
 """
 
 
-@click.command("replay", epilog=_EXAMPLES)
+@click.command("replay", cls=SectionedCommand, epilog=_EXAMPLES)
 @queue_options
 @filter_options
 @click.option(
@@ -236,9 +237,13 @@ def command(
     --all runs it anyway. Then ten more of the group run, then the rest. The run stops when most of
     its latest events failed: see --stop-at.
 
+    RUNS AND JOURNAL
+
     Each run has a name and a journal: `failure-destinations runs` lists them. The handler finds the
     name in its context, at client_context.custom["failure_destinations_replay"]. --resume NAME goes
     on with a run that was stopped or killed: what succeeded in it is not run again, what failed is.
+
+    WHAT IS RUN TWICE, AND WHAT IS NOT INVOKED
 
     An event that was delivered twice is run once. After a lost answer nobody knows whether the
     handler ran: that counts as failed, and stays hidden for as long as its function's timeout
@@ -246,6 +251,8 @@ def command(
     timeout is over 30 minutes, or a durable one whose executions may take over 15, is not invoked
     without --asynchronous, because a synchronous invocation ends earlier. A replay runs no
     on_success destination: Lambda invokes those for asynchronous invocations only.
+
+    WITHOUT WAITING: --asynchronous
 
     With --asynchronous, the execution of a durable function is started by a name made of its event
     and followed to its end, and its message is deleted only after it succeeded. Lambda starts a
@@ -255,10 +262,14 @@ def command(
     queue, with a new request id and the number of attempts from 1; a function without either is
     not invoked. A run does not take up again what it handed over itself.
 
+    LIMITS OF SQS
+
     Where the queue moves a message away after a number of receives, counting and choosing need
     --spend-receives: both receive messages that are not replayed, and may have some moved. SQS
     hands out about 120,000 messages at once: where so many stay, a run ends early, says so, and
     can be repeated once there are fewer.
+
+    WHICH FUNCTION IS INVOKED
 
     With --stack it invokes only the channel's handlers, in whichever stack they are: whoever may
     send to the queue can name any function in a message. --allow-function adds one. With --queue
@@ -270,9 +281,13 @@ def command(
     stays. To send events to a renamed or replaced function, choose them and pass --to: every chosen
     event goes there, whatever its message says, so read the counts before you pass --yes.
 
+    COPIES
+
     The channel's copies (--from copies) stay when their events are replayed from the main queue:
     choose among them by id or time, and name the function, which they do not. A copy whose sender,
     as SQS names it, is not that function is left, unless --any-sender is given; --to takes all.
+
+    DEAD LETTERS OF SQS QUEUES
 
     --from source-queues replays dead letters of SQS queues into the function that reads the queue,
     each as the event of one message, as its event source mapping would: a message that the handler
@@ -285,9 +300,13 @@ def command(
     A moved message has a new id, and its retention begins anew. Ctrl-C cancels: what was moved
     stays moved. If this command is killed, SQS goes on.
 
+    EDITED PAYLOADS
+
     --edit opens the payload of the one event that --id names in your editor; --payload has it in a
     file. It must be JSON. The original message stays until the event succeeded with the new
     payload. The journal and the backup note that it was edited, and the handler can know.
+
+    FAILED BATCHES OF STREAMS
 
     A failed batch of a stream is run with the event that its mapping built: from S3, or from the
     stream as long as the records are there. What is gone stays, with the reason. The alias or
@@ -303,6 +322,8 @@ def command(
     older records stay, so that nothing is lost: once you know that you do not need them, `discard`
     saves and deletes them. The journal keeps what was the newest, for later runs on this machine.
     Do not use it where each record counts, such as for deltas.
+
+    STOPPING, FILES AND EXIT STATUS
 
     Ctrl-C takes no new events, waits for the handlers that run, and prints what was done; a second
     one ends at once.

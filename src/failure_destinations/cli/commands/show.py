@@ -38,6 +38,7 @@ from ..output import warn
 from ..parameters import IdType
 from ..progress import ProgressBar
 from ..queue_notes import warn_of_consumers
+from ..sections import SectionedCommand
 
 _EXAMPLES = """\b
 Examples:
@@ -53,7 +54,7 @@ _MAX_KEY = 100
 _MAX_DATA = 1000
 
 
-@click.command("show", epilog=_EXAMPLES)
+@click.command("show", cls=SectionedCommand, epilog=_EXAMPLES)
 @click.argument("id", type=IdType(), required=False)
 @queue_options
 @files_option
