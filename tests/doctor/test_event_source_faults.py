@@ -113,7 +113,16 @@ class Deployed:
 
     def update(self, function: str, **settings: Any) -> None:
         """Change the event source mapping of a function."""
-        self.client("lambda").update_event_source_mapping(UUID=self.mapping(function), **settings)
+        self.update_mapping(self.mapping(function), **settings)
+
+    def update_mapping(self, uuid: str, **settings: Any) -> None:
+        """Change an event source mapping, and wait until that is done: it is off meanwhile."""
+        lambda_client = self.client("lambda")
+        lambda_client.update_event_source_mapping(UUID=uuid, **settings)
+        eventually(
+            lambda: lambda_client.get_event_source_mapping(UUID=uuid)["State"],
+            lambda state: state in ("Enabled", "Disabled"),
+        )
 
     def set(self, url: str, **attributes: str) -> None:
         """Change attributes of a queue."""
@@ -177,9 +186,7 @@ class Deployed:
 
     def stop_forwarder(self) -> None:
         """Switch the forwarder's mapping off."""
-        self.client("lambda").update_event_source_mapping(
-            UUID=self.ids["FailuresEventSourceFailuresEventSource"], Enabled=False
-        )
+        self.update_mapping(self.ids["FailuresEventSourceFailuresEventSource"], Enabled=False)
 
     def remove_queue_policy(self) -> None:
         """Remove the policy of the announcement queue."""
@@ -223,6 +230,13 @@ def problems(doctor: Examiner) -> list[Finding]:
     """Return what is not well, without what a channel for streams alone does not have."""
     found = doctor.problems(quick=True)
     return [each for each in found if each.kind.id not in _ELSEWHERE]
+
+
+def only_problem(doctor: Examiner) -> Finding:
+    """Return the one thing that is not well."""
+    found = problems(doctor)
+    assert len(found) == 1, as_text(found, [])
+    return found[0]
 
 
 def test_finds_event_sources_well(deployed: Deployed, doctor: Examiner) -> None:
@@ -303,7 +317,7 @@ def test_finds_and_fixes(
 ) -> None:
     """One fault is one finding, and its commands leave none."""
     break_it(deployed)
-    (found,) = problems(doctor)
+    found = only_problem(doctor)
     assert (found.severity, found.kind.id) == expected
     doctor.fix(found)
     # A mapping that is being updated is off for a moment.
@@ -313,7 +327,7 @@ def test_finds_and_fixes(
 def test_finds_dead_letters_of_a_source_queue(deployed: Deployed, doctor: Examiner) -> None:
     """They wait to be replayed."""
     deployed.client("sqs").send_message(QueueUrl=deployed.dead_letters, MessageBody="{}")
-    (found,) = problems(doctor)
+    found = only_problem(doctor)
     assert (found.severity, found.kind.id) == ("warning", "source-dead-letters")
     deployed.client("sqs").purge_queue(QueueUrl=deployed.dead_letters)
 
@@ -333,14 +347,14 @@ def test_finds_dead_letters_of_a_source_queue(deployed: Deployed, doctor: Examin
 def test_says_what_is_not_permitted(doctor: Examiner, action: str, kind: str) -> None:
     """And goes on."""
     doctor.deny(action)
-    (found,) = problems(doctor)
+    found = only_problem(doctor)
     assert (found.severity, found.kind.id, found.action) == ("unknown", kind, action)
 
 
 def test_finds_a_queue_that_nobody_reads(deployed: Deployed, doctor: Examiner) -> None:
     """The function's event source is gone: what is sent waits until SQS deletes it."""
     deployed.client("lambda").delete_event_source_mapping(UUID=deployed.mapping("Ship"))
-    (found,) = problems(doctor)
+    found = only_problem(doctor)
     assert (found.severity, found.kind.id) == ("warning", "source-queue-unread")
 
 

@@ -241,7 +241,7 @@ def test_a_broken_webhook_gets_its_messages_later(
         sink.hanging.add("/slack")
     else:
         sink.statuses["/slack"] = 500
-    kind = fault.title().replace(" ", "")
+    kind = f"Fault{fault.title()}".replace(" ", "")
 
     def arrives_at(path: str) -> None:
         eventually(lambda: sink.at(path), lambda seen: kind in json.dumps(seen))
