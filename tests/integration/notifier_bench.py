@@ -130,6 +130,8 @@ class Bench:
         self,
         killer: tuple[Iterator[int], int, bool] | None = None,
         source_dead_letter_urls: Sequence[str] = (),
+        *,
+        with_payload: bool = True,
     ) -> Notifier:
         """Return a notifier as a new process has it."""
         clients = [self.dynamodb, self.sqs, self.sns]
@@ -150,7 +152,7 @@ class Bench:
             source_dead_letter_urls=source_dead_letter_urls,
             every=300,
             reminder=86_400,
-            with_payload=True,
+            with_payload=with_payload,
             for_chat=True,
             now=lambda: self.now,
         )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 
 import pytest
 from botocore.exceptions import ClientError
 
 from failure_destinations.runtime import FailedEvent, Fingerprint, fingerprint, notifier
+from failure_destinations.runtime.notice import Notice
+from failure_destinations.runtime.notice_formats import by_protocol
+from failure_destinations.runtime.notice_place import NoticePlace
 from failure_destinations.runtime.notifier_state import LEASE_SECONDS
 from failure_destinations.testing import LocalCloud
 
+from ..runtime.notices import record
 from .notifier_bench import Bench, Killed, failures_in
 
 pytestmark = [pytest.mark.integration, pytest.mark.soak]
@@ -159,6 +164,69 @@ def test_a_record_that_cannot_be_read_does_not_stop_the_others(
     (notice,) = bench.sent
     counts = {group["errorType"]: group["failures"] for group in notice["groups"]}
     assert counts == {"ValueError": 2, "UnreadableRecord": 1}
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"timestamp": "9999-12-31T23:59:59-01:00"},
+        {"timestamp": "0001-01-01T00:00:00+01:00"},
+        {"requestId": "\ud800"},
+        {"requestId": "5" * 150_000},
+        {"functionArn": f"arn:aws:lambda:eu-west-1:111122223333:function:{'o' * 100_000}:live"},
+        {"functionArn": f"arn:aws:lambda:eu-west-1:111122223333:function:orders:{'l' * 100_000}"},
+        {"errorMessage": '"' * 5000},
+        {"requestPayload": {"text": '\\"' * 5000}},
+    ],
+    ids=["late", "early", "surrogate", "long-id", "long-name", "long-alias", "quotes", "payload"],
+)
+def test_no_record_keeps_people_from_the_next_notice(
+    bench: Bench, hostile: dict[str, object]
+) -> None:
+    """Whoever writes an error or a message may write anything."""
+    for number in range(20):
+        known = json.loads(record(f"no stock {'abcdefghijklmnopqrst'[number]}", f"Error{number}"))
+        known["requestContext"]["functionArn"] += f"{'abcdefghijklmnopqrst'[number]}"
+        for part in (known["requestContext"], known["responsePayload"], known):
+            part.update({name: value for name, value in hostile.items() if name in part})
+        bench.sqs.send_message(QueueUrl=bench.notices, MessageBody=json.dumps(known))
+    bench.run()
+    bench.fail("an ordinary failure", type="OrdinaryError")
+    bench.pass_time(300)
+    assert failures_in(bench.sent) == 21
+    assert "OrdinaryError" in json.dumps(bench.sent)
+
+
+def test_a_notice_that_cannot_be_written_is_sent_without_its_groups(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People hear how much failed, even if what failed cannot be said."""
+
+    def fail_with_groups(notice: Notice, place: NoticePlace, *, for_chat: bool) -> str:
+        if notice.groups:
+            raise UnicodeEncodeError("utf-8", "", 0, 1, "surrogates not allowed")
+        return by_protocol(notice, place, for_chat=for_chat)
+
+    monkeypatch.setattr(notifier, "by_protocol", fail_with_groups)
+    bench.fail("no stock for order 17", "no stock for order 18")
+    bench.run()
+    (notice,) = bench.sent
+    assert (notice["failures"], notice["groups"]) == (2, [])
+
+
+def test_a_deployment_without_payloads_sends_none_that_was_kept(bench: Bench) -> None:
+    """Neither of a group that was counted before nor in a notice that waits to be sent."""
+    real, bench.topic = bench.topic, f"{bench.topic}-gone"
+    bench.fail("no stock for order 17")
+    with pytest.raises(ClientError, match="does not exist"):
+        bench.run()
+    bench.topic = real
+    bench.run(bench.notifier(with_payload=False))
+    bench.fail("no stock for order 18")
+    bench.now += 300
+    bench.run(bench.notifier(with_payload=False))
+    assert failures_in(bench.sent) == 2
+    assert [group["payload"] for notice in bench.sent for group in notice["groups"]] == [None, None]
 
 
 def test_other_messages_on_the_topic_are_a_group(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from ..runtime import messages
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
 ALIAS = ReceivedMessage.of(messages.stored("destination-alias"))
-YESTERDAY = '{"Body": "", "Attributes": {"SentTimestamp": "yesterday"}}'
+OFTEN = '{"Body": "", "Attributes": {"ApproximateReceiveCount": "often"}}'
 
 
 @messages.patient
@@ -53,7 +53,7 @@ def test_adds_to_a_backup_after_a_broken_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["[]", "{}", '{"Body": 1}', '{"Body": "", "Attributes": 1}', "[", YESTERDAY]
+    "line", ["[]", "{}", '{"Body": 1}', '{"Body": "", "Attributes": 1}', "[", OFTEN]
 )
 def test_rejects_lines_without_a_message(tmp_path: Path, line: str) -> None:
     """Their numbers are reported, and the lines after them are read."""
@@ -62,6 +62,15 @@ def test_rejects_lines_without_a_message(tmp_path: Path, line: str) -> None:
     broken: list[int] = []
     assert len(list(read_backup(path, broken))) == 1
     assert broken == [1]
+
+
+@pytest.mark.parametrize("sent", ["yesterday", "99999999999999999", "-1", None])
+def test_reads_a_message_without_a_valid_time(tmp_path: Path, sent: str | None) -> None:
+    """The event can be replayed all the same."""
+    path = tmp_path / "events.jsonl"
+    path.write_text(json.dumps({"Body": "x", "Attributes": {"SentTimestamp": sent}}))
+    (read,) = read_backup(path, [])
+    assert (read.sent, read.expires) == (None, None)
 
 
 def test_rejects_a_backup_that_cannot_be_written(tmp_path: Path) -> None:

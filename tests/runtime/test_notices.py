@@ -200,6 +200,7 @@ def test_slack_reads_no_mention_or_link_of_an_attacker() -> None:
     for body in (FORMATS["slack"](as_facts), chat(as_facts)):
         read = [line for line in strings(body) if "logsV2" not in line and "|Queue>" not in line]
         assert not [line for line in read if re.search(r"<(?!/?https://eu-west-1)", line)]
+        assert not [line for line in read if re.search(r"&\w*$", line)]
 
 
 def test_teams_reads_no_markdown_of_an_attacker() -> None:
@@ -302,6 +303,20 @@ def test_anything_fits(message: str, type: str, payload: str) -> None:
     assert len(by_protocol(notice, PLACE, for_chat=True).encode()) < 262_144
     jsonschema.validate(FORMATS["slack"](as_facts), SCHEMAS["slack"])
     jsonschema.validate(FORMATS["teams"](as_facts), SCHEMAS["teams"])
+
+
+@pytest.mark.parametrize("character", ['"', "\\", "\u20ac", "\U0001f525", "\x00", "<"])
+def test_what_is_escaped_fits(character: str) -> None:
+    """JSON within JSON escapes a quotation mark twice: fewer groups are described then."""
+    shop = clock()
+    wide = character * 2000
+    shop.fail(*(occurrence(f"{each}{wide}", f"{each}{wide}", payload=wide) for each in range(99)))
+    message = by_protocol(shop.sent[0], PLACE, for_chat=True)
+    assert len(message.encode()) <= 250_000
+    for protocol in ("sqs", "lambda"):
+        described = json.loads(json.loads(message)[protocol])
+        assert described["groupCount"] == 99
+        assert len(described["groups"]) >= 3
 
 
 def test_the_largest_notice_fits() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -249,6 +250,36 @@ def test_hostile_events_leave_the_state_small(clock: Clock) -> None:
     table = _Kept()
     assert NotifierTable(table, "State").write(clock.state, 0)
     assert len(table.item["State"]["B"]) < 200_000
+
+
+def test_text_that_cannot_be_compressed_fits(clock: Clock) -> None:
+    """Random characters of four bytes, in each member that a record may fill."""
+    generator = random.Random(1)
+
+    def wide() -> str:
+        return "".join(chr(generator.randrange(0x20000, 0x2A000)) for _ in range(600))
+
+    for number in range(MAX_GROUPS + 1):
+        clock.fail(occurrence(wide(), f"{number}{wide()}", payload=wide(), request_id=wide()))
+    table = _Kept()
+    assert NotifierTable(table, "State").write(clock.state, 0)
+    assert len(table.item["State"]["B"]) < 380_000
+
+
+@pytest.mark.parametrize("id", ["", "a b", "x" * 101, "\ud800", '"', "\u0661"])
+def test_keeps_only_request_ids_of_lambda(clock: Clock, id: str) -> None:
+    """Others would be in a link, and may be of any length."""
+    clock.fail(occurrence(request_id=id))
+    assert clock.sent[-1].groups[0].request_id is None
+
+
+def test_payloads_of_an_earlier_deployment_are_dropped(clock: Clock) -> None:
+    """From its groups, and from the notice that is being sent."""
+    clock.state.count([occurrence()], clock.now, with_payload=True)
+    assert clock.state.write(clock.now, 1, every=300, reminder=86_400)
+    assert clock.state.drop_payloads()
+    assert '"order": 17' not in json.dumps(clock.state.to_json()).replace("\\", "")
+    assert not clock.state.drop_payloads()
 
 
 @pytest.mark.parametrize(

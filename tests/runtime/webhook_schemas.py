@@ -52,7 +52,13 @@ SLACK = strict(
                     strict(
                         {
                             "type": {"const": "section"},
-                            "text": strict({"type": {"const": "mrkdwn"}, "text": text(3000)}),
+                            "text": strict(
+                                {
+                                    "type": {"const": "mrkdwn"},
+                                    "text": text(3000),
+                                    "verbatim": {"const": True},
+                                }
+                            ),
                         }
                     ),
                 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
+
+from failure_destinations.runtime import record_values
 
 _PREFIX = "Replay"
 _REASONS = {
@@ -70,7 +72,7 @@ class Parked:
             function=known.get("ReplayFunction"),
             attempts=int(attempts) if re.fullmatch(r"[0-9]{1,9}", attempts) else None,
             message_id=known.get("ReplayMessageId"),
-            time=_time(known.get("ReplayParkedAt")),
+            time=record_values.time(known.get("ReplayParkedAt")),
         )
 
     @property
@@ -96,11 +98,3 @@ class Parked:
             "message_id": self.message_id,
             "time": None if self.time is None else self.time.isoformat(),
         }
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from failure_destinations.runtime import (
@@ -20,6 +20,7 @@ from failure_destinations.runtime import (
     parse_notification,
 )
 from failure_destinations.runtime.json_text import is_json
+from failure_destinations.runtime.record_values import sqs_time
 from failure_destinations.text import json_line
 
 from .batch_contents import batch_facts, contents
@@ -104,17 +105,13 @@ class ReceivedMessage:
     @property
     def sent(self) -> datetime | None:
         """When the message was sent; None if the message does not say."""
-        sent = (self.message.get("Attributes") or {}).get("SentTimestamp")
-        return None if sent is None else datetime.fromtimestamp(int(sent) / 1000, timezone.utc)
+        return sqs_time((self.message.get("Attributes") or {}).get("SentTimestamp"))
 
     @property
     def first_received(self) -> datetime | None:
         """When the message was received first; None if the message does not say."""
-        first = (self.message.get("Attributes") or {}).get("ApproximateFirstReceiveTimestamp")
-        try:
-            return datetime.fromtimestamp(int(first or "") / 1000, timezone.utc)
-        except (TypeError, ValueError, OverflowError, OSError):
-            return None
+        noted = self.message.get("Attributes") or {}
+        return sqs_time(noted.get("ApproximateFirstReceiveTimestamp"))
 
     @property
     def expires(self) -> datetime | None:

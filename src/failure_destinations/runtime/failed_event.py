@@ -6,14 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from .dead_letter_error import dead_letter_error
 from .failed_batch import FailedBatch, batch_of, payload_of
 from .json_text import elements, inner_members, is_json, string
-from .record_values import count, time
+from .record_values import count, sqs_time, time
 
 Source = Literal[
     "destination",
@@ -523,7 +523,4 @@ def _session(noted: Mapping[str, Any]) -> str | None:
 
 
 def _sent(noted: Mapping[str, Any]) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(int(noted["SentTimestamp"]) / 1000, timezone.utc)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return None
+    return sqs_time(noted.get("SentTimestamp"))

@@ -13,7 +13,9 @@ from .notice_text import headline, subject, text
 
 Json = dict[str, Any]
 
-# The plain facts in SNS's 256 KB, beside the mail and the chat's message.
+# https://docs.aws.amazon.com/general/latest/gr/sns.html
+_SNS_BYTES = 250_000
+# The plain facts in it, beside the mail and the chat's message.
 _MACHINE_BYTES = 60_000
 # https://api.slack.com/reference/block-kit/blocks
 _SLACK_HEADER, _SLACK_SECTION = 150, 3000
@@ -26,7 +28,10 @@ _CHAT_TITLE, _CHAT_DESCRIPTION, _CHAT_STEP = 250, 4000, 350
 
 
 def by_protocol(notice: Notice, place: NoticePlace, *, for_chat: bool) -> str:
-    """Return the notice for SNS, with a text for each protocol: at most 256 KB.
+    """Return the notice for SNS, with a text for each protocol: at most 250 KB.
+
+    Groups are left out, the last ones first, until it fits: JSON within JSON escapes each quotation
+    mark twice.
 
     Args:
         notice: The notice.
@@ -36,14 +41,17 @@ def by_protocol(notice: Notice, place: NoticePlace, *, for_chat: bool) -> str:
     https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payloads-mobile-devices.html
     """
     as_facts = facts(notice, place)
-    machine = compact(as_facts)
-    while len(machine.encode()) > _MACHINE_BYTES:
-        as_facts["groups"].pop()
+    default = text(notice, place)
+    while True:
         machine = compact(as_facts)
-    messages = {"default": text(notice, place), "sqs": machine, "lambda": machine}
-    if for_chat:
-        messages["https"] = compact(chat(as_facts))
-    return compact(messages)
+        messages = {"default": default, "sqs": machine, "lambda": machine}
+        if for_chat:
+            messages["https"] = compact(chat(as_facts))
+        message = compact(messages)
+        fits = len(machine.encode()) <= _MACHINE_BYTES and len(message.encode()) <= _SNS_BYTES
+        if fits or not as_facts["groups"]:
+            return message
+        as_facts["groups"].pop()
 
 
 def compact(value: Json) -> str:
@@ -156,13 +164,13 @@ def chat(facts: Json) -> Json:
         "id": facts.get("id", ""),
         "content": {
             "textType": "client-markdown",
-            "title": _slack(facts["subject"])[:_CHAT_TITLE],
+            "title": _joined([_slack(facts["subject"])], _CHAT_TITLE),
             "description": _joined(parts, _CHAT_DESCRIPTION),
             **({"nextSteps": steps} if facts["kind"] in ("failures", "reminder") else {}),
         },
         "metadata": {
             "threadId": f"{facts.get('channel', '')} {facts.get('since') or facts.get('time', '')}",
-            "summary": _slack(facts["headline"])[:_CHAT_TITLE],
+            "summary": _joined([_slack(facts["headline"])], _CHAT_TITLE),
             "eventType": facts["kind"],
         },
     }
@@ -214,7 +222,9 @@ def slack(facts: Json) -> Json:
 
 
 def _section(mrkdwn: str) -> Json:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn}}
+    # Verbatim: Slack makes neither mentions nor links of what only looks like them.
+    # https://docs.slack.dev/reference/block-kit/composition-objects/text-object
+    return {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn, "verbatim": True}}
 
 
 def teams(facts: Json) -> Json:

@@ -48,6 +48,8 @@ _COUNTS: tuple[QueueAttributeNameType, ...] = (
 _DELETED_AT_ONCE = 10
 _DELETERS = 8
 _MAX_CONFLICTS = 50
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html#API_Publish_Errors
+_UNFIT = ("InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid")
 
 _log = logging.getLogger(__name__)
 _log.setLevel(logging.INFO)
@@ -233,18 +235,20 @@ class Notifier:
             nonlocal taken, waiting
             taken = None
             now = self._now()
+            # They may be of a deployment that had them in its notices.
+            dropped = not self._with_payload and state.drop_payloads()
             if state.outgoing is not None:
                 if now < state.outgoing.until:
-                    return False
+                    return dropped
                 taken = state.outgoing.notice
                 state.outgoing = replace(state.outgoing, until=now + LEASE_SECONDS)
                 return True
             due = state.failures_due(self._every)
             if due is not None and now < due:
                 self._wake_after(due - now)
-                return False
+                return dropped
             if not state.is_open:
-                return False
+                return dropped
             if waiting is None:
                 waiting = self._waiting()
             before = state.to_json()
@@ -254,7 +258,7 @@ class Notifier:
             taken = state.write(
                 now, waiting + dead_letters, every=self._every, reminder=self._reminder
             )
-            return state.to_json() != before
+            return dropped or state.to_json() != before
 
         self._change(take)
         return taken
@@ -269,6 +273,16 @@ class Notifier:
             )
 
     def _publish(self, notice: Notice) -> None:
+        try:
+            self._publish_all_of(notice)
+        except Exception as error:
+            if not _is_about_the_notice(error):
+                raise
+            # Whatever a group holds: it must not keep people from every later notice.
+            _log.exception("notice %s cannot be sent with its groups", notice.id)
+            self._publish_all_of(replace(notice, groups=()))
+
+    def _publish_all_of(self, notice: Notice) -> None:
         self._sns.publish(
             TopicArn=self._topic_arn,
             Subject=subject(notice, self._place),
@@ -316,6 +330,14 @@ class Notifier:
 def _not_a_failure(message: Mapping[str, Any], type: str, text: str, now: float) -> Occurrence:
     group = Fingerprint(type.lower(), None, None, type, normalise(text), None)
     return Occurrence(message["MessageId"], None, group, now)
+
+
+def _is_about_the_notice(error: Exception) -> bool:
+    """Return whether a notice cannot be written, or SNS cannot take it as it is."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return response.get("Error", {}).get("Code") in _UNFIT
+    return isinstance(error, (ValueError, TypeError, LookupError, ArithmeticError, RecursionError))
 
 
 def _name_in(url: str) -> str:

@@ -6,9 +6,10 @@ Nothing here reads or writes: the same state, events and time always give the sa
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .failed_event import FailedEvent
@@ -21,6 +22,9 @@ from .notice import MAX_DESCRIBED_GROUPS, OTHER, Kind, Notice, NoticeGroup, fit_
 MAX_GROUPS = 100
 MAX_PAYLOAD_CHARACTERS = 500
 _MAX_MESSAGE, _MAX_NAME, _MAX_FRAME = 500, 140, 200
+# UTF-8 takes up to four bytes for a character.
+_MAX_BYTES = 800
+_REQUEST_ID = re.compile(r"[\w-]{1,100}", re.ASCII)
 # New groups that follow each other closer than this share a notice.
 GAP_SECONDS = 10
 # SQS counts messages exactly only about a minute after the last change.
@@ -217,11 +221,11 @@ class NotifierState:
                 function="",
                 qualifier=None,
                 error_type=_OTHER_TYPE if is_other else DEAD_LETTERS_TYPE,
-                message="" if is_other else fit_to_print(queue.name, _MAX_MESSAGE),
+                message="" if is_other else _short(queue.name, _MAX_MESSAGE),
                 frame=None,
                 first=now,
                 last=now,
-                queue=None if is_other else fit_to_print(queue.source, _MAX_NAME),
+                queue=None if is_other else _short(queue.source, _MAX_NAME),
             )
         group.total += news
         group.unreported += news
@@ -241,14 +245,15 @@ class NotifierState:
         group.last = max(group.last, occurrence.time)
         if event is None or id == OTHER:
             return
-        group.request_id = group.request_id or event.request_id
+        if group.request_id is None and _REQUEST_ID.fullmatch(event.request_id or ""):
+            group.request_id = event.request_id
         if event.attempts is not None:
             group.attempts = max(group.attempts or 0, event.attempts)
         if event.batch is not None:
             # Its records are elsewhere, and may be anything but text.
             group.records += event.batch.count or 0
         elif with_payload and group.payload is None:
-            group.payload = fit_to_print(event.payload, MAX_PAYLOAD_CHARACTERS)
+            group.payload = _short(event.payload, MAX_PAYLOAD_CHARACTERS)
 
     def _new_group(self, id: str, occurrence: Occurrence) -> GroupState:
         known, event = occurrence.fingerprint, occurrence.event
@@ -257,11 +262,13 @@ class NotifierState:
             message = event.batch.summary
         is_other = id == OTHER
         group = self.groups[id] = GroupState(
-            function="" if is_other else fit_to_print(known.function or "", _MAX_NAME),
-            qualifier=None if is_other or not known.qualifier else known.qualifier,
-            error_type=_OTHER_TYPE if is_other else fit_to_print(known.error_type, _MAX_NAME),
-            message="" if is_other else fit_to_print(without_prefix(message), _MAX_MESSAGE),
-            frame=None if is_other or not known.frame else fit_to_print(known.frame, _MAX_FRAME),
+            function="" if is_other else _short(known.function or "", _MAX_NAME),
+            qualifier=None
+            if is_other or not known.qualifier
+            else _short(known.qualifier, _MAX_NAME),
+            error_type=_OTHER_TYPE if is_other else _short(known.error_type, _MAX_NAME),
+            message="" if is_other else _short(without_prefix(message), _MAX_MESSAGE),
+            frame=None if is_other or not known.frame else _short(known.frame, _MAX_FRAME),
             first=occurrence.time,
             last=occurrence.time,
         )
@@ -273,6 +280,19 @@ class NotifierState:
         if reported:
             del self.groups[min(reported, key=lambda each: self.groups[each].last)]
         return bool(reported)
+
+    def drop_payloads(self) -> bool:
+        """Forget the payloads that earlier runs kept, and return whether there were any."""
+        found = False
+        for group in self.groups.values():
+            found = found or group.payload is not None
+            group.payload = None
+        if self.outgoing is not None:
+            notice = self.outgoing.notice
+            found = found or any(group.payload is not None for group in notice.groups)
+            groups = tuple(replace(group, payload=None) for group in notice.groups)
+            self.outgoing = replace(self.outgoing, notice=replace(notice, groups=groups))
+        return found
 
     def failures_due(self, every: float) -> float | None:
         """Return from when on a notice of failures may be written; None if there is none to."""
@@ -325,7 +345,7 @@ class NotifierState:
             self.empty_since = now
         is_settled = now >= self.empty_since + EMPTY_SECONDS
         is_settled = is_settled and now >= self.last_counted + SETTLED_SECONDS
-        # Failures that a replayer mends at once are not two notices each.
+        # Failures that a replayer replays at once are not two notices each.
         if not is_settled or now < self.noticed + every:
             return None
         if self.is_announced:
@@ -375,3 +395,11 @@ class NotifierState:
             groups=tuple(groups[:MAX_DESCRIBED_GROUPS]),
             waiting=waiting,
         )
+
+
+def _short(text: str, characters: int) -> str:
+    """Return untrusted text fit to print, of at most `_MAX_BYTES` too: the state has a limit."""
+    line = fit_to_print(text, characters)
+    if len(line.encode()) <= _MAX_BYTES:
+        return line
+    return f"{line.encode()[: _MAX_BYTES - 3].decode(errors='ignore')}..."

@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from .failed_event import FailedEvent
+from .record_values import sqs_time
 
 # SQS adds it when it moves a message. Senders cannot set it.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_MessageSystemAttributeValue.html
@@ -122,8 +123,4 @@ def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sent(message: Mapping[str, Any]) -> datetime | None:
-    try:
-        sent = int((message.get("Attributes") or {})["SentTimestamp"])
-        return datetime.fromtimestamp(sent / 1000, timezone.utc)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return None
+    return sqs_time((message.get("Attributes") or {}).get("SentTimestamp"))
