@@ -75,9 +75,14 @@ def record(
 
 
 def received(
-    *records: tuple[str, str], start: int = 0, request_id: str = messages.REQUEST_ID, id: str = "1"
+    *records: tuple[str, str],
+    start: int = 0,
+    request_id: str = messages.REQUEST_ID,
+    id: str = "1",
+    function: str = messages.FUNCTION,
 ) -> ReceivedMessage:
     """Return a received batch with its records."""
-    body = json.dumps(record(len(records), start=start, request_id=request_id))
+    written = record(len(records), start=start, request_id=request_id, function=function)
+    body = json.dumps(written)
     message = ReceivedMessage.of({**messages.message(body), "MessageId": id})
     return message_with_records(message, event(*records, start=start))

@@ -33,6 +33,7 @@ from .test_run import AUTHORITY, OK, Memory
 
 ABC = (("a", "1"), ("b", "2"), ("a", "3"))
 OF_KEY = "of the same key was chosen"
+MAILER = messages.FUNCTION.replace("nightly-report", "mailer")
 SAVES = "`discard` saves and deletes their batches"
 RAISES = Outcome("failed", None, "ValueError", "no")
 
@@ -212,12 +213,46 @@ def test_keys_are_those_of_one_stream() -> None:
     choice = BatchChoice(newest=newest(other))
     (record,) = records_of(body)
     assert choice.newest is not None
-    assert not choice.newest.is_older(record)
+    assert other.event is not None
+    assert not choice.newest.is_older(record, other.event)
     aggregated = json.loads(event(("a", "x"), ("a", "y")))
     for one in aggregated["Records"]:
         one["kinesis"]["data"] = "84mawg=="
     for record in records_of(json.dumps(aggregated)):
-        assert not choice.newest.is_older(record)
+        assert not choice.newest.is_older(record, other.event)
+
+
+def test_a_record_of_another_function_is_not_newer() -> None:
+    """Each function that reads a stream has its own position, so all of its keys run."""
+    stock = received(("a", "1"), ("b", "1"), request_id="1", id="1")
+    mailer = received(("a", "2"), start=10, request_id="2", id="2", function=MAILER)
+    known = newest(stock, mailer)
+    assert (known.counted, known.older, list(known.notes())) == (3, 0, [])
+    source = Memory([stock, mailer])
+    tally = run(source, lambda _: OK, BatchChoice(newest=known))
+    assert (source.deleted, tally.records_older) == ([stock, mailer], 0)
+    # What one function's run noted says nothing about the other's.
+    (noted,) = newest(mailer, received(("a", "3"), start=20, function=MAILER)).notes()
+    known = newest(stock)
+    known.remember(noted)
+    assert known.older == 0
+    # With --to, all records go to one function.
+    known = NewestRecords(Selection(AUTHORITY, to=MAILER).destination)
+    known.add(stock)
+    known.add(mailer)
+    assert known.older == 1
+    known = newest(stock, received(("a", "2"), start=10, function=f"{messages.FUNCTION}:$LATEST"))
+    assert known.older == 1
+
+
+def test_counts_a_batch_that_was_delivered_twice_once() -> None:
+    """None of its records is older; nor is one that two batches share."""
+    batch = received(*ABC)
+    again = received(*ABC, id="2")
+    known = newest(batch, again)
+    assert (known.counted, known.older) == (3, 1)
+    known.add(received(("a", "3"), start=2, request_id="2"))
+    assert (known.counted, known.older) == (4, 1)
 
 
 def test_a_resumed_run_skips_the_records_that_are_handled() -> None:

@@ -94,8 +94,8 @@ class BatchChoice:
             missing = tuple(name for name in self.records if name not in names)
             chosen = {at for at in chosen if records[at].identifier in self.records}
         older = set()
-        if self.newest is not None:
-            older = {at for at in chosen if self.newest.is_older(records[at])}
+        if self.newest is not None and event is not None:
+            older = {at for at in chosen if self.newest.is_older(records[at], event)}
         handled = self.handled.get(message.key, frozenset()) if self.handled else frozenset()
         handled &= frozenset(range(len(records)))
         return Part(records, frozenset(chosen - older - handled), handled, len(older), missing)

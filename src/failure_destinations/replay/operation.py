@@ -135,7 +135,9 @@ class ReplayOperation:
             progress: Gets the number of messages that were received and given back.
         """
         fetch = self.selection.wants_records
-        newest = newest_of_past_runs() if self.options.only_latest else None
+        newest = None
+        if self.options.only_latest:
+            newest = newest_of_past_runs(self.selection.destination)
         with self.origin.peek(warnings, progress, fetch=fetch) as messages:
             plan = make_plan(
                 messages,
@@ -299,7 +301,7 @@ class ReplayOperation:
 
     def _newest(self, progress: Progress) -> NewestRecords:
         """Look through all failed batches for the newest record of each key."""
-        newest = newest_of_past_runs()
+        newest = newest_of_past_runs(self.selection.destination)
         # The run counts what is not chosen.
         selection = dataclasses.replace(self.selection, contents=Contents())
         with self.origin.peek([], progress, fetch=self.selection.wants_records) as messages:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from failure_destinations.errors import CommandError
+from failure_destinations.runtime import FailedEvent
 
 from .journal import DONE, FORMAT, NEWEST, SUFFIX
 from .newest_records import NewestRecords
@@ -187,12 +188,17 @@ def replayed_ids(source: str) -> set[str]:
         return set()
 
 
-def newest_of_past_runs() -> NewestRecords:
+def newest_of_past_runs(
+    destination: Callable[[FailedEvent], str | None],
+) -> NewestRecords:
     """Return the newest records of keys that past runs on this machine noted.
 
     Journals that cannot be read are left out.
+
+    Args:
+        destination: Returns the ARN of the function that an event goes to.
     """
-    newest = NewestRecords()
+    newest = NewestRecords(destination)
     with suppress(CommandError):
         for run in list_runs():
             if run.options.get("only-latest") is True:

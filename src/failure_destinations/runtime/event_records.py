@@ -102,7 +102,8 @@ def only_latest(records: Iterable[Record]) -> tuple[Record, ...]:
     """Return the newest record of each key, in the given order; records without a key all stay.
 
     Args:
-        records: The records, of one or more batches.
+        records: The records, of one or more batches of one function: another function that reads
+            the same stream has its own position in it.
     """
     given = list(records)
     newest: dict[str, int] = {}

@@ -318,10 +318,10 @@ def command(
     Batches of one shard or partition run one after the other, the oldest first of those that were
     received, and one that fails stops nothing. Newer records of the same keys may have been handled
     since. --only-latest looks at all chosen batches first, and runs only the newest record of each
-    key, as far as the source has keys: a partition key, an item, a key of Kafka. The batches with
-    older records stay, so that nothing is lost: once you know that you do not need them, `discard`
-    saves and deletes them. The journal keeps what was the newest, for later runs on this machine.
-    Do not use it where each record counts, such as for deltas.
+    key for each function, as far as the source has keys: a partition key, an item, a key of Kafka.
+    The batches with older records stay, so that nothing is lost: once you know that you do not need
+    them, `discard` saves and deletes them. The journal keeps what was the newest, for later runs on
+    this machine. Do not use it where each record counts, such as for deltas.
 
     STOPPING, FILES AND EXIT STATUS
 
