@@ -308,7 +308,7 @@ MIDDLE = str((int(FIRST) + int(LAST)) // 2)
         ),
         (
             [page(*map(kinesis_record, (FIRST, MIDDLE, LAST)))],
-            "holds 3 records, and the batch had 2: filters or a ParallelizationFactor",
+            "holds more records than the 2 of the batch: filters or a Parallel",
         ),
     ],
 )
@@ -318,6 +318,41 @@ def test_says_what_is_gone(aws: Aws, answers: list[dict[str, Any]], reason: str)
     pages(aws, *answers)
     with pytest.raises(RecordsGone, match=reason):
         aws.fetch(read("kinesis-sqs"))
+
+
+def test_stops_reading_at_what_no_batch_has(aws: Aws) -> None:
+    """A message may name all of a shard; nothing after the first record too many is read."""
+    event = read("kinesis-sqs")
+    assert event.batch is not None
+    iterates(aws)
+    pages(aws, page(kinesis_record(FIRST), kinesis_record(MIDDLE)), page(kinesis_record(LAST)))
+    with pytest.raises(RecordsGone, match="holds 3 records, and the batch had 4"):
+        aws.fetch(counted(event, 4))
+    iterates(aws)
+    pages(aws, page(kinesis_record(FIRST), kinesis_record(MIDDLE)))
+    with pytest.raises(RecordsGone, match="holds more records than the 1 of"):
+        aws.fetch(counted(event, 1))
+    large = {**kinesis_record(FIRST), "Data": b"x" * 7 * 1024 * 1024}
+    iterates(aws)
+    pages(aws, page(large, {**large, "SequenceNumber": MIDDLE}))
+    with pytest.raises(RecordsGone, match="more than a function's event can hold"):
+        aws.fetch(counted(event, 999_999_999))
+
+
+def test_refuses_a_batch_that_does_not_say_how_many_records_it_had(aws: Aws) -> None:
+    """Lambda always says it: any range of any stream of the account would be read."""
+    event = counted(read("kinesis-sqs"), None)
+    with pytest.raises(RecordsGone, match="does not say how many records the batch had"):
+        aws.fetch(event)
+    iterates(aws)
+    pages(aws, page(*map(kinesis_record, (FIRST, MIDDLE, LAST))))
+    assert len(json.loads(aws.fetch(event, exact=False).payload)["Records"]) == 3
+
+
+def counted(event: FailedEvent, count: int | None) -> FailedEvent:
+    """Return an event whose batch had as many records."""
+    assert event.batch is not None
+    return dataclasses.replace(event, batch=dataclasses.replace(event.batch, count=count))
 
 
 def test_takes_all_of_the_range_when_told(aws: Aws) -> None:

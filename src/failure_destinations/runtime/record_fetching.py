@@ -16,7 +16,7 @@ from .failed_batch import MAX_OBJECT_BYTES, FailedBatch, StoredObject, batch_of,
 from .failed_event import FailedEvent
 from .json_text import inner_members, string
 from .stream_events import dynamodb_event, kinesis_event
-from .stream_range import Gone, Range, read_range
+from .stream_range import Gone, Range, TooMany, read_range
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -74,7 +74,8 @@ def fetch_records(
             it is not known, and the member is empty.
         exact: Whether the stream must hold as many records in the batch's range as the batch had.
             There are more if the mapping has filters, or a `ParallelizationFactor` above 1: which
-            of them the batch had is not known then. With False, the event has all of the range.
+            of them the batch had is not known then. A record that does not say how many there were
+            is refused. With False, the event has all of the range.
         seconds: How long reading a stream may take. Default: 2 minutes.
 
     Raises:
@@ -197,12 +198,19 @@ def _from_stream(
         RecordsGone: They cannot be told from others.
         Gone: They are not all there.
     """
-    records = read_range(client, span, seconds)
-    if exact and batch.count is not None and len(records) != batch.count:
+    if not exact:
+        return read_range(client, span, seconds)
+    if batch.count is None:
+        # Lambda always says it. Without it, any range of any stream would be taken for the batch.
+        raise RecordsGone("the record does not say how many records the batch had")
+    where = f"from {span.first} to {span.last}, {span.shard} of {span.source} holds"
+    try:
+        records = read_range(client, span, seconds, at_most=batch.count)
+    except TooMany as more:
         raise RecordsGone(
-            f"from {span.first} to {span.last}, {span.shard} of {span.source} holds "
-            f"{len(records)} records, and the batch had {batch.count}: filters or a "
-            "ParallelizationFactor above 1 of the mapping chose some of them, and which is not "
-            "known"
-        )
+            f"{where} {more}: filters or a ParallelizationFactor above 1 of the mapping chose some "
+            "of them, and which is not known"
+        ) from None
+    if len(records) != batch.count:
+        raise RecordsGone(f"{where} {len(records)} records, and the batch had {batch.count}")
     return records

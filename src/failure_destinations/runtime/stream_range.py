@@ -17,6 +17,9 @@ _EMPTY_PAGES = 5
 _EMPTY_PAGES_OF_DYNAMODB = 20
 _PAUSE_SECONDS = 0.25
 _MAX_PAUSE_SECONDS = 5.0
+# Twice what a function's event may have: Lambda passes the data in base64, or as longer JSON.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MAX_BYTES = 12 * 1024 * 1024
 _THROTTLED = (
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
@@ -34,6 +37,10 @@ _NOT_THERE = (
 
 class Gone(Exception):  # noqa: N818 - the name says what happened
     """The shard no longer holds all records of the range; the error says which are gone."""
+
+
+class TooMany(Exception):  # noqa: N818 - the name says what happened
+    """The range holds more than the caller wants; the error says more than what."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,12 @@ class Range:
 
 
 def read_range(
-    client: Any, span: Range, seconds: float, pause: Callable[[float], None] = time.sleep
+    client: Any,
+    span: Range,
+    seconds: float,
+    pause: Callable[[float], None] = time.sleep,
+    *,
+    at_most: int | None = None,
 ) -> list[dict[str, Any]]:
     """Return the records of a range, as boto3 returns them.
 
@@ -68,23 +80,33 @@ def read_range(
         span: The range.
         seconds: How long it may take.
         pause: Waits for a number of seconds.
+        at_most: The number of records that the range may hold, and with them the bytes that Lambda
+            may pass to a function. Default: as many as there are, which may be the whole shard.
 
     Raises:
         Gone: The shard does not hold the whole range.
+        TooMany: It holds more. Nothing after that was read.
         TimeoutError: It took too long.
         botocore.exceptions.ClientError: Any other error.
     """
-    return _Reader(client, span, time.monotonic() + seconds, pause).read()
+    return _Reader(client, span, time.monotonic() + seconds, pause, at_most).read()
 
 
 class _Reader:
     def __init__(
-        self, client: Any, span: Range, ends: float, pause: Callable[[float], None]
+        self,
+        client: Any,
+        span: Range,
+        ends: float,
+        pause: Callable[[float], None],
+        at_most: int | None,
     ) -> None:
         self._client = client
         self._span = span
         self._ends = ends
         self._pause = pause
+        self._at_most = at_most
+        self._bytes = 0
         self._is_kinesis = client.meta.service_model.service_name == "kinesis"
         self._first, self._last = int(span.first), int(span.last)
         self._found: dict[int, dict[str, Any]] = {}
@@ -104,7 +126,7 @@ class _Reader:
                 if number > self._last:
                     return self._complete()
                 if number >= self._first:
-                    self._found[number] = record
+                    self._add(number, record)
             if self._last in self._found:
                 return self._complete()
             iterator = answer.get("NextShardIterator")
@@ -117,6 +139,23 @@ class _Reader:
                 break
             self._wait(_PAUSE_SECONDS)
         return self._complete()
+
+    def _add(self, number: int, record: dict[str, Any]) -> None:
+        """Take a record of the range.
+
+        Raises:
+            TooMany: There are more than the caller wants.
+        """
+        self._found[number] = record
+        if self._at_most is None:
+            return
+        self._bytes += (
+            len(record["Data"]) if self._is_kinesis else record["dynamodb"].get("SizeBytes", 0)
+        )
+        if len(self._found) > self._at_most:
+            raise TooMany(f"more records than the {self._at_most} of the batch")
+        if self._bytes > _MAX_BYTES:
+            raise TooMany("more than a function's event can hold")
 
     def _complete(self) -> list[dict[str, Any]]:
         """Return what was found.
