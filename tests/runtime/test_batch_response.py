@@ -39,7 +39,9 @@ def failures(*identifiers: Any) -> str:
         '"done"',
         "7",
         "[]",
+        '["done"]',
         '{"statusCode": 200}',
+        f'{{"n": {"1" * 5000}, "batchItemFailures": []}}',
     ],
 )
 def test_takes_no_report_for_success(payload: str, response: str) -> None:
@@ -91,6 +93,11 @@ def test_keeps_what_is_not_handled(payload: str, failed: list[Any], left: tuple[
         ('{"batchItemFailures": {}}', "not a list"),
         ('{"batchItemFailures": ["a"]}', "no valid itemIdentifier"),
         ('{"batchItemFailures": [{"id": "8"}]}', "no valid itemIdentifier"),
+        (json.dumps(failures("8")), "a string that holds batchItemFailures: return the object"),
+        (json.dumps(json.dumps(failures("8"))), "a string that holds batchItemFailures"),
+        (f"[{failures('8')}]", "a list that holds batchItemFailures: return one object"),
+        (json.dumps([failures("8")]), "a list that holds batchItemFailures"),
+        (failures("z")[:-1] + f', "n": -{"1" * 5000}}}', "names z, which it did not get"),
         (failures(""), "no valid itemIdentifier"),
         (failures(None), "no valid itemIdentifier"),
         (failures(8), "no valid itemIdentifier"),

@@ -16,7 +16,10 @@ from typing import Any
 from .event_records import Record, records_of
 from .json_text import elements, inner_members
 
+_FAILURES = "batchItemFailures"
 _MAX_SHOWN = 100
+# Python refuses to read longer integers, which JSON allows.
+_MAX_DIGITS = 4_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def read_response(response: bytes | str, payload: str) -> BatchResult:
 
     The response counts whether or not the mapping has `ReportBatchItemFailures`: a handler that
     reports failures has not handled those records. No response, an object without
-    `batchItemFailures` or with an empty list, and a text or number are success.
+    `batchItemFailures` or with an empty list, and a text or number are success. A text or list that
+    holds `batchItemFailures` is none: the handler meant to report failures.
 
     Args:
         response: The response: JSON text.
@@ -104,15 +108,28 @@ def _named(text: str) -> list[str]:
     if not text.strip():
         return []
     try:
-        answer = json.loads(text)
+        answer = json.loads(text, parse_int=_number)
     except (ValueError, RecursionError):
         raise _ResponseError("its response is not JSON") from None
-    failures = answer.get("batchItemFailures") if isinstance(answer, dict) else None
+    if isinstance(answer, str) and _FAILURES in answer:
+        raise _ResponseError(
+            f"its response is a string that holds {_FAILURES}: return the object itself, not its "
+            "JSON text"
+        )
+    if isinstance(answer, list) and _FAILURES in text:
+        raise _ResponseError(
+            f"its response is a list that holds {_FAILURES}: return one object, not a list"
+        )
+    failures = answer.get(_FAILURES) if isinstance(answer, dict) else None
     if failures is None:
         return []
     if not isinstance(failures, list):
         raise _ResponseError("batchItemFailures is not a list")
     return [_identifier(failure) for failure in failures]
+
+
+def _number(digits: str) -> int | float:
+    return int(digits) if len(digits) < _MAX_DIGITS else float(digits)
 
 
 def _positions(records: Sequence[Record], names: Sequence[str]) -> set[int]:
