@@ -194,6 +194,26 @@ def test_runs_a_duplicate_delivery_once(orders: Orders) -> None:
 
 
 @pytest.mark.soak
+def test_says_that_a_second_delivery_may_be_left(orders: Orders) -> None:
+    """A replay by request id stops once it is found; going on deletes the second, and runs none."""
+    id = "6f1d0c0e-5a7b-4f0f-9a53-0c6a3d1c7b11"
+    orders.send("{}", request_id=id)
+    orders.send(*["{}"] * 60)
+    orders.send("{}", request_id=id)
+    before = orders.runs()
+    replayed = orders.cli("replay", "--id", id, "--yes")
+    assert "1 succeeded" in replayed.stdout
+    assert "messages not looked at: if SNS delivered an event twice" in replayed.stderr
+    assert len(orders.bodies()) == 61
+    run = replayed.stderr.rpartition("--resume ")[2].split()[0]
+    again = orders.cloud_cli("replay", "--resume", run, "--yes")
+    assert "1 not run, having succeeded in an earlier run" in again.stdout
+    assert again.returncode == 0
+    assert orders.runs() - before == 1
+    assert len(orders.bodies()) == 60
+
+
+@pytest.mark.soak
 def test_replays_only_chosen_events(orders: Orders) -> None:
     """Those that match the filters, and no more than --max."""
     orders.send(*["{}"] * 6, error="KeyError")

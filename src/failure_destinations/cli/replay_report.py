@@ -182,9 +182,26 @@ def print_tally(operation: ReplayOperation, *, as_json: bool) -> None:
         note(f"the run is {operation.name}: failure-destinations runs {operation.name}")
         if tally.interrupted or tally.stopped:
             note(f"to go on: failure-destinations replay --resume {operation.name} --yes")
+    if tally.unread and tally.succeeded and origin.queue is not None:
+        note(_not_looked_at(operation, tally.unread))
     if tally.hidden:
         note(f"this is not all: {not_received(tally.hidden, origin.queue)}")
     if tally.stopped:
         note(f"stopped: {tally.stopped}")
     if tally.interrupted:
         note("interrupted: the rest is in the queue as before")
+
+
+def _not_looked_at(operation: ReplayOperation, unread: int) -> str:
+    """Return what may be in a queue that was not read to its end, and how to go on."""
+    said = (
+        f"every id was found, and about {plural(unread, 'message')} not looked at: if SNS "
+        "delivered an event twice, the second message may be among them"
+    )
+    # A run with --max or an edited payload has nothing to go on with.
+    if operation.name is None or operation.options.at_most is not None:
+        return said
+    return (
+        f"{said}; to delete that without running it: failure-destinations replay --resume "
+        f"{operation.name} --yes"
+    )

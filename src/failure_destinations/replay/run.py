@@ -100,6 +100,7 @@ class ReplayRun:
         self._changed = threading.Event()
         # The ids that the operator named and no message matched so far.
         self._ids_left = set(selection.filter.ids)
+        self._named_requests = False
         self._backup = backup
         self._journal = journal
         self._progress = progress
@@ -111,7 +112,7 @@ class ReplayRun:
         self._lock = threading.Lock()
         self._deliveries = Deliveries(done_before or set())
         self._active = 0
-        self._received_any = False
+        self._received = 0
         self._stop = stopped or threading.Event()
         self._next_start = 0.0
         self._defect: BaseException | None = None
@@ -134,7 +135,11 @@ class ReplayRun:
                     )
         finally:
             self._source.close(self._progress)
-        if self._left != 0 and not self._has_found_all():
+        if self._has_found_all():
+            # The id of a message is that of one delivery.
+            if self._named_requests:
+                self.tally.unread = max(0, (self._source.total or 0) - self._received)
+        elif self._left != 0:
             self.tally.hidden = self._source.hidden
         if self._defect is not None:
             raise self._defect
@@ -159,9 +164,7 @@ class ReplayRun:
         except Exception as error:
             # Once a run has started handlers, its tally must be shown, with this error as the
             # cause.
-            if not self._received_any or not (
-                isinstance(error, CommandError) or is_aws_error(error)
-            ):
+            if not self._received or not (isinstance(error, CommandError) or is_aws_error(error)):
                 raise
             self._halt(aws_message(error))
 
@@ -179,7 +182,7 @@ class ReplayRun:
                     # Messages that were already received are run anyway.
                     self.tally.stopped = self.tally.stopped or self._source.ended_early
                 else:
-                    self._received_any = True
+                    self._received += len(batch)
                     self._ready.extend(self._choose(batch))
                     more = not self._has_found_all()
             elif not self._wait_for_others():
@@ -223,7 +226,9 @@ class ReplayRun:
                 continue
             verdict = self._selection.verdict(message)
             if verdict != "not-chosen":
-                self._ids_left -= self._selection.filter.ids_of(message)
+                named = self._selection.filter.ids_of(message)
+                self._ids_left -= named
+                self._named_requests |= not all(map(message.id.startswith, named))
             if verdict == "replay":
                 if self._is_first(message) and self._may_start(message):
                     chosen.append(message)

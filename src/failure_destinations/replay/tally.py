@@ -82,6 +82,8 @@ class Tally:
         at_limit: Messages that stay but that SQS moves away on the next receive.
         hidden: Messages that could not be received, because other consumers have them or they are
             delayed; about so many.
+        unread: About how many messages were not received, since each chosen request was found
+            before. SNS may have delivered one twice, so they may hold it a second time.
         interrupted: Whether the user stopped the run.
         stopped: Why the run stopped by itself before the end; None if it did not.
     """
@@ -115,6 +117,7 @@ class Tally:
     done_before: int = 0
     at_limit: int = 0
     hidden: int = 0
+    unread: int = 0
     interrupted: bool = False
     stopped: str | None = None
 

@@ -245,12 +245,14 @@ def command(
 
     WHAT IS RUN TWICE, AND WHAT IS NOT INVOKED
 
-    An event that was delivered twice is run once. After a lost answer nobody knows whether the
-    handler ran: that counts as failed, and stays hidden for as long as its function's timeout
-    lets it run, and at least 15 minutes. Handlers should be idempotent anyway. A function whose
-    timeout is over 30 minutes, or a durable one whose executions may take over 15, is not invoked
-    without --asynchronous, because a synchronous invocation ends earlier. A replay runs no
-    on_success destination: Lambda invokes those for asynchronous invocations only.
+    An event that was delivered twice is run once. A run by --id stops when every id is found: it
+    says how many messages it has not looked at, and --resume deletes a second delivery among them.
+    After a lost answer nobody knows whether the handler ran: that counts as failed, and stays
+    hidden for as long as its function's timeout lets it run, and at least 15 minutes. Handlers
+    should be idempotent anyway. A function whose timeout is over 30 minutes, or a durable one whose
+    executions may take over 15, is not invoked without --asynchronous, because a synchronous
+    invocation ends earlier. A replay runs no on_success destination: Lambda invokes those for
+    asynchronous invocations only.
 
     WITHOUT WAITING: --asynchronous
 
