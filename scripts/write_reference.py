@@ -40,7 +40,7 @@ queue's key too |
 | … records of failed batches | `s3:GetObject`, `s3:GetObjectVersion` and `s3:ListBucket` for the \
 channel's bucket, `kms:Decrypt` if it has a key of yours; for what is still in a stream \
 `kinesis:GetShardIterator` and `kinesis:GetRecords`, or `dynamodb:GetShardIterator` and \
-`dynamodb:GetRecords`; `lambda:GetFunctionConfiguration`; without a channel \
+`dynamodb:GetRecords`; `lambda:GetFunctionConfiguration`; for a stream, or without a channel, \
 `lambda:ListEventSourceMappings` |
 | be warned about a function that drains the queue | `lambda:ListEventSourceMappings` |
 | … and of what a replayer would park | `lambda:GetFunctionConfiguration` |

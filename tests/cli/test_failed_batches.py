@@ -285,7 +285,7 @@ def test_leaves_what_may_not_be_read(
     choice = QueueChoice(STACK, None, None)
     plan = ReplayOperation(as_operator, ReplayOptions(choice), to_run=False).plan([])
     (why,) = plan.would_stay
-    assert why.startswith("AWS did not let its records be read: An error occurred (AccessDenied)")
+    assert why.startswith("its records were not read: An error occurred (AccessDenied)")
     operation = ReplayOperation(as_operator, ReplayOptions(choice), to_run=True)
     assert operation.run().failed == 1
     options = DiscardOptions(choice, tmp_path / "d.jsonl", everything=True)
@@ -294,7 +294,7 @@ def test_leaves_what_may_not_be_read(
     assert not discarded.complete
     exported = Export(as_operator, choice, Filter(), tmp_path / "e.jsonl").run()
     assert exported.path == tmp_path / "e.jsonl.partial"
-    assert "AWS did not let the records of 1 failed batch be read" in (exported.missing or "")
+    assert "the records of 1 failed batch were not read" in (exported.missing or "")
     searched = ReplayOptions(choice, Filter(search="x"))
     warnings: list[str] = []
     ReplayOperation(as_operator, searched, to_run=False).plan(warnings)

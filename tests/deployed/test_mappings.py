@@ -22,7 +22,9 @@ TWO = "1f3c6c1e-93c4-4f6e-8a54-2f4c1b7d9e10"
 CHANNEL = Channel("Failures", "Id", f"{TOPIC}:1", TOPIC, QUEUE, batch_bucket="batches")
 
 
-def mapping(id: str, function: str, destination: str | None) -> dict[str, Any]:
+def mapping(
+    id: str, function: str, destination: str | None, source: str = STREAM
+) -> dict[str, Any]:
     """Return a mapping as Lambda lists it."""
     on_failure: dict[str, Any] = (
         {} if destination is None else {"OnFailure": {"Destination": destination}}
@@ -30,7 +32,7 @@ def mapping(id: str, function: str, destination: str | None) -> dict[str, Any]:
     return {
         "UUID": id,
         "FunctionArn": f"{PREFIX}{function}",
-        "EventSourceArn": STREAM,
+        "EventSourceArn": source,
         "DestinationConfig": on_failure,
     }
 
@@ -93,6 +95,32 @@ def test_finds_a_mapping_only_with_its_function(lambda_: Any) -> None:
         assert mappings.find(TWO, f"{PREFIX}orders") is None
         assert mappings.find(None, f"{PREFIX}orders") is None
         assert mappings.buckets() == {"batches"}
+
+
+def test_knows_which_streams_functions_read_for_the_channel(lambda_: Any) -> None:
+    """A stream without a mapping of the function, or with another destination, is not theirs."""
+    payroll = STREAM.replace("orders", "payroll")
+    table = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-10-01T08:15:30.123"
+    sources = [
+        ("orders:live", "arn:aws:s3:::batches", STREAM),
+        ("invoices", TOPIC, f"{STREAM}/consumer/fast:1793588585"),
+        ("salaries", None, payroll),
+        ("orders", f"{TOPIC}-of-others", payroll),
+        ("orders", TOPIC, table),
+    ]
+    listed = [mapping(f"{at:036}", *source) for at, source in enumerate(sources)]
+    # Self-managed Kafka has no ARN.
+    listed.append({"UUID": ONE, "FunctionArn": f"{PREFIX}kafka"})
+    with list_mappings(Stubber(lambda_), listed):
+        mappings = Mappings(lambda: lambda_, CHANNEL.failure_destinations)
+        read = {
+            (name, stream)
+            for name in ("orders", "invoices", "salaries", "kafka")
+            for stream in (STREAM, payroll, table)
+            if mappings.read_for_channel(f"{PREFIX}{name}", stream)
+        }
+        assert read == {("orders", STREAM), ("invoices", STREAM), ("orders", table)}
+        assert not mappings.read_for_channel(None, STREAM)
 
 
 def test_a_missing_permission_is_not_an_answer(lambda_: Any) -> None:

@@ -349,6 +349,19 @@ def test_refuses_a_batch_that_does_not_say_how_many_records_it_had(aws: Aws) -> 
     assert len(json.loads(aws.fetch(event, exact=False).payload)["Records"]) == 3
 
 
+def test_asks_whether_a_stream_may_be_read(aws: Aws) -> None:
+    """Before anything of it is read."""
+    asked = []
+
+    def refuse(stream: str) -> None:
+        asked.append(stream)
+        raise PermissionError("not that one")
+
+    with pytest.raises(PermissionError, match="not that one"):
+        aws.fetch(read("kinesis-sqs"), check_stream=refuse)
+    assert asked == [STREAM]
+
+
 def counted(event: FailedEvent, count: int | None) -> FailedEvent:
     """Return an event whose batch had as many records."""
     assert event.batch is not None

@@ -26,11 +26,18 @@ class Mapping:
         id: Its UUID.
         function_arn: ARN of the function that it invokes, with the alias or version that it names.
         destination: ARN of its failure destination; None if it has none.
+        source: ARN of its source; None if it has none, as self-managed Kafka.
     """
 
     id: str
     function_arn: str
     destination: str | None
+    source: str | None = None
+
+    @property
+    def stream(self) -> str | None:
+        """ARN of the source, also if that is a consumer of a stream with enhanced fan-out."""
+        return None if self.source is None else self.source.partition("/consumer/")[0]
 
     @property
     def function(self) -> str:
@@ -77,6 +84,23 @@ class Mappings:
         """
         return any(
             one.function == function_arn and one.destination in self._destinations
+            for one in self._all().values()
+        )
+
+    def read_for_channel(self, function_arn: str | None, stream: str) -> bool:
+        """Return whether a mapping of a function and a stream sends failed batches to the channel.
+
+        Args:
+            function_arn: ARN of the function, without a qualifier.
+            stream: ARN of the stream.
+
+        Raises:
+            ClientError: The mappings cannot be read.
+        """
+        return any(
+            one.function == function_arn
+            and one.stream == stream
+            and one.destination in self._destinations
             for one in self._all().values()
         )
 
@@ -133,4 +157,5 @@ def _mapping(found: EventSourceMappingConfigurationTypeDef) -> Mapping:
         id=found.get("UUID", ""),
         function_arn=found.get("FunctionArn", ""),
         destination=destination,
+        source=found.get("EventSourceArn"),
     )

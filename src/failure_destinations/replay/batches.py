@@ -1,7 +1,7 @@
 """Fetches the records of failed batches: several at a time, from the objects or streams named.
 
 A message is not trusted: an object is read only from the channel's bucket, and a stream only in the
-queue's account and Region.
+queue's account and Region, and only if the function that failed reads it for the channel.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def short_obstacle(event: FailedEvent) -> str | None:
     if lacks_records(event) and event.records_gone is not None:
         return "its records cannot be fetched: `show` says why"
     if lacks_records(event) and event.records_unread is not None:
-        return f"AWS did not let its records be read: {event.records_unread}"
+        return f"its records were not read: {event.records_unread}"
     return event.obstacle
 
 
@@ -65,6 +65,8 @@ class BatchFetcher:
         aws: The account and Region to work in.
         locate: Returns where streams and functions may be.
         buckets: Returns the names of the buckets of which objects may be read.
+        check_stream: Is called with an event and the ARN of the stream that holds its records, and
+            raises PermissionError if it may not be read. Default: any of the location may.
 
     Attributes:
         unread: Why records could not be read, each with the number of batches.
@@ -75,10 +77,12 @@ class BatchFetcher:
         aws: Aws,
         locate: Callable[[], Location],
         buckets: Callable[[], Collection[str]],
+        check_stream: Callable[[FailedEvent, str], None] = lambda _event, _stream: None,
     ) -> None:
         self._aws = aws
         self._locate = locate
         self._read_buckets = buckets
+        self._check_stream = check_stream
         self._roles: dict[str, str | None] = {}
         self._lock = threading.Lock()
         self.unread: Counter[str] = Counter()
@@ -125,6 +129,7 @@ class BatchFetcher:
                 region=location.region,
                 buckets=self._buckets,
                 role=role,
+                check_stream=lambda stream: self._check_stream(event, stream),
             )
         except RecordsGone as gone:
             with self._lock:

@@ -111,8 +111,8 @@ class Discarded:
             only what their messages say of them.
         stay: Those that were not chosen, or came after they were counted.
         not_deleted: Ids of messages that could not be deleted, with the reason.
-        not_saved: Ids of failed batches that stay because AWS did not let their records be read,
-            with the reason.
+        not_saved: Ids of failed batches that stay because their records were not read, with the
+            reason.
         hidden: Those that could not be received, because other consumers have them or they are
             delayed; about so many. 0 if they were counted before.
         interrupted: Whether the user stopped it.

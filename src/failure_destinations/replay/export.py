@@ -163,7 +163,7 @@ class Export:
         if self._chosen.reads_payloads:
             return self._origin.batches.lines()
         return [
-            f"AWS did not let the records of {batches(count)} be read: {why}"
+            f"the records of {batches(count)} were not read: {why}"
             for why, count in self._unread.most_common()
         ]
 

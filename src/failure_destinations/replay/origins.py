@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from failure_destinations.deployed.aws_errors import is_access_denied
 from failure_destinations.deployed.channels import Channel
 from failure_destinations.deployed.durable_queues import DurableQueues
 from failure_destinations.deployed.handlers import ChannelHandlers
@@ -18,6 +19,7 @@ from failure_destinations.deployed.session import Aws
 from failure_destinations.deployed.source_queues import SourceQueues
 from failure_destinations.errors import CommandError
 from failure_destinations.progress import NO_PROGRESS, Progress
+from failure_destinations.runtime import FailedEvent
 from failure_destinations.runtime.copies import lacks_payload
 from failure_destinations.text import plural
 
@@ -141,7 +143,34 @@ class QueueOrigin:
             durable = DurableQueues(aws.client("sqs"), channel.dead_letter_queue_arn)
             handlers = ChannelHandlers(aws.client("lambda"), topic, copies, durable, self.mappings)
         self.authority = Authority(lambda: location, handlers, allowed)
-        self.batches = BatchFetcher(aws, lambda: location, self._buckets)
+        self.batches = BatchFetcher(aws, lambda: location, self._buckets, self._check_stream)
+
+    def _check_stream(self, event: FailedEvent, stream: str) -> None:
+        """Raise PermissionError if a stream is not read for the channel by an event's function.
+
+        Whoever may send to the queue could otherwise have the operator's permissions read a stream
+        that the function may not read. If the operator named the queue itself, its messages are
+        trusted with every stream of the location, as with every function.
+        """
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up time
+
+        if self.channel is None:
+            return
+        try:
+            if self.mappings.read_for_channel(event.function, stream):
+                return
+        except ClientError as error:
+            if not is_access_denied(error):
+                raise
+            raise PermissionError(
+                f"cannot see whether {event.function} reads {stream}: allow "
+                "lambda:ListEventSourceMappings"
+            ) from None
+        raise PermissionError(
+            f"no event source mapping of {event.function} and {stream} sends failed batches to "
+            "the channel; if you trust the messages of the queue, pass "
+            f"--queue {self.queue.name} instead of --stack"
+        )
 
     def _buckets(self) -> Collection[str]:
         """Return the buckets that may hold failed batches: without a channel, those of mappings."""

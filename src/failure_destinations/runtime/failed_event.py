@@ -116,8 +116,8 @@ class FailedEvent:
         batch: For a failed batch of a stream or of Kafka, which records it has and where they are.
         records_gone: Why the records of a batch could not be fetched. None if they were, or nobody
             tried.
-        records_unread: Why AWS did not let the records of a batch be read, such as a missing
-            permission; they may still be there. None if they were read, or nobody tried.
+        records_unread: Why the records of a batch were not read, such as a missing permission;
+            they may still be there. None if they were read, or nobody tried.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
@@ -181,9 +181,7 @@ class FailedEvent:
                 return f"its records cannot be fetched: {self.records_gone}"
             if self.records_unread is not None:
                 where = self.batch.where
-                return (
-                    f"AWS did not let its records be read: {self.records_unread}; they are {where}"
-                )
+                return f"its records were not read: {self.records_unread}; they are {where}"
             return f"its records are not fetched yet: they are {self.batch.where}"
         if not self.payload:
             why = self.copy_obstacle or "look for its copy in the channel's copy queue"

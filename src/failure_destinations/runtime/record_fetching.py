@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,7 @@ def fetch_records(
     role: str | None = None,
     exact: bool = True,
     seconds: float = 120,
+    check_stream: Callable[[str], None] | None = None,
 ) -> FailedEvent:
     """Return the event of a failed batch with its records as payload.
 
@@ -77,6 +78,8 @@ def fetch_records(
             of them the batch had is not known then. A record that does not say how many there were
             is refused. With False, the event has all of the range.
         seconds: How long reading a stream may take. Default: 2 minutes.
+        check_stream: Is called with the ARN of a stream before it is read, and raises an error if
+            it may not be read. Default: any of the account and Region may.
 
     Raises:
         RecordsGone: They are not there, or not in the account, Region and buckets.
@@ -98,6 +101,8 @@ def fetch_records(
         if client is None and batch.kind in ("kinesis", "dynamodb"):
             raise RecordsGone(f"{batch.source_name} is not read here")
         span = _range(batch, account, region)
+        if check_stream is not None:
+            check_stream(span.stream)
         records = _from_stream(client, batch, span, seconds, exact=exact)
     except (RecordsGone, Gone) as gone:
         raise RecordsGone("; ".join([*missing, str(gone)])) from None
