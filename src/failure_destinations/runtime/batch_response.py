@@ -66,7 +66,7 @@ def read_response(response: bytes | str, payload: str) -> BatchResult:
     The response counts whether or not the mapping has `ReportBatchItemFailures`: a handler that
     reports failures has not handled those records. No response, an object without
     `batchItemFailures` or with an empty list, and a text or number are success. A text or list that
-    holds `batchItemFailures` is none: the handler meant to report failures.
+    holds `batchItemFailures` is not: the handler meant to report failures.
 
     Args:
         response: The response: JSON text.
