@@ -1,7 +1,7 @@
 """A function runs every minute, fails often, and no failure is lost.
 
-Its events are important: after one retry, a queue keeps the failed event and the developers get a
-mail.
+Its events are important: after one retry, a queue keeps the failed event and the developers get an
+e-mail.
 """
 
 from pathlib import Path

@@ -23,7 +23,7 @@ _MAX_BITS = 14_000
 
 
 class Payload:
-    """A payload that JSON can represent exactly, of at most 1 MB (1,048,576 bytes).
+    """A payload that JSON can represent exactly, of at most 1 MiB (1,048,576 bytes).
 
     Its text is ASCII, so that CloudFormation cannot change any character.
     """

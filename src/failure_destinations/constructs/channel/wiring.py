@@ -185,7 +185,7 @@ class Wiring:
         handlers: The handlers that are attached, now or later.
         schedules: The schedules that start handlers.
         source_queues: The queues that feed functions and have a dead-letter queue of the channel.
-        mailboxes: The addresses that get mails.
+        mailboxes: The addresses that get e-mails.
         subscribers: The other subscribers to the topic.
         replayers: The channel's replayer, once there is one; a channel has one at most.
         notifiers: The channel's notifier, once there is one; a channel has one at most.

@@ -307,9 +307,9 @@ class FailureNotifier(Construct):
     def add_subscription(self, subscription: sns.ITopicSubscription) -> sns.Subscription:
         """Notify another subscriber, such as a function, queue, phone or URL.
 
-        Functions and queues get plain JSON, URLs and phones the text of the mail; URLs get the
-        format of Amazon Q Developer once the notifier has a chat. A message's attribute `kind` is
-        `failures`, `reminder` or `over`, for filters.
+        Functions and queues get plain JSON, URLs and phones the text of the e-mail; URLs get
+        the format of Amazon Q Developer once the notifier has a chat. A message's attribute `kind`
+        is `failures`, `reminder` or `over`, for filters.
 
         Args:
             subscription: One of `aws_sns_subscriptions`.
