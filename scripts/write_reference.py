@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -65,21 +66,30 @@ of yours `kms:Decrypt` and `kms:GenerateDataKey` |
 
 def help_of(command: click.Command, name: str, parent: click.Context | None = None) -> str:
     """Return the output of a command's --help."""
-    context = click.Context(
-        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
-    )
-    return command.get_help(context).rstrip()
+    return command.get_help(_context(command, name, parent)).rstrip()
 
 
 def command_reference() -> str:
     """Return the page about the command."""
-    parent = click.Context(cli, info_name=NAME, terminal_width=WIDTH, max_content_width=WIDTH)
+    parent = _context(cli, NAME)
     parts = [HEAD, f"```text\n{help_of(cli, NAME)}\n```\n"]
     for name in cli.list_commands(parent):
         command = cli.get_command(parent, name)
         if command is not None:
             parts.append(f"## {name}\n\n```text\n{help_of(command, name, parent)}\n```\n")
     return "\n".join(parts)
+
+
+def _context(
+    command: click.Command, name: str, parent: click.Context | None = None
+) -> click.Context:
+    """Return a context with the settings that the command gives it when it runs."""
+    settings: dict[str, Any] = {
+        **command.context_settings,
+        "terminal_width": WIDTH,
+        "max_content_width": WIDTH,
+    }
+    return click.Context(command, info_name=name, parent=parent, **settings)
 
 
 def with_table(page: str, table: str) -> str:

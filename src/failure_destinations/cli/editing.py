@@ -1,4 +1,4 @@
-"""Has the operator edit a payload in an editor."""
+"""Lets the operator edit a payload in an editor."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ from failure_destinations.text import printable
 # Name: module and summary, so that the group's help does not import the modules.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": (".commands.list", "Show the failed events in a queue."),
-    "groups": (".commands.groups", "Show what failed: one line for all events that failed alike."),
+    "groups": (
+        ".commands.groups",
+        "Show what failed: one line for each group of similar failures.",
+    ),
     "show": (".commands.show", "Show one failed event in full."),
     "replay": (".commands.replay", "Run failed events again, and delete what succeeds."),
     "discard": (".commands.discard", "Save messages to a file, and delete them."),

@@ -1,4 +1,4 @@
-"""Takes messages out of a queue that shall not run, after they are safe in a backup."""
+"""Deletes messages that must not run from a queue, once they are safe in a backup."""
 
 from __future__ import annotations
 

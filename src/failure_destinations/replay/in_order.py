@@ -25,7 +25,7 @@ class InOrder(WrappedSource):
     group it hands out up to ten at once, and more only when those are deleted.
 
     A message of a FIFO queue that is kept stops its group: the later ones stay, as in the queue. A
-    failed batch that is kept stops nothing.
+    failed batch that is kept does not stop the others.
 
     Messages that are not to be run are yielded at once, and stop nothing: the operator chose others
     of their group. So are messages that belong to no sequence.

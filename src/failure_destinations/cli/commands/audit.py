@@ -36,7 +36,8 @@ Examples:
   failure-destinations audit --baseline accepted.json --fail-on warning
 
 \b
-Exit status: 0 nothing found, 1 findings, 2 the account could not be audited, 130 stopped.
+Exit status: 0 if no finding counts for --fail-on, 1 if one does, 2 if the account could not be
+audited, 130 if it was stopped.
 """
 
 

@@ -31,7 +31,7 @@ Examples:
   failure-destinations check cdk.out --baseline accepted.json
 
 \b
-Exit status: 0 nothing found, 1 findings, 2 a path that cannot be read.
+Exit status: 0 if no finding counts for --fail-on, 1 if one does, 2 if a path cannot be read.
 """
 
 

@@ -1,4 +1,4 @@
-"""`failure-destinations discard`: take messages out of a queue that shall not run."""
+"""`failure-destinations discard`: save messages that must not run, and delete them."""
 
 from __future__ import annotations
 
@@ -73,11 +73,12 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take messages out of a queue that shall not run, after saving them.
+    """Save messages that must not run, and delete them from the queue.
 
     It counts the chosen messages and asks. Then each is written to --backup and deleted from the
     queue, in this order: if the command is stopped or killed, every message is in the backup or
-    still in the queue. What came after the count stays. With --yes nothing is counted before.
+    still in the queue. Messages that arrive after the count stay. With --yes, nothing is counted
+    first.
 
     A filter chooses failed events. A message that is not a failed event, such as a CloudWatch
     alarm, is chosen by its --id, or with all others by --not-failed-events; nothing else takes it
@@ -87,10 +88,11 @@ def command(
     until the bucket's lifecycle deletes it. A batch whose records are gone is saved without them;
     one whose records you may not read stays.
 
-    To regret: `replay --from-backup FILE.jsonl` runs the events in the backup.
+    To undo it, run `replay --from-backup FILE.jsonl`: that runs the events in the backup.
 
-    Counting and choosing receive messages, also such as stay. Where the queue moves a message away
-    after a number of receives, it needs --spend-receives, and ends before such a message is moved.
+    Counting and choosing receive messages, including those that stay. Where the queue moves a
+    message away after a number of receives, it needs --spend-receives, and ends before such a
+    message is moved.
 
     Exit status: 0 if everything that was chosen was discarded, 1 if some stay, nothing was chosen
     or you said no, 2 for a mistake.

@@ -64,7 +64,7 @@ Examples:
     metavar="N",
     help="Compare no more than N messages of each queue.",
 )
-@click.option("--problems", is_flag=True, help="Leave out what is well.")
+@click.option("--problems", is_flag=True, help="Leave out what is ok.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 also if something is not known.")
 @click.option(
     "--format",
@@ -97,11 +97,11 @@ def command(
     FailureMonitoring and who is subscribed to them. It prints each finding with the command that
     fixes it, and changes nothing.
 
-    To compare copies it receives messages, as `list` does, and gives them back. If you repeat that
-    often, SQS leaves old messages out of its own age of the oldest one: from cron, use --quick.
+    To compare copies it receives messages, as `list` does, and gives them back. If you do that
+    often, SQS stops counting old messages in ApproximateAgeOfOldestMessage: from cron, use --quick.
 
-    What you have no permission to read is reported as unknown, and the rest goes on. docs/doctor.md
-    lists the permissions.
+    What you may not read is reported as unknown, and the command continues. docs/doctor.md lists
+    the permissions.
 
     Exit status: 0 if there is nothing to fix, 1 if there is, 2 if something is not known and there
     is nothing else to fix.

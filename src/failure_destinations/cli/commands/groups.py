@@ -43,15 +43,15 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a group and line.")
 @aws_options
 def command(*, aws: Aws, choice: QueueChoice, chosen: Filter, as_json: bool) -> None:
-    """Show what failed: one line for all events that failed alike.
+    """Show what failed: one line for each group of similar failures.
 
-    A group has the events of which the same function and alias failed with the same type of error,
-    in the same place of your code, and with the same message apart from numbers, ids and other
-    values, for which * stands. Its id stays the same in other queues and after a deployment: pass
-    it to `list`, `show` and `replay` as --group.
+    A group is all events for which the same function and alias failed with the same type of error,
+    in the same place in your code, and with the same message, in which * stands for numbers, ids
+    and other values. Its id stays the same in other queues and after a deployment: pass it to
+    `list`, `show` and `replay` as --group.
 
-    A failed batch of a stream is one event: a group has those that a mapping gave up for the same
-    function, source and reason, and says how many records they have.
+    A failed batch of a stream is one event. A group holds the batches on which a mapping gave up
+    for the same function, source and reason, and says how many records they have.
 
     OVER TIME has twelve bars from the first to the last failure in the queue, the same twelve for
     every group. REPLAYED is how many were replayed before: those that a replayer parked, and those

@@ -103,18 +103,18 @@ def command(
 
     Nothing is deleted, and each message is given back at the end. A message that is not a failed
     event is shown with what it is instead, and a parked one with the error that parked it. LEFT is
-    how long its queue keeps it. In a terminal, long errors are cut, and columns left out that do
-    not fit; in a pipe everything is printed.
+    how much longer its queue keeps it. In a terminal, long errors are cut, and columns left out
+    that do not fit; in a pipe everything is printed.
 
     --from source-queues shows the dead letters of SQS queues from which functions get events: those
     of the channel's `dead_letter_queue_for`, or with --queue those of any dead-letter queue. Such a
     message may hold any text. It is shown as the event that its function got, and belongs to the
-    group of its queue: SQS does not say the error. Of a FIFO queue, a look sees the first ten
-    messages of each message group.
+    group of its queue: SQS does not say the error. For a FIFO queue, a look sees the first
+    ten messages of each message group.
 
     A failed batch of a stream is one row, with its source, shard and number of records. Its records
-    are read, from S3 or the stream, only for --json, --search and --where; you are told if they
-    cannot be read.
+    are read, from S3 or the stream, only for --json, --search and --where; the command says so
+    if they cannot be read.
 
     Listing counts as a receive of each message. Where the queue moves a message away after a
     number of receives, it needs --spend-receives: SQS shows how many are left only with one more,

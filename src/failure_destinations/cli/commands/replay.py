@@ -243,7 +243,7 @@ def command(
     name in its context, at client_context.custom["failure_destinations_replay"]. --resume NAME goes
     on with a run that was stopped or killed: what succeeded in it is not run again, what failed is.
 
-    WHAT IS RUN TWICE, AND WHAT IS NOT INVOKED
+    DUPLICATES, LOST ANSWERS AND LONG RUNS
 
     An event that was delivered twice is run once. A run by --id stops when every id is found: it
     says how many messages it has not looked at, and --resume deletes a second delivery among them.
@@ -294,8 +294,8 @@ def command(
     --from source-queues replays dead letters of SQS queues into the function that reads the queue,
     each as the event of one message, as its event source mapping would: a message that the handler
     names in batchItemFailures stays. SQS says from which queue it moved a message, and a queue that
-    several functions read needs --to. Of a FIFO queue, the messages of a group go one after the
-    other, and after one that stays the rest of its group stays too.
+    several functions read needs --to. Messages of one FIFO message group run one after the other;
+    after one that stays, the rest of its group stays too.
 
     --to-source has SQS move all messages of the dead-letter queue back instead, each to the queue
     that it came from; the mapping then reads them as usual. SQS moves all: filters are rejected.
@@ -304,31 +304,31 @@ def command(
 
     EDITED PAYLOADS
 
-    --edit opens the payload of the one event that --id names in your editor; --payload has it in a
-    file. It must be JSON. The original message stays until the event succeeded with the new
-    payload. The journal and the backup note that it was edited, and the handler can know.
+    --edit opens the payload of the one event that --id names in your editor; --payload reads it
+    from a file. It must be JSON. The original message stays until the event succeeded with the new
+    payload. The journal and the backup note that it was edited, and the handler can see it.
 
     FAILED BATCHES OF STREAMS
 
     A failed batch of a stream is run with the event that its mapping built: from S3, or from the
-    stream as long as the records are there. What is gone stays, with the reason. The alias or
-    version is the one that the mapping names. The message is deleted only if the handler handled
-    every record: a batchItemFailures in its answer counts as it does for Lambda, and the journal
-    notes which records were handled, so that --resume runs only the others.
+    stream as long as the records are there. If records are gone, the message stays, with the
+    reason. The alias or version is the one that the mapping names. The message is deleted only if
+    the handler handled every record: a batchItemFailures in its answer counts as it does for
+    Lambda, and the journal notes which records were handled, so that --resume runs only the others.
 
     --record runs single records of one batch, whose message stays unless these were all it has.
     Batches of one shard or partition run one after the other, the oldest first of those that were
-    received, and one that fails stops nothing. Newer records of the same keys may have been handled
-    since. --only-latest looks at all chosen batches first, and runs only the newest record of each
-    key for each function, as far as the source has keys: a partition key, an item, a key of Kafka.
-    The batches with older records stay, so that nothing is lost: once you know that you do not need
-    them, `discard` saves and deletes them. The journal keeps what was the newest, for later runs on
-    this machine. Do not use it where each record counts, such as for deltas.
+    received, and one that fails does not stop the others. Newer records of the same keys may have
+    been handled since. --only-latest looks at all chosen batches first, and runs only the newest
+    record of each key for each function, as far as the source has keys: a partition key, an item, a
+    key of Kafka. The batches with older records stay, so that nothing is lost: once you know that
+    you do not need them, `discard` saves and deletes them. The journal keeps what was the newest,
+    for later runs on this machine. Do not use it where each record counts, such as for deltas.
 
     STOPPING, FILES AND EXIT STATUS
 
-    Ctrl-C takes no new events, waits for the handlers that run, and prints what was done; a second
-    one ends at once.
+    After Ctrl-C, the command starts no new event, waits for the running handlers, and prints what
+    it did. A second Ctrl-C ends it at once.
 
     --from-files PATH replays records of a bucket that you downloaded, such as with `aws s3 cp
     --recursive`; the files stay, and PATH.done gets the events that succeeded.

@@ -82,9 +82,9 @@ def command(
     It shows the payload, the error with its stack trace, why a replayer parked the event, the
     function's log with its address in the console, and how long the queue keeps the message.
 
-    Of a failed batch of a stream it shows source, shard, sequence numbers or offsets, and the first
-    20 records as their producer wrote them; it reads them from S3, or from the stream as long as
-    they are there.
+    For a failed batch of a stream, it shows source, shard, sequence numbers or offsets, and the
+    first 20 records as their producer wrote them; it reads them from S3, or from the stream as long
+    as they are there.
 
     Characters that a terminal would obey are shown escaped, such as \x1b; --raw and --json give
     the payload as it is.
