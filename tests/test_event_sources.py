@@ -616,9 +616,9 @@ def test_uses_the_channels_key(where: str, app: cdk.App) -> None:
         assert services.count("events.amazonaws.com") == 1
         assert "sns.amazonaws.com" in services
     if where == "imported":
-        assert_warns(stack, "let events.amazonaws.com use .*, or failed batches stay in the bucket")
+        assert_warns(stack, "allow events.amazonaws.com to use .*, or failed batches stay")
         # No token of CDK, which nobody can read.
-        assert_warns(stack, r"let logs\.REGION\.amazonaws\.com use .* of its batch forwarder")
+        assert_warns(stack, r"allow logs\.REGION\.amazonaws\.com to use .* of its batch forwarder")
 
 
 UNSUPPORTED = {

@@ -445,7 +445,7 @@ def test_warns_of_an_imported_key(stack: cdk.Stack) -> None:
         stack, "Channel", encryption_key=kms.Key.from_key_arn(stack, "Key", arn)
     )
     FailureMonitoring(stack, "Monitoring", channel=channel)
-    assert_warns(stack, "let cloudwatch.amazonaws.com use kms:Decrypt")
+    assert_warns(stack, "allow cloudwatch.amazonaws.com to use kms:Decrypt")
 
 
 def test_alarms_go_to_a_given_topic(stack: cdk.Stack, channel: FailureChannel) -> None:

@@ -167,7 +167,10 @@ def test_finds_a_destination_behind_endless_retries() -> None:
     ("kept", "said"),
     [
         (to(QUEUE_ARN), "is queue Queue, "),
-        (to(QUEUE_ARN, TABLE_ARN), "Table keeps these for 24 hours, and the queue its messages"),
+        (
+            to(QUEUE_ARN, TABLE_ARN),
+            "Table keeps them for 24 hours, and the queue keeps its messages",
+        ),
         (to({"Ref": "Topic"}), "is topic Topic, "),
     ],
 )

@@ -133,7 +133,7 @@ def healthy(deployed: Deployed) -> Iterator[Deployed]:
 def test_finds_every_alarm_of_a_monitoring(deployed: Deployed) -> None:
     """About the channel, handler, schedules and replayer; not what else notifies the topic."""
     found = [f for f in deployed.findings() if f.subject.name.startswith("Monitoring")]
-    unseen = "whether a mute rule mutes its alarms was not looked at"
+    unseen = "whether a mute rule mutes its alarms was not checked"
     assert [(f.severity, sentence(f).partition(":")[0]) for f in found] == [
         ("info", unseen),
         ("ok", "its 10 alarms exist"),

@@ -103,8 +103,8 @@ def test_finds_nothing_in_a_healthy_notifier(changed: dict[str, Any]) -> None:
     ("state", "receives", "limit", "said"),
     [
         ("Disabled", {1: 5}, 3, None),
-        ("Disabled", {1: 5, 2: 3, 7: 1}, 3, "4 messages in the queue received so often"),
-        ("Disabled", {1: 1}, 1, "1 message in the queue"),
+        ("Disabled", {1: 5, 2: 3, 7: 1}, 3, "will park 4 messages of the queue after one failure"),
+        ("Disabled", {1: 1}, 1, "will park 1 message of the queue"),
         ("Disabled", {100: 1}, None, None),
         ("Disabled", {}, 3, None),
         ("Enabled", {100: 1}, 3, None),
@@ -262,7 +262,7 @@ def test_sets_a_lost_destination_of_what_is_invoked() -> None:
 def test_says_that_a_storm_may_have_suspended_a_mailbox(stormy: dict[str, Any]) -> None:
     """A pending subscription and a burst go together."""
     text = sentence(finding("subscription-pending", **stormy))
-    assert "Perhaps SNS suspended it, for 40 messages within a minute" in text
+    assert "SNS may have suspended it, after 40 messages within a minute" in text
 
 
 def test_knows_since_when_an_alarm_rings() -> None:

@@ -107,7 +107,7 @@ def test_says_that_boto3_knows_no_mute_rules() -> None:
     channel = dataclasses.replace(CHANNEL, **monitoring(mute_rules=found))
     (said,) = [sentence(each) for each in judge(channel) if each.kind.id == "alarm-muted"]
     assert said == (
-        "whether a mute rule mutes its alarms was not looked at: the installed boto3 knows no mute "
+        "whether a mute rule mutes its alarms was not checked: the installed boto3 knows no mute "
         "rules"
     )
 

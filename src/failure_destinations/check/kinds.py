@@ -103,9 +103,9 @@ VISIBILITY_TIMEOUT = Kind(
     ERROR,
     "Queue whose visibility timeout is shorter than its function's timeout",
     _SQS,
-    "– but Lambda refuses to create the mapping, and the deployment fails; in a mapping that "
-    "exists already, a message is handled again while it still is, and is moved to the dead-letter "
-    "queue though it succeeds",
+    "(none is lost, but Lambda refuses to create the mapping, and the deployment fails; in an "
+    "existing mapping, a message is handled again before its first run has ended, and is moved to "
+    "the dead-letter queue although it succeeds)",
 )
 DELIVERY = Kind(
     "delivery",
@@ -135,8 +135,9 @@ METADATA_ONLY = Kind(
     WARNING,
     "Failure destination that gets no records, of a stream that forgets them sooner",
     f"{_DOCS}/lambda/latest/dg/kinesis-on-failure-destination.html",
-    "nobody fetches a failed batch from the stream in time: a queue or topic gets only where its "
-    "records were, and the stream keeps them for a shorter time than the queue keeps the message",
+    "nobody fetches a failed batch from the stream in time: a queue or topic gets only the "
+    "positions of its records, and the stream keeps them for a shorter time than the queue keeps "
+    "the message",
 )
 DESTINATION_PERMISSION = Kind(
     "destination-permission",
@@ -167,8 +168,8 @@ DELIVERY_RETRIES = Kind(
     WARNING,
     "Retries set for the delivery, where Lambda's were probably intended",
     f"{_DOCS}/lambda/latest/dg/invocation-async-error-handling.html",
-    "– but the function runs more often than intended: retries are set for the delivery, and "
-    "Lambda's are not",
+    "(none is lost, but the function runs more often than intended: the retries are set for the "
+    "delivery, and Lambda's are not)",
 )
 NO_SUBSCRIBER = Kind(
     "no-subscriber",
@@ -182,8 +183,8 @@ VISIBILITY_MARGIN = Kind(
     INFO,
     "Queue whose visibility timeout is under six times its function's timeout",
     _SQS,
-    "– but a throttled message may be handled twice, or moved to the dead-letter queue without an "
-    "attempt",
+    "(none is lost, but a throttled message may be handled twice, or moved to the dead-letter "
+    "queue without an attempt)",
 )
 UNWATCHED = Kind(
     "unwatched",
@@ -197,23 +198,23 @@ CUSTOM_RESOURCE = Kind(
     INFO,
     "Function whose caller awaits an answer by other means, without failure destination",
     f"{_DOCS}/lambda/latest/dg/services-cloudformation.html",
-    "– but CloudFormation, CodePipeline or another caller waits for an answer, and fails after a "
-    "time-out",
+    "(none goes unnoticed: CloudFormation, CodePipeline or another caller waits for an answer, and "
+    "fails after a timeout)",
 )
 DISABLED = Kind(
     "disabled",
     INFO,
     "Function without failure destination behind a disabled caller",
     _RETAIN,
-    "– as long as its rule, schedule or other caller is disabled; the last attempt fails after "
-    "somebody enables it",
+    "the last attempt fails after somebody enables the rule, schedule or other caller; none is "
+    "lost while it is disabled",
 )
 UNKNOWN = Kind(
     "unknown",
     INFO,
     "Unknown whether failures are lost",
     _RETAIN,
-    "– not known: the template does not say",
+    "(not known: the template does not say)",
 )
 
 KINDS = {

@@ -79,7 +79,7 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     ),
     Problem.DURABLE_NOT_KEPT: (
         "{It} is {how_async} {callers}{through}, and has no dead-letter queue: it is a durable "
-        "function, of which Lambda sends no failures to a destination, so an event whose execution "
+        "function, whose failures Lambda sends to no destination, so an event whose execution "
         "fails is lost"
     ),
     Problem.DURABLE_UNQUALIFIED: (
@@ -153,13 +153,13 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "waits behind it may expire before anything is sent to the failure destination"
     ),
     Problem.METADATA_ONLY: (
-        "The failure destination of {callers} is queue {0}, which gets where the records of a "
-        "failed batch are in {1}, and not the records: {1} keeps these for {2}, and the queue its "
-        "messages for {3}"
+        "The failure destination of {callers} is queue {0}, which gets the positions of a failed "
+        "batch's records in {1}, and not the records: {1} keeps them for {2}, and the queue keeps "
+        "its messages for {3}"
     ),
     Problem.METADATA_ONLY_TO_TOPIC: (
-        "The failure destination of {callers} is topic {0}, which gets where the records of a "
-        "failed batch are in {1}, and not the records: {1} keeps these for {2}"
+        "The failure destination of {callers} is topic {0}, which gets the positions of a failed "
+        "batch's records in {1}, and not the records: {1} keeps them for {2}"
     ),
     Problem.BATCH_DESTINATION_REFUSED: (
         "The failure destination of {callers} is {0}, but Lambda cannot send failed batches to "
@@ -188,8 +188,8 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     ),
     Problem.VISIBILITY_SHORT: (
         "{callers} reads queue {0}, whose visibility timeout is {1}, but the timeout of "
-        "{the_function} is {2}: Lambda refuses to create such a mapping; if it exists already, a "
-        "message is handled again while it still is"
+        "{the_function} is {2}: Lambda refuses to create such a mapping; in an existing one, a "
+        "message is handled again before its first run has ended"
     ),
     Problem.VISIBILITY_TIGHT: (
         "{callers} reads queue {0}, whose visibility timeout is {1}, and the timeout of "

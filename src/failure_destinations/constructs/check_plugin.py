@@ -39,8 +39,7 @@ class FailureDestinationCheck:
         Validations.of(app).add_plugins(FailureDestinationCheck())
 
     A finding names the function's construct path, its callers and a fix. Findings of severity
-    `error` fail the synth; `warning` and `info` are only shown. `app.synth()` itself fails since
-    aws-cdk-lib 2.263.
+    `error` fail the synth, so that `app.synth()` raises; `warning` and `info` are only shown.
     https://docs.aws.amazon.com/cdk/v2/guide/policy-validation-synthesis.html
 
     Acknowledge a finding on the construct or any scope above it, with a reason::

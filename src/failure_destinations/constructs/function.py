@@ -84,7 +84,7 @@ class FailureNotifiedFunction(Construct):
                 `tenancy_config`, whose invocations must name a tenant, nor for a durable function
                 itself: pass a version or alias of it. Default: never; S3, SNS, EventBridge or code
                 invoke it.
-            payload: The event of each scheduled run: any JSON value of at most 1 MB (1,048,576
+            payload: The event of each scheduled run: any JSON value of at most 1 MiB (1,048,576
                 bytes), which may contain tokens and Scheduler's context attributes.
                 Default: Scheduler's own event, with the schedule's ARN and time.
             retries: How often Lambda runs the handler again after an error. 0 to 2; Lambda waits

@@ -34,9 +34,9 @@ def define_log_group(
         Annotations.of(scope).add_warning_v2(
             "failure-destinations:imported-log-key",
             "encryption_key of the channel is imported, so its policy cannot be changed "
-            f"here: let logs.{'REGION' if is_token(region) else region}.amazonaws.com use "
-            f"{keys.in_words(keys.WRITE_LOGS)} in it, or CloudFormation cannot create the "
-            f"{whose}.",
+            f"here: allow logs.{'REGION' if is_token(region) else region}.amazonaws.com to use "
+            f"{keys.in_words(keys.WRITE_LOGS)} in that policy, or CloudFormation cannot create "
+            f"the {whose}.",
         )
     return logs.LogGroup(
         scope,

@@ -42,8 +42,8 @@ class Channel:
         queue: Its queue; None if another stack defines it and SNS does not say which one it is.
         dead_letter_queue: The queue for messages that SNS cannot deliver; None if there is none.
         copy_queue: The queue that keeps a copy of each event; None if there is none.
-        parked_queue: The queue with the events that its replayer gave up; None if the stack defines
-            no replayer of the channel.
+        parked_queue: The queue with the events that its replayer gave up on; None if the stack
+            defines no replayer of the channel.
         source_dead_letter_queues: The dead-letter queues that it defines for SQS queues that are
             event sources, in the order of their paths.
         batch_bucket: The name of the bucket that keeps failed batches of event sources with their

@@ -66,11 +66,11 @@ def _retries_forever(finding: Finding) -> str:
 
 def _metadata_only(finding: Finding) -> str:
     facts = finding.facts
-    text = f"sends failed batches to {facts['destination']}, which gets no records, only where"
+    text = f"sends failed batches to {facts['destination']}, which gets only the records' positions"
     if facts["retention"] is None:
-        return f"{text} they are. How long the source keeps them is not known"
+        return f"{text}. How long the source keeps the records is not known"
     kept = "" if facts["kept"] is None else f", and the queue the message for {span(facts['kept'])}"
-    return f"{text} they are: the stream keeps them for {span(facts['retention'])}{kept}"
+    return f"{text}: the stream keeps the records for {span(facts['retention'])}{kept}"
 
 
 def _lags(finding: Finding) -> str:

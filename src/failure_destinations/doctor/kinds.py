@@ -270,7 +270,7 @@ DEAD_LETTERS = Kind(
 EVENTS_PARKED = Kind(
     "events-parked",
     "warning",
-    "events that the replayer gave up",
+    "events that the replayer gave up on",
     _LAMBDA_SQS,
     fix="`failure-destinations list --queue`",
 )

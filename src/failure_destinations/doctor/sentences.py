@@ -143,7 +143,7 @@ def _subscription_pending(finding: Finding) -> str:
     of_what = " of alarms" if facts["topic"] == "alarm topic" else ""
     text = f"is not confirmed: nobody is notified{of_what} there, and SNS deletes it after 48 hours"
     if "peak" in facts:
-        text += f". Perhaps SNS suspended it, for {facts['peak']:,} messages within a minute"
+        text += f". SNS may have suspended it, after {facts['peak']:,} messages within a minute"
     return f"{text}. {_confirm(finding)}" if facts["is_mailbox"] else text
 
 
@@ -295,7 +295,7 @@ def _alarms(finding: Finding) -> str:
 def _alarm_muted(finding: Finding) -> str:
     if "not_offered_by" in finding.facts:
         return (
-            "whether a mute rule mutes its alarms was not looked at: "
+            "whether a mute rule mutes its alarms was not checked: "
             f"{finding.facts['not_offered_by']} knows no mute rules"
         )
     rule = finding.facts["rule"]
@@ -395,9 +395,9 @@ SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     kinds.REPLAYER.id: lambda finding: f"drains the queue of {finding.facts['channel']}",
     kinds.REPLAYER_OFF.id: _always("is switched off: failed events wait in the queue"),
     kinds.REPLAYER_PARKS_AT_ONCE.id: lambda finding: (
-        f"{plural(finding.facts['count'], 'message')} in the queue received so often, this time "
-        "included, that it parks them as soon as they fail once: each look counts as one of its "
-        f"{plural(finding.facts['max_attempts'], 'attempt')}"
+        f"will park {plural(finding.facts['count'], 'message')} of the queue after one failure: "
+        "each receive, this one included, counts as an attempt, and its max_attempts is "
+        f"{finding.facts['max_attempts']:,}"
     ),
     kinds.REPLAYER_MISSING.id: _always(
         "its event source mapping does not exist: nothing is replayed"

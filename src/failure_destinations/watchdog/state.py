@@ -2,7 +2,7 @@
 
 Each write names the version that it replaces, so that of two runs at once only one publishes. A
 notice is written before it is published and removed afterwards: a run that is killed between the
-two leaves it to the next one. So a notice is published twice at worst, and never not at all.
+two leaves it to the next one. So a notice is published once or twice, and is never lost.
 """
 
 from __future__ import annotations

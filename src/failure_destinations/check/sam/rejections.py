@@ -57,7 +57,9 @@ class RejectedError(TemplateError):
         self.whole = default is None and not (self.rejected and all(found))
 
 
-def mend(template: dict[str, Any], error: RejectedError, untransformed: dict[str, Any]) -> bool:
+def remove_rejected(
+    template: dict[str, Any], error: RejectedError, untransformed: dict[str, Any]
+) -> bool:
     """Remove what SAM rejects from a template, and return whether something is left.
 
     Args:
@@ -73,7 +75,7 @@ def mend(template: dict[str, Any], error: RejectedError, untransformed: dict[str
         place = defaults.get(kind) if kind else defaults
         return isinstance(place, dict) and place.pop(name, None) is not None
     resources = template["Resources"]
-    is_mended = False
+    is_changed = False
     for id, unknown, event in error.rejected:
         # SAM also names what it would create: a layer's version, or an event's rule.
         own = max(
@@ -83,13 +85,13 @@ def mend(template: dict[str, Any], error: RejectedError, untransformed: dict[str
         )
         if own is None:
             continue
-        is_mended = True
+        is_changed = True
         if unknown and _remove_property(resources[own], unknown):
             continue
         if event and _remove_event(resources[own], event):
             continue
         untransformed[own] = resources.pop(own)
-    return is_mended and bool(resources)
+    return is_changed and bool(resources)
 
 
 def _remove_property(resource: Any, name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ..files import TemplateError
 from ..values import mapping, scalar
 from .build import FUNCTION, fill_in, parameters, remove_parts, restore_location
-from .rejections import RejectedError, mend, one_line
+from .rejections import RejectedError, one_line, remove_rejected
 
 # SAM names all resources that it rejects at once, but others may refer to them.
 _MAX_ATTEMPTS = 10
@@ -89,7 +89,7 @@ def _transformed(
             break
         except RejectedError as error:
             problem = problem or error
-            if error.whole or not mend(local, error, untransformed):
+            if error.whole or not remove_rejected(local, error, untransformed):
                 raise problem from None
     else:
         raise problem or TemplateError(f"{path}: AWS SAM rejects it")

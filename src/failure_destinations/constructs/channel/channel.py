@@ -266,11 +266,11 @@ class FailureChannel(Construct):
     def event_source_destination(self) -> lambda_.IEventSourceDlq:
         """The channel, for the `on_failure` of an event source mapping.
 
-        `KinesisEventSource(stream, …, on_failure=channel.event_source_destination)` sends each
-        batch that Lambda gives up to this channel. It also works for a `DynamoEventSource`,
+        `KinesisEventSource(stream, …, on_failure=channel.event_source_destination)` sends this
+        channel each batch that Lambda gives up on. It also works for a `DynamoEventSource`,
         `ManagedKafkaEventSource`, `SelfManagedKafkaEventSource` and `EventSourceMapping`, of
-        functions in any stack of the app. Lambda gives a batch up after `retry_attempts`, or when
-        it is older than `max_record_age`: set one of them.
+        functions in any stack of the app. Lambda gives up on a batch after `retry_attempts`, or
+        when it is older than `max_record_age`: set one of them.
 
         Lambda writes the batch with all its records to a bucket of the channel (`batch_bucket`).
         The channel's queue and subscribers get its record, which names the object and has no
@@ -555,9 +555,10 @@ class FailureChannel(Construct):
         if not all(added):
             self._warn(
                 "imported-key",
-                "encryption_key is imported, so its policy cannot be changed here: let "
-                f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
-                "queue; and events.amazonaws.com, if a rule uses the dead-letter queue.",
+                "encryption_key is imported, so its policy cannot be changed here: allow "
+                f"sns.amazonaws.com to use {in_words(SEND)} in that policy, or failed events do "
+                "not reach the queue; also allow events.amazonaws.com, if a rule uses the "
+                "dead-letter queue.",
             )
         return kms.Key.from_key_arn(self, "EncryptionKey", key.key_arn)
 
@@ -565,18 +566,18 @@ class FailureChannel(Construct):
         if not isinstance(queue, sqs.Queue):
             self._warn(
                 "imported-queue",
-                "queue is imported, so its policy cannot be changed here: let "
-                "sns.amazonaws.com use sqs:SendMessage in it, and its key if it has one, or "
-                "failed events do not reach it.",
+                "queue is imported, so its policy cannot be changed here: allow "
+                "sns.amazonaws.com to use sqs:SendMessage in that policy, and to use the queue's "
+                "key if it has one, or failed events do not reach it.",
             )
         key = queue.encryption_master_key
         added = key is None or let_service_send(key, _sns_service())
         if not added and isinstance(queue, sqs.Queue):
             self._warn(
                 "imported-queue-key",
-                "the key of queue is imported, so its policy cannot be changed here: let "
-                f"sns.amazonaws.com use {in_words(SEND)} in it, or failed events do not reach the "
-                "queue.",
+                "the key of queue is imported, so its policy cannot be changed here: allow "
+                f"sns.amazonaws.com to use {in_words(SEND)} in that policy, or failed events do "
+                "not reach the queue.",
             )
 
     def _subscribe_queue(self, *, same_stack: bool) -> sns.Subscription:

@@ -1,4 +1,4 @@
-"""Notes a channel whose failures nobody hears of."""
+"""Notes a channel that notifies nobody of its failures."""
 
 from __future__ import annotations
 

@@ -92,8 +92,8 @@ def define_source_dead_letter_queue(
     if wiring.channel.node.try_find_child(id.replace("/", "--")) is not None:
         raise ValueError(
             "queue must have a path of its own below its stack, got "
-            f"{shown(queue.node.path)}, whose dead-letter queue would have the id of another "
-            f"one's, {shown(id)}: rename a construct on its path"
+            f"{shown(queue.node.path)}, whose dead-letter queue would get the construct id "
+            f"{shown(id)}, which another one has: rename a construct on its path"
         )
     dead_letter_queue = sqs.Queue(
         wiring.channel,

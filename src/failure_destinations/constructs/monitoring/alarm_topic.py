@@ -92,8 +92,8 @@ def use_alarm_topic(scope: Construct, topic: sns.ITopic, name: str = "alarm_topi
         _warn(
             scope,
             "imported-alarm-topic",
-            f"{name} is imported, so its policy cannot be changed here: let "
-            "cloudwatch.amazonaws.com use sns:Publish in it, or alarms notify nobody.",
+            f"{name} is imported, so its policy cannot be changed here: allow "
+            "cloudwatch.amazonaws.com to use sns:Publish in that policy, or alarms notify nobody.",
         )
     if topic.master_key is not None:
         _let_cloudwatch_use(scope, topic.master_key, f"the key of {name}")
@@ -117,8 +117,9 @@ def _let_cloudwatch_use(scope: Construct, key: kms.IKey, name: str) -> None:
         _warn(
             scope,
             "imported-alarm-key",
-            f"{name} is imported, so its policy cannot be changed here: let "
-            f"cloudwatch.amazonaws.com use {in_words(SEND)} in it, or alarms notify nobody.",
+            f"{name} is imported, so its policy cannot be changed here: allow "
+            f"cloudwatch.amazonaws.com to use {in_words(SEND)} in that policy, or alarms notify "
+            "nobody.",
         )
 
 

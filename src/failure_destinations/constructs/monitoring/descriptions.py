@@ -83,11 +83,11 @@ def async_event_age(handler: lambda_.IFunction, max_age: str) -> str:
 
 
 def invocations_dropped(group: str, dead_letter_queue: sqs.IQueue) -> str:
-    """Describe the alarm about runs that EventBridge Scheduler gave up."""
+    """Describe the alarm about runs that EventBridge Scheduler gave up on."""
     return (
-        "EventBridge Scheduler gave up a run of a schedule in the group: the role may not invoke "
-        "the function, or the function is gone. The run's event is in the schedule's dead-letter "
-        f"queue; for schedules of this channel: {_list(dead_letter_queue)} "
+        "EventBridge Scheduler gave up on a run of a schedule in the group: the role may not "
+        "invoke the function, or the function is gone. The run's event is in the schedule's "
+        f"dead-letter queue; for schedules of this channel: {_list(dead_letter_queue)} "
         f"The group's schedules: {_schedules(group)}"
     )
 
@@ -95,7 +95,7 @@ def invocations_dropped(group: str, dead_letter_queue: sqs.IQueue) -> str:
 def invocations_lost(group: str) -> str:
     """Describe the alarm about runs that EventBridge Scheduler lost."""
     return (
-        "EventBridge Scheduler gave up a run of a schedule in the group, and could not send its "
+        "EventBridge Scheduler gave up on a run of a schedule in the group, and could not send its "
         "event to the schedule's dead-letter queue: the run is lost. The schedule's role may not "
         "send to the queue or use its key, or the queue is gone. See the role and queue with "
         f"get-schedule for each of: {_schedules(group)}"
@@ -103,11 +103,11 @@ def invocations_lost(group: str) -> str:
 
 
 def parked_events(queue: sqs.IQueue) -> str:
-    """Describe the alarm about events that the replayer gave up."""
+    """Describe the alarm about events that the replayer gave up on."""
     return (
-        "The replayer gave up events that failed again or are not failed events. Their attributes "
-        "that begin with Replay say why. Fix the cause, and send the events back to their "
-        f"functions within {DEFAULT_RETENTION_DAYS} days: {_replay(queue)}"
+        "The replayer gave up on events that failed again or are not failed events. Their "
+        "attributes that begin with Replay say why. Fix the cause, and send the events back to "
+        f"their functions within {DEFAULT_RETENTION_DAYS} days: {_replay(queue)}"
     )
 
 
@@ -119,7 +119,7 @@ def notifier_failed(function: lambda_.IFunction, log_group: str) -> str:
         log_group: The name of its log group.
     """
     return (
-        f"The notifier's function {function.node.path} fails, so people may hear late of failures. "
+        f"The notifier's function {function.node.path} fails, so people may be notified late. "
         "No event is lost: the channel's queue keeps each one. Its log says why: "
         f"aws logs tail {log_group} --region {Aws.REGION}"
     )
@@ -128,7 +128,7 @@ def notifier_failed(function: lambda_.IFunction, log_group: str) -> str:
 def notice_age(queue: sqs.IQueue) -> str:
     """Describe the alarm about records that the notifier does not count."""
     return (
-        "The notifier has not counted a record for a long time, so nobody hears of it: its "
+        "The notifier has not counted a record for a long time, so nobody is notified of it: its "
         "function fails or is throttled, or its event source is disabled. No event is lost: the "
         f"channel's queue keeps each one. See the records: {_list(queue)}"
     )
@@ -211,8 +211,8 @@ def batch_delivery_failures(handler: lambda_.IFunction, bucket: str) -> str:
 def announcement_age(queue: sqs.IQueue) -> str:
     """Describe the alarm about failed batches that the channel's topic does not get."""
     return (
-        "A failed batch has not reached the channel for a long time, so nobody hears of it: the "
-        "channel's batch forwarder fails or is throttled, or its event source is disabled. No "
+        "A failed batch has not reached the channel for a long time, so nobody is notified of it: "
+        "the channel's batch forwarder fails or is throttled, or its event source is disabled. No "
         "batch is lost: the bucket keeps each one. See the mapping: aws lambda "
         f"list-event-source-mappings --region {Aws.REGION} --event-source-arn {queue.queue_arn}"
     )
@@ -227,8 +227,8 @@ def announcements_lost(rule: str, bucket: str) -> str:
     """
     return (
         "EventBridge could neither announce a failed batch nor send the announcement to the "
-        f"channel's dead-letter queue: nobody hears of it, but the bucket {bucket} has it. The "
-        "policies of the queues or their key are broken. See the rule's targets: aws events "
+        f"channel's dead-letter queue: nobody is notified of it, but the bucket {bucket} has it. "
+        "The policies of the queues or their key are broken. See the rule's targets: aws events "
         f"list-targets-by-rule --region {Aws.REGION} --rule {rule}"
     )
 

@@ -296,7 +296,7 @@ class FailureMonitoring(Construct):
     def metric_async_events_dropped(
         self, handler: lambda_.IFunction, **options: Any
     ) -> cloudwatch.Metric:
-        """Return `AsyncEventsDropped` of a handler: all events that Lambda gave up, kept or not.
+        """Return `AsyncEventsDropped` of a handler: all events that Lambda gave up on, kept or not.
 
         Args:
             handler: The function, version or alias that is called.

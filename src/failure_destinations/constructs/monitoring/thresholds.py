@@ -34,11 +34,11 @@ class MonitoringThresholds:
         dead_letter_errors: Events within 5 minutes that Lambda could not send to the function's
             own dead-letter queue. Default: 1.
         async_event_age_percent: How long an event has waited for its handler, in percent of the
-            handler's `max_event_age`, after which Lambda gives it up. Default: 80, which is
+            handler's `max_event_age`, after which Lambda gives up on it. Default: 80, which is
             4 hours and 48 minutes of 6 hours.
-        invocations_dropped: Scheduled runs within 5 minutes that EventBridge Scheduler gave up
+        invocations_dropped: Scheduled runs within 5 minutes that EventBridge Scheduler gave up on
             after its last retry. Default: 1.
-        invocations_lost: Scheduled runs within 5 minutes that EventBridge Scheduler gave up and
+        invocations_lost: Scheduled runs within 5 minutes that EventBridge Scheduler gave up on and
             could not send to the dead-letter queue either. Default: 1.
         notifier_errors: Failed runs within 5 minutes of the function of the channel's
             `FailureNotifier`. Default: 1.

@@ -78,9 +78,9 @@ class GivenQueueCheck:
             got = f"its redrive policy moves messages away after {limit} receives"
         Annotations.of(self._replayer).add_warning_v2(
             "failure-destinations:queue-redrive",
-            f"queue {queue.node.path} was given to the channel, and {got}: let it have none, or "
-            f"one with a maxReceiveCount of {receives + 1} or more. Otherwise SQS moves events "
-            "away that wait for a replay, and nobody is notified.",
+            f"queue {queue.node.path} was given to the channel, and {got}: give it no redrive "
+            f"policy, or one with a maxReceiveCount of {receives + 1} or more. Otherwise SQS moves "
+            "events that wait for a replay to another queue, and nobody is notified.",
         )
 
 

@@ -30,7 +30,7 @@ class ReplayerRole:
     Args:
         scope: The replayer.
         wiring: The wiring of its channel.
-        parked_queue: The queue to which it sends the events that it gives up.
+        parked_queue: The queue to which it sends the events that it gives up on.
         log_group: The log group to which it writes.
 
     Attributes:
@@ -92,8 +92,9 @@ class ReplayerRole:
                 "failure-destinations:many-handlers",
                 f"more than {MAX_INVOCABLE} handlers are in the replayer's policy, and IAM "
                 "allows at most 10,240 characters: that is about 87 handlers with names of "
-                "64 characters. Define further ones in a stack of their own, which lets the "
-                "replayer in by a permission there, or give them another channel and replayer.",
+                "64 characters. Define further handlers in other stacks, where each one gets a "
+                "permission of its own for the replayer, or give them another channel and "
+                "replayer.",
             )
         if self._may_invoke is not None:
             self._may_invoke.add_resources(arn)

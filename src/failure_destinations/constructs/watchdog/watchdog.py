@@ -64,8 +64,8 @@ class FailureWatchdog(Construct):
 
     The function may read what `doctor` reads, publish to the topic, and write one item of a
     DynamoDB table, which holds what was published. If the table is lost, everything is published
-    once more. Its own event holds nothing; if Lambda gives it up after three tries, it goes to the
-    channel's dead-letter queue.
+    once more. Its own event holds nothing; if Lambda gives up on it after three tries, it goes to
+    the channel's dead-letter queue.
 
     Two alarms notify the same topic, and that of the channel's `FailureMonitoring` if there is one:
     `stopped_alarm` goes off if the function has not run for twice `every`, also after the first

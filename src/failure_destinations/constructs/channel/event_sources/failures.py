@@ -231,8 +231,8 @@ class EventSourceFailures(Construct):
             Annotations.of(self).add_warning_v2(
                 "failure-destinations:imported-announcement-key",
                 "encryption_key of the channel is imported, so its policy cannot be changed here: "
-                f"let events.amazonaws.com use {keys.in_words(keys.SEND)} in it, or failed batches "
-                "stay in the bucket, and nobody is notified of them.",
+                f"allow events.amazonaws.com to use {keys.in_words(keys.SEND)} in that policy, or "
+                "failed batches stay in the bucket, and nobody is notified of them.",
             )
         rule = events.Rule(
             self,
