@@ -1,4 +1,4 @@
-"""Are people notified of alarms: can each alarm notify the topic, and who is subscribed?"""
+"""Judges the alarms: whether each one can notify the topic, and who is subscribed to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do failed batches reach the queue: judges the bucket, and what announces its objects."""
+"""Judges the bucket for failed batches, and what announces its objects."""
 
 from __future__ import annotations
 

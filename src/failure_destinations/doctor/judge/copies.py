@@ -1,4 +1,4 @@
-"""Does the copy queue have events that the queue lacks, and did handlers send them?
+"""Judges the copies: which events the queue lacks, and whether handlers sent them.
 
 A record that is in none of the channel's queues was replayed or removed, or never arrived. The copy
 itself and Lambda's metrics for that time show which.

@@ -1,4 +1,4 @@
-"""Do failed batches reach the channel: judges each event source mapping, its role and its stream.
+"""Judges each event source mapping, its role and its stream: whether failed batches arrive.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
 """

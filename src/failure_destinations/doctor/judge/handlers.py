@@ -1,4 +1,4 @@
-"""Does Lambda send to the channel: judges each handler's destination, role and own queue."""
+"""Judges each handler's destination, role and own queue: whether Lambda sends to the channel."""
 
 from __future__ import annotations
 

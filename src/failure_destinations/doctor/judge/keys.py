@@ -1,4 +1,4 @@
-"""Can the sender use the key: is it enabled, and does its policy allow the service?"""
+"""Judges a key: whether it is enabled, and its policy lets the sender use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the notifier notify: is it awake, may it read its secrets, and who is subscribed to it?"""
+"""Judges the notifier: whether it is awake, may read its secrets, and whom it notifies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can SNS and EventBridge deliver: does each queue exist, and do its policy and key let them?"""
+"""Judges each queue: whether it exists, and its policy and key let SNS and EventBridge deliver."""
 
 from __future__ import annotations
 

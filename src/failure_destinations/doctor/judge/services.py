@@ -1,4 +1,4 @@
-"""An AWS service that sends on behalf of a resource: does a policy allow it, and what would?"""
+"""An AWS service that sends on behalf of a resource: whether a policy allows it, and what would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are messages that keep failing kept: judges source queues and their dead-letter queues.
+"""Judges source queues and their dead-letter queues: whether failing messages are kept.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 """

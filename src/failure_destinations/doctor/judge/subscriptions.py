@@ -1,4 +1,4 @@
-"""Is everyone notified: does each subscription exist, confirmed and safe from suspension?"""
+"""Judges each subscription: whether it exists, is confirmed, and is safe from suspension."""
 
 from __future__ import annotations
 
