@@ -119,7 +119,7 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     ),
     Problem.ANSWER_AWAITED: (
         "{It} is called by {callers}, which waits for an answer, though not from the function: a "
-        "failure shows as a failed deployment or execution, after a time-out, and the event is "
+        "failure shows as a failed deployment or execution, after a timeout, and the event is "
         "not kept"
     ),
     Problem.CALLER_DISABLED: (

@@ -28,7 +28,7 @@ def read_repository(resource: Resource) -> None:
 def read_pipeline(resource: Resource) -> None:
     """Read a pipeline's Invoke actions: the pipeline waits for the job's result, not the function.
 
-    Without a result, the action fails after a time-out.
+    Without a result, the action fails after a timeout.
     https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html
     """
     for action in members(resource.properties, "Stages", "Actions"):

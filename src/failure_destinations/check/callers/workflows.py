@@ -140,7 +140,7 @@ def _argument(
 
 
 def read_transfer_workflow(resource: Resource) -> None:
-    """Read a workflow's custom steps: the workflow waits for a callback until a time-out.
+    """Read a workflow's custom steps: the workflow waits for a callback until a timeout.
 
     https://docs.aws.amazon.com/transfer/latest/userguide/API_SendWorkflowStepState.html
     """
