@@ -17,6 +17,7 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from failure_destinations import FailureChannel
 from failure_destinations.testing import LocalCloud
 
+from ..replay.kinesis_batches import record as batch_record
 from ..testing.conftest import define_function
 from ..testing.test_localemu_streams import create_mapping, create_stream, put
 from ..waiting import eventually
@@ -219,3 +220,48 @@ def test_replays_through_the_channel_of_a_mapping(localemu: LocalCloud) -> None:
     tally = json.loads(replayed.stdout)
     assert (tally["not_handlers"], tally["failed"]) == (0, 0), replayed.stderr
     assert tally["records_handled"] >= sum(one["batch"]["records"] for one in found)
+
+
+def test_reads_only_a_stream_that_is_read_for_the_channel(localemu: LocalCloud) -> None:
+    """With --stack; a message that names another stream stays, until the queue itself is named."""
+    app = cdk.App()
+    stack = cdk.Stack(app, "StreamedOrders")
+    channel = FailureChannel(stack, "Failures")
+    cdk.CfnOutput(stack, "Topic", value=channel.topic.topic_arn)
+    cdk.CfnOutput(stack, "Queue", value=channel.queue.queue_name)
+    outputs = localemu.deploy(app)["StreamedOrders"]
+    define_function(localemu, "streamed", FIXED)
+    account = {}
+    for name in ("streamed", "payroll"):
+        account[name] = create_stream(localemu, name)
+        put(localemu, name, name)
+    create_mapping(
+        localemu,
+        account["streamed"],
+        "streamed",
+        StartingPosition="LATEST",
+        DestinationConfig={"OnFailure": {"Destination": outputs["Topic"]}},
+    )
+    function = f"arn:aws:lambda:{localemu.region}:{localemu.account}:function:streamed"
+    sqs, kinesis_client = localemu.client("sqs"), localemu.client("kinesis")
+    url = sqs.get_queue_url(QueueName=outputs["Queue"])["QueueUrl"]
+    for name, stream in account.items():
+        shard = kinesis_client.list_shards(StreamName=name)["Shards"][0]["ShardId"]
+        iterator = kinesis_client.get_shard_iterator(
+            StreamName=name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        (record,) = kinesis_client.get_records(ShardIterator=iterator)["Records"]
+        number = record["SequenceNumber"]
+        written = batch_record(1, request_id=name, function=function, stream=stream)
+        written["KinesisBatchInfo"].update(
+            shardId=shard, startSequenceNumber=number, endSequenceNumber=number
+        )
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(written))
+    replayed = cli(localemu, "replay", "--stack", "StreamedOrders", "--yes", "--json")
+    tally = json.loads(replayed.stdout)
+    assert (tally["succeeded"], tally["failed"]) == (1, 1), replayed.stderr
+    (error,) = [one["error"] for one in tally["errors"]]
+    assert f"no event source mapping of {function} and {account['payroll']} sends" in error
+    assert "payroll" not in localemu.logs("streamed")
+    trusted = cli(localemu, "replay", "--queue", outputs["Queue"], "--yes")
+    assert "1 succeeded" in trusted.stdout, trusted.stderr
