@@ -223,6 +223,22 @@ PYTHON_TRACE = (
             ["Error: x", "    at Object.<anonymous> (/var/task/index.js:3)"],
             "index.js Object.<anonymous>",
         ),
+        (
+            [
+                "Error: cannot store",
+                "order_17(qty=3) is out of stock",
+                "max(price_17) is not a column",
+                "shop.Orders.handle(Orders.java:17) failed",
+                "at /tmp/in-17.csv:3:1",
+                "at Shop.Order17.Handle(Order o)",
+                '  File "/tmp/order17.py", line 3, in <module>',
+                "/tmp/order17.rb:3:in `handler'",
+                "    at handler (/var/task/index.js:3:11)",
+            ],
+            "index.js handler",
+        ),
+        (["Error: cannot store", "order_17(qty=3) is out of stock"], None),
+        (["Error: cannot store", "order_17(order.java:3)"], None),
         (["/var/lang/lib/ruby/x.rb:1:in `y'", "/var/task/app.rb:3:in `handler'"], "app.rb handler"),
         (
             [
@@ -231,6 +247,17 @@ PYTHON_TRACE = (
             ],
             "shop.Orders.handle",
         ),
+        (["shop.Orders.load(Native Method)"], "shop.Orders.load"),
+        (["shop.Orders.load(Unknown Source)"], "shop.Orders.load"),
+        (["shop.Orders.load(Orders.kt)"], "shop.Orders.load"),
+        (["\tat shop.Orders.<init>(Orders.java:17)"], "shop.Orders.<init>"),
+        (
+            [
+                "shop.Orders$$Lambda/0x00007f1234.apply(Unknown Source)",
+                "shop.Orders.price-Ab1(Orders.kt:3)",
+            ],
+            "shop.Orders.price-Ab1",
+        ),
         (
             [
                 "at System.String.Parse(String s)",
@@ -238,6 +265,8 @@ PYTHON_TRACE = (
             ],
             "Shop.Orders.Handle",
         ),
+        (["at lambda_method1(Closure, Stream)", "at Shop.Orders..ctor()"], "Shop.Orders..ctor"),
+        (["   at Shop.Store.Get[T](List`1 ids)"], "Shop.Store.Get"),
         (
             [{"path": "github.com/shop/main.go", "line": 17, "label": "main.handle"}],
             "main.go main.handle",
@@ -253,6 +282,19 @@ def test_finds_the_frame_of_own_code(trace: Any, expected: str | None) -> None:
     name = "trace" if "TypeError" in str(trace) else "stackTrace"
     error = {"errorType": "E", "errorMessage": "x", name: trace}
     assert of(error).frame == expected
+
+
+def test_values_in_the_lines_of_a_message_are_no_frames() -> None:
+    """Node's trace has each line of a message as an entry."""
+
+    def fails(order: int) -> Fingerprint:
+        message = f"cannot store\norder_{order}(qty=3) is out of stock"
+        frame = "    at handler (/var/task/index.js:3:11)"
+        trace = [*f"Error: {message}".split("\n"), frame]
+        return of({"errorType": "Error", "errorMessage": message, "trace": trace})
+
+    assert {fails(order).frame for order in range(200)} == {"index.js handler"}
+    assert len({fails(order).id for order in range(200)}) == 1
 
 
 def test_another_line_is_the_same_group() -> None:
@@ -355,7 +397,7 @@ def test_a_long_value_does_not_make_groups() -> None:
 HOSTILE = [
     *("'", '"', "a", "a-", "/a", '\\"', "{'", "[{", "arn:aws:", "a@", "1:", "Mon ", "2026-11-02T"),
     *("id=", "request id ", "“", "+1", "* ", "GET /", "at a(", "at ", '  File "', "a.", "(:1", " "),
-    *("[", "\ud800", "aB", "A1"),
+    *("[", "\ud800", "aB", "A1", "    at a.("),
 ]
 
 

@@ -14,8 +14,16 @@ _NODE = re.compile(
     r":\d+(?::\d+)?\)?\s*"
 )
 _RUBY = re.compile(r"(?P<file>[^:\n]+\.rb):\d+(?::in [`'](?P<name>[^'\n]+)')?")
-# `com.example.Orders.handle(Orders.java:17)`, `at Shop.Orders.Handle(Order order) in …`.
-_JAVA_OR_NET = re.compile(r"\s*(?:at )?(?P<name>[\w.$/<>`+]+)\([^()]*\)")
+_METHOD = r"(?P<name>[\w$/<>`+-]+(?:\.[\w$/<>`+-]*)+)"
+# `com.example.Orders.handle(Orders.java:17)`: Lambda's runtime writes Java's frames without `at`.
+_JAVA = re.compile(
+    rf"\s*{_METHOD}\((?:[^()\n]*\.(?:java|kts?|scala|groovy|cljc?)(?::\d+)?|SourceFile(?::\d+)?"
+    r"|Native Method|Unknown Source)\)\s*"
+)
+# `at Shop.Orders.Handle(Order order) in /src/Orders.cs:line 17`; Java's elsewhere begin so too.
+_DOT_NET = re.compile(rf"\s*at {_METHOD}(?:\[[^\[\]\n]*\])?\([^()\n]*\)(?: in [^\n]*)?\s*")
+# Node indents frames. Before them, it writes the message, of which each line is an entry.
+_INDENTED = re.compile(r"(?: {3,4}|\t)at \S")
 
 _LIBRARY = re.compile(
     r"^(?:node:|internal/|<|/var/runtime/|/var/lang/|/opt/)"
@@ -23,7 +31,7 @@ _LIBRARY = re.compile(
 )
 _LIBRARY_NAME = re.compile(
     r"(?:java|javax|jdk|sun|kotlin|scala|lambdainternal|software\.amazon|com\.amazonaws|System"
-    r"|Microsoft|Amazon)[./]|lambda_method"
+    r"|Microsoft|Amazon)[./]|[^(]*\$\$Lambda"
 )
 # Packages that people put beside their code in the function's archive.
 _VENDORED_NAMES = (
@@ -49,6 +57,7 @@ def own_frame(stack_trace: Sequence[str]) -> str | None:
         the file's name alone, because the folders may differ in each environment. None if no entry
         is of code other than the runtime's, the language's and installed packages'.
     """
+    stack_trace = [entry for entry in stack_trace if _INDENTED.match(entry)] or stack_trace
     is_python = any(_PYTHON.match(entry) for entry in stack_trace)
     for entry in reversed(stack_trace) if is_python else stack_trace:
         frame = _frame(entry)
@@ -66,7 +75,7 @@ def _frame(entry: str) -> str | None:
         # Go's entries are objects.
         members = inner_members(entry)
         return _of_file(string(members.get("path")) or "", string(members.get("label")) or "")
-    method = _JAVA_OR_NET.match(entry)
+    method = _JAVA.fullmatch(entry) or _DOT_NET.fullmatch(entry)
     if method is None or _LIBRARY_NAME.match(method["name"]):
         return None
     return method["name"]
