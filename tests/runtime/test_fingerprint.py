@@ -146,6 +146,94 @@ def test_the_same_error_with_other_ids_is_one_group(kind: str) -> None:
     assert len(groups) == 1
 
 
+QUOTES = "„“ „” ”” ‚‘ ‚’ »« ›‹ ‹› 「」 『』 《》"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [
+            "dial tcp [2001:db8::1]:443: i/o timeout",
+            "dial tcp [2001:db8::1]:54321: i/o timeout",
+            "dial tcp [2001:db8:0:1:2:3:4:5]:80: i/o timeout",
+            "dial tcp 10.0.3.17:443: i/o timeout",
+        ],
+        [
+            "connect ECONNREFUSED ::1:80",
+            "connect ECONNREFUSED ::1:5432",
+            "connect ECONNREFUSED ::1:54321",
+            "connect ECONNREFUSED fe80::1%eth0:54321",
+            "connect ECONNREFUSED 2001:db8:0:1:2:3:4:5:54321",
+            "connect ECONNREFUSED 10.0.3.17:5432",
+        ],
+        [
+            "lookup 2001:db8::1: no such host",
+            "lookup 2001:db8:0:1:2:3:4:5: no such host",
+            "lookup ::1: no such host",
+        ],
+        [
+            "read tcp [fd00::1]:8080->[fd00::2]:5432: reset",
+            "read tcp [fd00::1]:38080->[fd00::22]:54321: reset",
+        ],
+        ["device ab:cd:ef:12:34:56 is off", "device AB-CD-EF-AB-CD-EF is off"],
+        [
+            "expired at 11/2/2026 3:03:11 AM",
+            "expired at 11/12/2026 12:03:11 PM",
+            "expired at 11/2/2026, 3:03:11\u202fp.m",
+            "expired at 02.11.2026 03:03:11",
+            "expired at 2026-11-02 03:03:11 PM",
+        ],
+        ["closes at 9 AM", "closes at 10:30 pm", "closes at 17:00"],
+        *(
+            [f"Kunde {quotes[0]}{name}{quotes[1]} fehlt" for name in ("Anna", "Jean Luc", "王")]
+            for quotes in QUOTES.split()
+        ),
+        ["客户'王'不存在", "客户'李雷'不存在", "客户'a b'不存在"],
+        ['고객 "김"을 찾을 수 없음', '고객 "이"을 찾을 수 없음'],
+        ["user 'Anna' is unknown", "user 'O'Brien' is unknown", "user 'O’Brien' is unknown"],
+        ["user ‘Anna’ isn't known", "user ‘O’Brien’ isn't known"],
+        ["bad Order(name='Anna', id='a')", "bad Order(name='O'Brien', id='a')"],
+        [f"Unexpected token {token} in JSON at position {ord(token)}" for token in "ab7<{'\"}]*"],
+        [
+            "Unexpected token 'a', \"abc\" is not valid JSON",
+            'Unexpected token \'x\', "{"a": x" is not valid JSON',
+            'Unexpected token \'"\', ""a"" is not valid JSON',
+            "Unexpected token ''', \"[1 a'\"... is not valid JSON",
+        ],
+        [
+            "header 12 af 3b 45",
+            "header de ad be ef",
+            "header AB CD EF 01 23 DE",
+            "header de-ad-be-ef",
+        ],
+        ["got <Buffer >", "got <Buffer af>", "got <Buffer af 12 ... 50 more bytes>"],
+        ["got \\x12\\xaf", "got \\xaf\\xfe\\x12", "got \\xaf"],
+    ],
+    ids=lambda texts: texts[0][:40],
+)
+def test_the_same_error_with_other_values_is_one_group(texts: list[str]) -> None:
+    """However a value is written."""
+    assert len({normalise(text) for text in texts}) == 1
+    assert all("*" in normalise(text) for text in texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it's Anna's cart, isn't it",
+        "the users' cart can't be the customers' cart",
+        "de la be fa",
+        "std::bad_alloc",
+        "an AM or PM time",
+        "Unexpected token in the text",
+        "5 is less: of :443: nothing",
+    ],
+)
+def test_what_only_looks_like_a_value_stays(text: str) -> None:
+    """Apostrophes, words of hex digits and colons are in other text too."""
+    assert re.sub(r"\d+", "*", text) == normalise(text)
+
+
 def of_lambda(message: str, type: str) -> Callable[[str], Fingerprint]:
     """Return what makes a record of an error that Lambda itself writes."""
     return lambda request: of(
@@ -397,7 +485,9 @@ def test_a_long_value_does_not_make_groups() -> None:
 HOSTILE = [
     *("'", '"', "a", "a-", "/a", '\\"', "{'", "[{", "arn:aws:", "a@", "1:", "Mon ", "2026-11-02T"),
     *("id=", "request id ", "“", "+1", "* ", "GET /", "at a(", "at ", '  File "', "a.", "(:1", " "),
-    *("[", "\ud800", "aB", "A1", "    at a.("),
+    *("[", "\ud800", "aB", "A1", "    at a.(", "a'b", " b'a", "'a'b ", "„", "”", "‘a’b", "»", "「"),
+    *("af ", "af-", "::", "[a:", "a::1:", "<Buffer ", "<Buffer af ", "\\xaf", "1:11 ", "1/1/11 "),
+    "Unexpected token ",
 ]
 
 

@@ -21,8 +21,18 @@ _OBJECT = re.compile(r"""\{\s{0,8}["']|\[\s{0,8}\{""")
 _BRACKET = re.compile(r"[\[\]{}]")
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?\s"
-_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,9})?(?:\s?[AaPp][Mm]\b)?"
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,9})?(?:\s?[AaPp]\.?[Mm]\b)?"
 _ZONE = r"(?:\s?(?:Z|UTC|GMT)\b|\s?[+-]\d\d:?\d\d\b)"
+_HEX = "[0-9a-fA-F]"
+_IPV6 = rf"(?={_HEX}|::)(?:{_HEX}{{0,4}}:){{2,7}}(?:{_HEX}{{1,4}}|(?<=::))(?:%\w{{1,16}})?"
+# Chinese, Japanese and Korean put no space before and after a quoted value.
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_OPENS = rf"(?<![^\W{_CJK}])[bBrRuUfF]{{0,2}}"
+_CLOSES = rf"(?![^\W{_CJK}])"
+# Node says what it could not parse: one character, and the text around it.
+_JSON_TOKEN = re.compile(
+    r"(?<=Unexpected token ).{1,120}?(?= in JSON\b| is not valid JSON\b)", re.DOTALL
+)
 
 # Each alternative takes a bounded number of steps at each position, or consumes what it looked at.
 _PART = re.compile(
@@ -43,10 +53,18 @@ _PART = re.compile(
       | (?:{_DAY})?\d{{1,2}}[\s-]{_MONTH}[\s,-]{{1,2}}\d{{4}}(?:[\s,T]{{1,2}}{_CLOCK}{_ZONE}?)?
       | (?:{_DAY})?{_MONTH}\s{{1,2}}\d{{1,2}}(?:\s{_CLOCK}{_ZONE}?)?,?(?:\s\d{{4}}\b)?
             (?:[\s,]{{1,2}}{_CLOCK}{_ZONE}?)?
-      | (?<![\w:])(?:[0-9a-fA-F]{{0,4}}:){{2,7}}[0-9a-fA-F]{{0,4}}(?:%\w{{1,16}})?(?![\w:])
-      | (?<!\w)[bBrRuUfF]{{0,2}}'[^'\n]*'(?!\w)
-      | (?<!\w)[bBrRuUfF]{{0,2}}"[^"]*"
-      | `[^`]*` | “[^“”]*” | ‘[^‘’]*’ | «[^«»]*»
+      | \d{{1,4}}[./-]\d{{1,2}}[./-]\d{{2,4}},?[\sT]{_CLOCK}{_ZONE}?
+      | (?<![\w:.])\d{{1,2}}(?:(?::\d\d){{1,2}}(?:[.,]\d{{1,9}})?\s?[AaPp]\.?[Mm]|\s?[AP]M)\b
+      | \[{_IPV6}\]:\d{{1,5}}(?!\w)
+      | (?<![\w:]){_IPV6}(?::\d{{1,5}})?(?!\w|:[\w:])
+      | <Buffer(?:\s{_HEX}{{2}})*[^<>]{{0,40}}>
+      | (?:\\x{_HEX}{{2}})+
+      | (?<!\w)(?:{_HEX}{{2}}[\s:-]\s?){{3,}}{_HEX}{{2}}(?!\w)
+      | {_OPENS}'[^'\n]*(?:(?<=\w)'(?=\w)[^'\n]*){{0,4}}'{_CLOSES}
+      | {_OPENS}"[^"]*"
+      | `[^`]*` | “[^“”]*” | ”[^“”]*” | „[^„“”]*[“”]
+      | [‘‚](?:[^‘’‚]|’(?=\w))*[‘’] | «[^«»]*» | »[^«»]*« | ‹[^‹›]*› | ›[^‹›]*‹
+      | 「[^「」]*」 | 『[^『』]*』 | 《[^《》]*》
       | (?<![\w.])[A-Za-z]:\\[^\s'"<>|:;,)]+
       | (?<![\w.~/])(?:~|\.{{1,2}})?/[\w.@%+=~-]+(?:/[\w.@%+=~-]*)+
       | (?<![\w./])(?:~|\.{{1,2}})/[\w.@%+=~-]+
@@ -128,7 +146,8 @@ def normalise(text: str) -> str:
 def _replaced(text: str, is_cut: bool) -> str:
     # An escaped quote would end the quoted value.
     text = text.replace('\\"', "").replace("\\'", "")
-    text = _without_objects(without_prefix(text))
+    text = _JSON_TOKEN.sub(PLACEHOLDER, without_prefix(text))
+    text = _without_objects(text)
     text = _PART.sub(_replacement, text)
     if is_cut:
         text = _CUT_QUOTE.sub(PLACEHOLDER, text)
