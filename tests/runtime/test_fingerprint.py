@@ -25,7 +25,16 @@ from failure_destinations.runtime.message_pattern import (
 from . import messages
 
 DOCS = Path(__file__).parents[2] / "docs" / "notifications.md"
+SECTION = DOCS.read_text().partition("### What counts as a value")[2].partition("\n### ")[0]
 TABLE = re.findall(r"^\| `(.+)` \| `(.+)` \|$", DOCS.read_text(), re.MULTILINE)
+
+
+# The list of what stays.
+KEPT = [
+    example
+    for line in re.findall(r"^(?:- \w|- \.NET|  `)[^\n]*", SECTION, re.MULTILINE)
+    for example in re.findall(r"`([^`\n]{3,})`", line)
+]
 
 
 def of(error: dict[str, Any], *, function: str = messages.FUNCTION, **context: Any) -> Fingerprint:
@@ -58,7 +67,14 @@ def test_replaces_values_as_the_docs_say(message: str, expected: str) -> None:
 
 def test_the_table_in_the_docs_is_read() -> None:
     """It has rows."""
-    assert len(TABLE) >= 18
+    assert len(TABLE) >= 23
+    assert len(KEPT) >= 22
+
+
+@pytest.mark.parametrize("example", KEPT)
+def test_keeps_names_of_code_as_the_docs_say(example: str) -> None:
+    """Each example in the docs' list is its own pattern."""
+    assert normalise(example) == example
 
 
 @pytest.mark.parametrize(
@@ -232,6 +248,145 @@ def test_the_same_error_with_other_values_is_one_group(texts: list[str]) -> None
 def test_what_only_looks_like_a_value_stays(text: str) -> None:
     """Apostrophes, words of hex digits and colons are in other text too."""
     assert re.sub(r"\d+", "*", text) == normalise(text)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["name 'foo' is not defined", "name 'bar' is not defined"],
+        ["'total'", "'total' is not defined"],
+        ["cannot access local variable 'a' where", "cannot access local variable 'b' where"],
+        ["cannot access free variable 'a' where", "cannot access local variable 'a' where"],
+        ["local variable 'a' referenced before", "local variable 'b' referenced before"],
+        [
+            "f() missing 1 required positional argument: 'a'",
+            "f() missing 1 required positional argument: 'b'",
+            "f() missing 2 required positional arguments: 'a' and 'b'",
+            "f() missing 2 required positional arguments: 'a' and 'c'",
+            "f() missing 3 required positional arguments: 'a', 'b', and 'c'",
+            "f() missing 3 required positional arguments: 'a', 'b', and 'd'",
+            "f() missing 1 required keyword-only argument: 'a'",
+        ],
+        ["got multiple values for argument 'a'", "got multiple values for argument 'b'"],
+        ["of type 'int'", "argument of type 'int'", "argument of type 'NoneType'"],
+        [
+            "unsupported operand type(s) for +: 'int' and 'str'",
+            "unsupported operand type(s) for +: 'int' and 'NoneType'",
+        ],
+        ["between instances of 'int' and 'str'", "between instances of 'int' and 'dict'"],
+        ["type object 'Order' has no x", "type object 'Stock' has no x"],
+        ["property 'a' of 'Order' object", "property 'b' of 'Order' object"],
+        ["cannot import name 'a' from 'b' (x)", "cannot import name 'a' from 'c' (x)"],
+        ['The "path" argument must be', 'The "cb" argument must be'],
+        ["Cannot access 'a' before initialization", "Cannot access 'b' before initialization"],
+        ["Cannot find package 'a' imported", "Cannot find package '@b/a' imported"],
+        ["Cannot find module './a'", "Cannot find module './b'"],
+        ["Cannot destructure property 'a' of 'b'", "Cannot destructure property 'a' of 'c'"],
+        ["an export named 'a'", "an export named 'b'"],
+        [
+            "undefined method 'total' for nil",
+            "undefined method 'save' for nil",
+            "undefined method '[]' for nil",
+            "undefined method `[]' for nil:NilClass",
+            "undefined method `total' for nil:NilClass",
+            "undefined local variable or method 'total' for main",
+        ],
+        [
+            'Cannot invoke "Order.getTotal()" because "order" is null',
+            'Cannot invoke "Order.getName()" because "order" is null',
+            'Cannot read field "name" because "order" is null',
+            'Cannot read field "total" because "order" is null',
+        ],
+        [
+            "Could not load file or assembly 'A, Version=1.0.0.0, Culture=neutral'.",
+            "Could not load file or assembly 'A.B, Version=1.0.0.0, Culture=neutral'.",
+            "Could not load type 'A' from assembly 'B, Version=1.0.0.0'.",
+            "Could not load type 'C' from assembly 'B, Version=1.0.0.0'.",
+        ],
+        [
+            'column "totl" of relation "orders" does not exist',
+            'column "total" of relation "orders" does not exist',
+            'column "total" of relation "users" does not exist',
+            'relation "orders" does not exist',
+            'relation "users" does not exist',
+        ],
+        ["Unknown column 'a' in 'field list'", "Unknown column 'b' in 'field list'"],
+        ["Table 'shop.a' doesn't exist", "Table 'shop.b' doesn't exist"],
+        ["Invalid object name 'a'.", "Invalid column name 'a'.", "Invalid column name 'b'."],
+        ['violates check constraint "a_check"', 'violates check constraint "b_check"'],
+        [
+            "ORA-00942: x",
+            "ORA-01017: x",
+            'ORA-00904: "TOTL": invalid identifier',
+            'ORA-00904: "NAM": invalid identifier',
+        ],
+        ["x (SQLSTATE 23505)", "x (SQLSTATE 23503)", "x (SQLSTATE HY000)"],
+        ["SQLSTATE[23000]: x", "SQLSTATE[42S02]: x", "SQLSTATE: 08006: x", "SQLSTATE=08001: x"],
+        [
+            'Parameter validation failed:\nMissing required parameter in input: "Bucket"',
+            'Parameter validation failed:\nMissing required parameter in input: "Key"',
+            'Parameter validation failed:\nMissing required parameter in Delete.Objects[0]: "Key"',
+            'Parameter validation failed:\nUnknown parameter in input: "Key"',
+        ],
+        [
+            "Missing required environment variable 'DB_URL'",
+            "Missing required environment variable 'API_KEY'",
+            "Missing required environment variable 'API_KEY_2'",
+            "Missing required environment variables: 'API_KEY', 'DB_URL'",
+            "Missing required environment variables: 'API_KEY', 'DB_NAME'",
+        ],
+        *(
+            [f"GET https://example.com/17 {verb} {status}" for status in (400, 404, 500, 503)]
+            for verb in ("returned", "returned a", "responded with", "answered", "answered with")
+        ),
+        ["it returned 404 Not Found", "it returned 503 Service Unavailable"],
+        ["it returned 404 for order 17", "it returned 503 for order 17", "it returned 17"],
+        ["it returned 404.", "it returned 503."],
+    ],
+    ids=lambda texts: texts[0][:40],
+)
+def test_different_errors_are_different_groups(texts: list[str]) -> None:
+    """What the code, the schema or the answer is makes another error of it."""
+    assert len({normalise(text) for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f'Missing required parameter in Delete.Objects[{at}]: "Key"' for at in (0, 17)],
+        [f"f() missing {count} required arguments: 'a' and 'b'" for count in (1, 2)],
+        [
+            f"Could not load file or assembly 'A, Version={version}'. Not found."
+            for version in ("1.0.0.0, Culture=neutral", "2.0.0.0")
+        ],
+        [
+            f'relation "orders_{suffix}" does not exist'
+            for suffix in ("2026_11", "17", *(random_uuid().replace("-", "_") for _ in range(99)))
+        ],
+        [f'column {at} of relation "t-{random_uuid()}"' for at in range(99)],
+        ["query returned 404 rows", "query returned 450 rows"],
+        ["it returned 404.5", "it returned 503.7"],
+        ["it returned 404%", "it returned 40%"],
+        ["relation 'anna' of 'otto'", "relation 'anna' of 'emil'"],
+        *(
+            [text.format(name) for name in ("anna", "otto")]
+            for text in (
+                "invalid argument '{}'",
+                "user name '{}' is not known",
+                "no access to '{}'",
+                "the value of property '{}'",
+                "table '{}' is taken",
+                "a parameter in '{}'",
+                "could not load '{}'",
+                "the method '{}' failed",
+            )
+        ),
+    ],
+    ids=lambda texts: texts[0][:40],
+)
+def test_values_beside_names_of_code_are_values(texts: list[str]) -> None:
+    """A name that stays does not keep what is beside it, and only some words keep one."""
+    assert len({normalise(text) for text in texts}) == 1
 
 
 def of_lambda(message: str, type: str) -> Callable[[str], Fingerprint]:
@@ -487,7 +642,9 @@ HOSTILE = [
     *("id=", "request id ", "“", "+1", "* ", "GET /", "at a(", "at ", '  File "', "a.", "(:1", " "),
     *("[", "\ud800", "aB", "A1", "    at a.(", "a'b", " b'a", "'a'b ", "„", "”", "‘a’b", "»", "「"),
     *("af ", "af-", "::", "[a:", "a::1:", "<Buffer ", "<Buffer af ", "\\xaf", "1:11 ", "1/1/11 "),
-    "Unexpected token ",
+    *("Unexpected token ", "returned 404 ", "column 'a' ", "required argument: 'a', ", "SQLSTATE"),
+    *("environment variables 'a' and ", "parameter in a[", "undefined method '", "relation '*"),
+    *("Could not load type 'a,", "property 'a' of ", 'Cannot invoke "', "type(s) for +: 'a' and "),
 ]
 
 

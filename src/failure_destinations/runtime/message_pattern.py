@@ -33,16 +33,51 @@ _CLOSES = rf"(?![^\W{_CJK}])"
 _JSON_TOKEN = re.compile(
     r"(?<=Unexpected token ).{1,120}?(?= in JSON\b| is not valid JSON\b)", re.DOTALL
 )
+_NAME = r"""['"`](?:\.{1,2}/)?[@$#A-Za-z_][\w$./@:-]{0,100}['"`]"""
+_NAMES = rf"{_NAME}(?:(?:,|\sand|,\sand)\s{_NAME}){{0,20}}"
+_SCHEMA_NAME = r"""(?<!\w)['"`][\w.$*-]{1,200}['"`]"""
+_AFTER_STATUS = (
+    "for|from|on|after|to|when|with|in|at|by|and|but|while|because|instead|not|error|response"
+)
 
 # Each alternative takes a bounded number of steps at each position, or consumes what it looked at.
 _PART = re.compile(
     rf"""
-    (?P<code>  # Names of code that Python and Node quote in their own errors.
-        (?<!\w)'[A-Za-z_][\w.]{{0,100}}'(?=\s(?:object|module)\b)
-      | (?:\b(?:attribute|module|module\snamed|import|import\sname|import\smodule|keyword\sargument)
-            |\((?:reading|setting))\s['"][@A-Za-z_][\w./@-]{{0,100}}['"]
+    (?P<code>  # Names of code that languages and libraries quote in their own errors.
+        \b(?:(?:attribute|module|module\snamed|import|import\smodule|keyword\sargument
+                |for\sargument|local\svariable|free\svariable|type\sobject|argument\sof\stype
+                |find\spackage|export\snamed)\s{_NAME}
+          | name\s{_NAME}(?=\sis\snot\sdefined)
+          | access\s{_NAME}(?=\sbefore\sinitialization)
+          | import\sname\s{_NAME}(?:\sfrom\s{_NAME})?
+          | property\s{_NAME}\sof\s{_NAME}
+          | required\s(?:positional\s|keyword-only\s)?arguments?:\s{_NAMES}
+          | instances\sof\s{_NAMES}
+          | type\(s\)\sfor\s\S{{1,4}}:\s{_NAMES}
+          | [Ee]nvironment\svariables?:?\s{_NAMES}
+          | parameter\sin\s[\w.*\[\]]{{1,100}}:\s{_NAME}
+          | undefined\s(?:local\svariable\sor\s)?method\s['"`][^\s'"`]{{1,100}}['"`]
+          | Cannot\s(?:invoke|read\sfield|assign\sfield)\s"[^"\n]{{1,200}}"
+          | return\svalue\sof\s"[^"\n]{{1,200}}")
+      | \((?:reading|setting)\s{_NAME}
+      | (?=')(?<!\w)'[A-Za-z_][\w.]{{0,100}}'(?=\s(?:object|module)\b)
+      | (?=")(?<!\w)"[A-Za-z_][\w.]{{0,100}}"(?=\s(?:argument|property)\b)
     )
-    | (?P<status> (?i: \b(?:status\scode|status|HTTP) )[\s:=]{{1,3}}[1-5]\d\d\b )
+    | (?P<schema>  # Names that databases quote. Partitions and tenants may have a number each.
+        \b(?:[Cc]olumn(?:\sname)?|[Oo]bject\sname|[Rr]elation|[Cc]onstraint)\s{_SCHEMA_NAME}
+      | \b[Tt]able\s{_SCHEMA_NAME}(?=\sdoes)
+      | {_SCHEMA_NAME}(?=:\sinvalid\sidentifier)
+    )
+    | (?P<assembly> \bCould\snot\sload\s(?:file\sor\sassembly|type)\s
+        ['"][\w.+`-]{{1,200}}(?:,[^'"\n]{{0,300}})?['"]
+    )
+    | (?P<status>
+        \b(?:(?i: (?:status\scode|status|HTTP) )[\s:=]{{1,3}}[1-5]\d\d\b
+          | (?:returned|responded|answered)(?:\swith)?(?:\san?)?\s[45]\d\d
+                (?![\w%]|[.,:]\d|\s(?!(?:{_AFTER_STATUS})\b)[a-z])  # 450 rows are no status.
+          | (?:ORA|PLS|TNS)-\d{{5}}\b
+          | SQLSTATE(?:\[|[:=]?\s?)[0-9A-Z]{{5}}\b)
+    )
     | (?P<url> (?<!\w)[A-Za-z][A-Za-z0-9+.-]{{1,20}}://[^\s'"<>`|\\]+ )
     | (?P<request> (?<!\w)(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\s/[^\s'"<>`|\\]* )
     | (?P<arn> \barn:[a-z-]{{1,20}}:[a-z0-9-]{{1,40}}:[^\s'",;()\[\]{{}}]+ )
@@ -102,6 +137,8 @@ _HEX_DIGITS = frozenset("abcdefABCDEF")
 _REPEATED = re.compile(r"\*(?:[\s,;:./_+|&=~-]{1,3}\*)+")
 _URL_WORD = re.compile(r"[A-Za-z_][A-Za-z_-]{0,39}|v[0-9]{1,2}")
 _CUT_QUOTE = re.compile(r"""(?<!\w)['"][^'"]*\Z""")
+_UUID_IN_NAME = re.compile(rf"{_HEX}{{8}}[_-](?:{_HEX}{{4}}[_-]){{3}}{_HEX}{{12}}")
+_QUOTE = re.compile("['\"`]")
 _RANDOM_CHARACTERS = 16
 _RANDOM_RUN = 2.8
 _NAME_RUN = 5
@@ -121,8 +158,9 @@ def normalise(text: str) -> str:
     Replaced are numbers and words with a digit, UUIDs, hashes and other random text, ARNs but for
     their service, timestamps, quoted values, JSON, e-mail, IP and hex addresses, request ids, file
     paths, and of URLs everything but the host and the words of the path. Lambda's own prefixes with
-    a request id are removed. HTTP status codes stay, and so do the names of code that Python and
-    Node quote in their own errors, as in `No module named 'orders'`.
+    a request id are removed. HTTP status codes stay, and so do the names of code and the codes that
+    languages, databases and boto3 write in their own errors, as in `No module named 'orders'`:
+    `docs/notifications.md` lists them.
 
     It takes linear time. Characters after the first 4,096 do not count.
 
@@ -190,7 +228,7 @@ def _replacement(match: re.Match[str]) -> str:
 
 
 def _joined(text: str) -> str:
-    return PLACEHOLDER if _is_random(text) else _WORD.sub(lambda word: _word(word[0]), text)
+    return PLACEHOLDER if _is_random(text) else _words(text)
 
 
 def _word(word: str) -> str:
@@ -220,11 +258,32 @@ def _is_random(text: str) -> bool:
     return mean < _RANDOM_RUN or (mean < _NAME_RUN and bool(_UNPRONOUNCEABLE.search(text)))
 
 
+def _schema(text: str) -> str:
+    return _words(_UUID_IN_NAME.sub(PLACEHOLDER, text))
+
+
+def _words(text: str) -> str:
+    return _WORD.sub(lambda word: _word(word[0]), text)
+
+
+def _code(text: str) -> str:
+    """Keep the quoted names as they are, but no values before them."""
+    start = _QUOTE.search(text)
+    at = start.start() if start else 0
+    return _words(text[:at]) + text[at:]
+
+
+def _assembly(text: str) -> str:
+    """Remove the version from an assembly's name."""
+    name, comma, _ = text.partition(",")
+    return name + text[-1] if comma else text
+
+
 def _url(url: str) -> str:
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     # The host, without name and password.
-    host = _WORD.sub(lambda word: _word(word[0]), authority.rpartition("@")[2].partition("?")[0])
+    host = _words(authority.rpartition("@")[2].partition("?")[0])
     return f"{scheme}://{host}{_path(slash + path)}"
 
 
@@ -251,7 +310,9 @@ def _kept(text: str) -> str:
 
 # By the names of the groups of _PART.
 _REPLACEMENTS: dict[str, Callable[[str], str]] = {
-    "code": _kept,
+    "code": _code,
+    "schema": _schema,
+    "assembly": _assembly,
     "status": _kept,
     "url": _url,
     "request": _request,
