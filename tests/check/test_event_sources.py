@@ -412,6 +412,73 @@ def test_does_not_judge_a_queue_outside_the_template(source: Any) -> None:
     assert kinds(mapping(source), **PARAMETER) == ["unknown"]
 
 
+def arn_of(name: str, service: str = "sqs") -> dict[str, str]:
+    """Return an ARN of the stack's own account and Region that gives a name."""
+    place = "${AWS::Region}:${AWS::AccountId}"
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{name}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("orders", arn_of("orders")),
+        ({"Fn::Sub": "${AWS::StackName}-orders"}, arn_of("${AWS::StackName}-orders")),
+        ({"Fn::Sub": "orders-${Given}"}, arn_of("orders-${Given}")),
+    ],
+)
+def test_finds_a_queue_by_its_name(name: Any, source: Any) -> None:
+    """An ARN of the own account and Region means the queue that has the name."""
+    given = queue(QueueName=name)
+    handler = function(Timeout=31)
+    expected = ["no-redrive", "visibility-timeout"]
+    assert kinds(mapping(source), given, handler, **PARAMETER) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("orders", "arn:aws:sqs:eu-west-1:111122223333:orders"),
+        ("orders", {"Fn::Sub": "arn:aws:sqs:${AWS::Region}:111122223333:orders"}),
+        ("orders", arn_of("orders-of-others")),
+        (either("orders", "others"), arn_of("orders")),
+        ({"Fn::Select": [0, GIVEN]}, arn_of("orders")),
+    ],
+)
+def test_does_not_guess_which_queue_has_a_name(name: Any, source: Any) -> None:
+    """Another account may have a queue of that name."""
+    assert kinds(mapping(source), queue(QueueName=name), **PARAMETER) == ["unknown"]
+
+
+def test_knows_the_account_and_region_of_a_stack() -> None:
+    """The CDK writes both into ARNs where a stack has an environment."""
+    source = "arn:aws:sqs:eu-west-1:111122223333:orders"
+    here = template(mapping(source))
+    there = {"Resources": queue(QueueName="orders", VisibilityTimeout=18)}
+    place = {"account": "111122223333", "region": "eu-west-1"}
+    (finding,) = find_lost_events_in([Stack(here, **place), Stack(there, **place)])
+    assert finding.kind == "no-redrive"
+    place["region"] = "eu-central-1"
+    (finding,) = find_lost_events_in([Stack(here, **place), Stack(there, **place)])
+    assert finding.kind == "unknown"
+
+
+def test_finds_a_dead_letter_queue_by_its_name() -> None:
+    """It is in the account and Region of its queue, whatever its ARN looks like."""
+    for target in (arn_of("dead"), "arn:aws:sqs:eu-west-1:111122223333:dead"):
+        first = redriven(target, VisibilityTimeout=18)
+        dead = queue("DeadLetters", QueueName="dead", MessageRetentionPeriod=60)
+        assert kinds(mapping(SOURCE_ARN), first, ALARM, dead) == ["dead-letter-retention"]
+
+
+def test_finds_a_stream_and_a_destination_by_name() -> None:
+    """Kinesis keeps for 24 hours, and the queue for 4 days."""
+    named = {"Stream": one("AWS::Kinesis::Stream", {"Name": "clicks"})}
+    source = arn_of("stream/clicks", "kinesis")
+    destination = to(arn_of("failed"), source)
+    expected = ["metadata-only"]
+    assert kinds(destination, named, queue(QueueName="failed")) == expected
+
+
 def test_does_not_judge_a_queue_that_a_custom_resource_may_change() -> None:
     """It may set the redrive policy."""
     custom = {"Own": one("Custom::Redrive", {"Queue": {"Ref": "Source"}})}

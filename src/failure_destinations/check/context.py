@@ -9,6 +9,7 @@ from typing import Any
 from .causes import Cause
 from .marks import Mark, Marks
 from .model import LATEST, Destination, Facts, Function, Kept, Source
+from .named import NamedResources
 from .receivers import Receivers
 from .references import Called, destination
 from .resolver import Resolver
@@ -29,6 +30,7 @@ class Context:
         scopes: The stacks, including nested ones, in the order of the report.
         marks: The marks in their texts.
         resolver: Resolves their values.
+        named: Finds their resources by name.
         receivers: What keeps events out of their queues and topics.
         senders: Whether the roles of their functions may send failed batches.
         facts: The facts read so far.
@@ -39,6 +41,7 @@ class Context:
         self.scopes = scopes
         self.marks = Marks()
         self.resolver = Resolver(scopes, self.marks)
+        self.named = NamedResources(scopes, self.marks, self.resolver)
         self.receivers = Receivers(scopes, self.marks, self.resolver)
         self.senders = Senders(scopes, self.marks, self.resolver)
         self.facts = Facts()

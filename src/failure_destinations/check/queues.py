@@ -8,6 +8,7 @@ from typing import Any
 from .causes import Cause, Doubt
 from .marks import Marks
 from .model import NOWHERE, Destination, Kept, Queue
+from .named import NamedResources
 from .opaque import OpaqueParts, named_by_code, parts, words
 from .references import is_fifo
 from .resolver import Resolver
@@ -35,11 +36,14 @@ _METRICS = "AWS/SQS"
 class QueueReader:
     """Reads the queues of stacks that may refer to one another."""
 
-    def __init__(self, scopes: list[Scope], marks: Marks, resolver: Resolver) -> None:
-        """Take all scopes that may refer to one another."""
+    def __init__(
+        self, scopes: list[Scope], marks: Marks, resolver: Resolver, named: NamedResources
+    ) -> None:
+        """Take all scopes that may refer to one another, and what finds their resources by name."""
         self._scopes = scopes
         self._marks = marks
         self._resolver = resolver
+        self._named = named
         self._opaque = OpaqueParts()
         self._by_code: dict[Scope, frozenset[str]] = {}
         self._read_by: dict[Scope, frozenset[str]] = {}
@@ -50,7 +54,11 @@ class QueueReader:
     def read(self, resource: Resource) -> Queue:
         """Return a queue."""
         properties = resource.properties
-        targets = list(_redrive_targets(resource))
+        # A dead-letter queue is in the account and Region of its queue.
+        targets = [
+            text and self._named.referred(text, resource.scope, is_here=True)
+            for text in _redrive_targets(resource)
+        ]
         return Queue(
             source=resource.source,
             is_fifo=is_fifo(resource.name, self._marks) is True,

@@ -81,7 +81,7 @@ class TemplateReader:
     def _read_definitions(self, resources: list[Resource]) -> None:
         """Read what callers and event source mappings refer to."""
         context = self._context
-        queues = QueueReader(context.scopes, context.marks, context.resolver)
+        queues = QueueReader(context.scopes, context.marks, context.resolver, context.named)
         for resource in resources:
             context.add_resource(resource.scope, resource.type, resource.properties)
             if resource.type == FUNCTION:

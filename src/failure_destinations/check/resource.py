@@ -287,6 +287,10 @@ class Resource:
         mark = found.pop() if len(found) == 1 else None
         return mark if mark is not None and mark.what in mark.scope.resources else None
 
+    def referred(self, text: str) -> str:
+        """Return an ARN as a reference to the resource would give it, if a template defines it."""
+        return self._context.named.referred(text, self.scope)
+
     def destination(self, texts: Texts, services: frozenset[str]) -> Destination:
         """Return the destination of failures that an ARN names.
 

@@ -74,7 +74,7 @@ def read_mapping(resource: Resource) -> None:
 def _sources(resource: Resource) -> Iterator[str]:
     """Yield the texts of the ARN of what a mapping reads; an empty one if it has no ARN."""
     arns = resource.known_texts(resource.properties.get("EventSourceArn"))
-    yield from arns or [""]
+    yield from map(resource.referred, arns or [""])
 
 
 def _mapping(resource: Resource, function: str, qualifier: str, arn: str) -> EventSourceMapping:
@@ -162,7 +162,8 @@ def _destinations(resource: Resource) -> Texts:
     texts: list[str | None] = []
     for config in leaves(resource.properties.get("DestinationConfig")):
         for outcome in leaves(mapping(config).get("OnFailure")):
-            texts += resource.texts(mapping(outcome).get("Destination"))
+            found = resource.texts(mapping(outcome).get("Destination"))
+            texts += [text and resource.referred(text) for text in found]
     return tuple(dict.fromkeys(texts)) if any(texts) else ()
 
 
