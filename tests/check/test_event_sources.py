@@ -454,12 +454,10 @@ def test_knows_the_account_and_region_of_a_stack() -> None:
     source = "arn:aws:sqs:eu-west-1:111122223333:orders"
     here = template(mapping(source))
     there = {"Resources": queue(QueueName="orders", VisibilityTimeout=18)}
-    place = {"account": "111122223333", "region": "eu-west-1"}
-    (finding,) = find_lost_events_in([Stack(here, **place), Stack(there, **place)])
-    assert finding.kind == "no-redrive"
-    place["region"] = "eu-central-1"
-    (finding,) = find_lost_events_in([Stack(here, **place), Stack(there, **place)])
-    assert finding.kind == "unknown"
+    for region, expected in (("eu-west-1", "no-redrive"), ("eu-central-1", "unknown")):
+        stacks = [Stack(one, account="111122223333", region=region) for one in (here, there)]
+        (finding,) = find_lost_events_in(stacks)
+        assert finding.kind == expected
 
 
 def test_finds_a_dead_letter_queue_by_its_name() -> None:
@@ -500,13 +498,60 @@ def test_judges_a_queue_that_a_bucket_notifies() -> None:
         one("AWS::Events::Rule", {"Targets": [{"DeadLetterConfig": {"Arn": SOURCE_ARN}}]}),
         one("AWS::Lambda::EventInvokeConfig", {"DestinationConfig": {
             "OnFailure": {"Destination": SOURCE_ARN}}}),
+        one("AWS::EventsV2::Subscriber", {"OnFailureConfiguration": {"Arn": SOURCE_ARN}}),
+        redriven(arn_of("orders"), VisibilityTimeout=18)["Source"],
+        one("AWS::SQS::Queue", {"RedrivePolicy": json.dumps({
+            "deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:orders"})}),
+        one("AWS::SQS::Queue", {"RedrivePolicy": either(
+            {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:orders"}, NO_VALUE)}),
+        one("AWS::SQS::Queue", {"RedrivePolicy": {
+            "Fn::Sub": '{"deadLetterTargetArn": "${Source.Arn}"}'}}),
+        one("AWS::SQS::Queue", {"RedrivePolicy": {"Fn::Transform": {
+            "Name": "Own", "Parameters": {"Queue": {"Fn::Sub": "${Source.Arn}"}}}}}),
     ],
 )  # fmt: skip
 def test_asks_for_no_redrive_policy_of_a_dead_letter_queue(user: dict[str, Any]) -> None:
     """What a function could not handle stays there anyway."""
-    assert "no-redrive" not in kinds(
-        mapping(SOURCE_ARN), queue(VisibilityTimeout=18), {"User": user}
-    )
+    source = queue(VisibilityTimeout=18, QueueName="orders")
+    assert "no-redrive" not in kinds(mapping(SOURCE_ARN), source, {"User": user})
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        arn_of("shared-Source-dlq"),
+        arn_of("${AWS::StackName}-Source"),
+        arn_of("${Source.QueueName}-dlq"),
+        "arn:aws:sqs:eu-west-1:111122223333:Source",
+        DEAD_LETTERS_ARN,
+    ],
+)
+def test_takes_no_other_dead_letter_queue_for_a_queue(target: Any) -> None:
+    """A logical id is no name, and part of a name is not the name."""
+    user = {"User": redriven(target, VisibilityTimeout=18)["Source"]}
+    source = queue(VisibilityTimeout=18)
+    assert kinds(mapping(SOURCE_ARN), source, user, DEAD_LETTERS) == ["no-redrive"]
+
+
+def test_knows_a_dead_letter_queue_of_other_stacks() -> None:
+    """By an import, a parameter of a nested stack, or the output of one."""
+    policy = {"maxReceiveCount": 5}
+    read = template(mapping(SOURCE_ARN), queue(VisibilityTimeout=18))
+    user = redriven({"Fn::ImportValue": "dead"})
+    exported = {"Queue": {"Value": SOURCE_ARN, "Export": {"Name": "dead"}}}
+    stacks = [Stack({**read, "Outputs": exported}), Stack({"Resources": user})]
+    assert find_lost_events_in(stacks) == []
+    given = {"User": one("AWS::SQS::Queue", {
+        "RedrivePolicy": {**policy, "deadLetterTargetArn": GIVEN}})}  # fmt: skip
+    nested = one("AWS::CloudFormation::Stack", {
+        "TemplateURL": "nested.json", "Parameters": {"Given": SOURCE_ARN}})  # fmt: skip
+    outer = {**read, "Resources": {**read["Resources"], "Nested": nested}}
+    inner = Stack({"Resources": given, **PARAMETER})
+    assert find_lost_events_in([Stack(outer, nested={"Nested": inner})]) == []
+    output = {"Fn::GetAtt": ["Nested", "Outputs.Queue"]}
+    outer = {"Resources": {**redriven(output), "Nested": nested}}
+    inner = Stack({**read, "Outputs": exported})
+    assert find_lost_events_in([Stack(outer, nested={"Nested": inner})]) == []
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .causes import Cause, Doubt
-from .marks import Marks
+from .marks import Mark, Marks
 from .model import NOWHERE, Destination, Kept, Queue
 from .named import NamedResources
 from .opaque import OpaqueParts, named_by_code, parts, words
@@ -14,7 +15,7 @@ from .references import is_fifo
 from .resolver import Resolver
 from .resource import Resource
 from .scope import Scope
-from .values import intrinsic, leaves, mapping, members, scalar
+from .values import branches, intrinsic, leaves, mapping, members, scalar
 
 QUEUE = "AWS::SQS::Queue"
 # In seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
@@ -28,7 +29,10 @@ _NOT_READING = frozenset({QUEUE, "AWS::SQS::QueuePolicy", "AWS::SQS::QueueInline
 _RECEIVE = "sqs:receive"
 _ALL = ("*", "sqs:*")
 # The properties that name where dead letters and failures go.
-_DEAD_LETTERS = frozenset({"RedrivePolicy", "DeadLetterConfig", "OnFailure"})
+_DEAD_LETTERS = frozenset(
+    {"RedrivePolicy", "DeadLetterConfig", "OnFailure", "OnFailureConfiguration"}
+)
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9.]+)\}")
 _ALARM = "AWS::CloudWatch::Alarm"
 _METRICS = "AWS/SQS"
 
@@ -47,7 +51,7 @@ class QueueReader:
         self._opaque = OpaqueParts()
         self._by_code: dict[Scope, frozenset[str]] = {}
         self._read_by: dict[Scope, frozenset[str]] = {}
-        self._dead_letters: dict[Scope, frozenset[str]] = {}
+        self._dead_letters: set[str] | None = None
         self._alarm_names: frozenset[str] | None = None
         self._has_alarm_on_all = False
 
@@ -68,7 +72,7 @@ class QueueReader:
             ),
             dead_letter=self._dead_letter(resource, targets),
             dead_letter_queues=tuple(filter(None, (self._queue(text) for text in targets))),
-            is_dead_letter=resource.logical_id in self._dead_letters_of(resource.scope),
+            is_dead_letter=self._is_dead_letter(resource),
             is_watched=self._is_watched(resource),
             acknowledged=resource.acknowledged,
         )
@@ -94,10 +98,51 @@ class QueueReader:
         definition = mapping(mark.scope.resources.get(mark.what))
         return self._marks.text(mark) if definition.get("Type") == QUEUE else None
 
-    def _dead_letters_of(self, scope: Scope) -> frozenset[str]:
-        if scope not in self._dead_letters:
-            self._dead_letters[scope] = frozenset(_named_for_dead_letters(scope))
-        return self._dead_letters[scope]
+    def _is_dead_letter(self, resource: Resource) -> bool:
+        """Return whether something may send its dead letters or failures to a queue."""
+        if self._dead_letters is None:
+            self._dead_letters = set()
+            for scope in self._scopes:
+                self._dead_letters.update(self._targets(scope))
+        names = resource.known_texts(resource.properties.get("QueueName"))
+        return any(name in self._dead_letters for name in (resource.name, *names) if name)
+
+    def _targets(self, scope: Scope) -> Iterator[str]:
+        """Yield the marks of what may get dead letters or failures of a stack; the names of others.
+
+        A queue of another account or Region may have the same name. It counts too.
+        """
+        waiting = list(_values_for_dead_letters(scope))
+        seen: set[int] = set()
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, (Mapping, list)):
+                if id(one) in seen:
+                    continue
+                seen.add(id(one))
+            if isinstance(one, list):
+                waiting += one
+            elif isinstance(one, Mapping) and "Fn::If" in one:
+                waiting += (leaf for leaf in branches(one) if leaf is not one)
+            elif isinstance(one, Mapping) and intrinsic(one) is None:
+                waiting += one.values()
+            elif one is not None:
+                yield from self._targets_in_texts(one, scope)
+
+    def _targets_in_texts(self, value: Any, scope: Scope) -> Iterator[str]:
+        for text in self._resolver.texts(value, scope):
+            # JSON text has its ARN between quotation marks.
+            for piece in (text or "").split('"'):
+                name = piece.rstrip("\\").rpartition(":")[2]
+                mark = self._marks.only(name)
+                if mark is None:
+                    yield name
+                elif mark.kind != "unknown":
+                    yield self._marks.text(Mark("name", mark.scope, mark.what))
+                elif text == name:
+                    # A function that is not resolved may return what it refers to.
+                    for logical_id in _references(value):
+                        yield self._marks.text(Mark("name", scope, logical_id))
 
     def _is_watched(self, resource: Resource) -> bool:
         """Return whether a queue may have an alarm or a reader."""
@@ -159,22 +204,28 @@ def _dimensions(properties: Mapping[str, Any]) -> Iterator[Any]:
     yield from members(properties, "Metrics", "MetricStat", "Metric", "Dimensions", "Value")
 
 
-def _named_for_dead_letters(scope: Scope) -> Iterator[str]:
-    """Yield all words in properties that name where dead letters and failures go."""
-    found: list[Any] = []
-    waiting = [mapping(resource).get("Properties") for resource in scope.resources.values()]
-    seen: set[int] = set()
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
+def _values_for_dead_letters(scope: Scope) -> Iterator[Any]:
+    """Yield the values of the properties that name where dead letters and failures go."""
+    for part in parts(dict(scope.resources)):
+        if isinstance(part, Mapping):
+            yield from (part[name] for name in part if name in _DEAD_LETTERS)
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Yield the logical ids that the references in a value name."""
+    for part in parts(value):
+        call = intrinsic(part)
+        if call is None:
             continue
-        seen.add(id(one))
-        if isinstance(one, Mapping):
-            for name, inner in one.items():
-                (found if name in _DEAD_LETTERS else waiting).append(inner)
-        elif isinstance(one, list):
-            waiting.extend(one)
-    yield from words(found)
+        name, argument = call
+        first = argument[0] if isinstance(argument, list) and argument else argument
+        if not isinstance(first, str):
+            continue
+        if name in ("Ref", "Fn::GetAtt"):
+            yield first.partition(".")[0]
+        elif name == "Fn::Sub":
+            for placeholder in _PLACEHOLDER.findall(first):
+                yield placeholder.partition(".")[0]
 
 
 def _named_by_readers(scope: Scope, *, alone: bool) -> Iterator[str]:
