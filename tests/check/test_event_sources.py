@@ -533,6 +533,26 @@ def test_takes_no_other_dead_letter_queue_for_a_queue(target: Any) -> None:
     assert kinds(mapping(SOURCE_ARN), source, user, DEAD_LETTERS) == ["no-redrive"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({"redrivePermission": "allowAll"}, ["unknown"]),
+        ({"redrivePermission": "byQueue", "sourceQueueArns": [GIVEN]}, ["unknown"]),
+        (json.dumps({"redrivePermission": "allowAll"}), ["unknown"]),
+        ({"Fn::Sub": '{"redrivePermission": "allowAll"}'}, ["unknown"]),
+        (either({"redrivePermission": "allowAll"}, NO_VALUE), ["unknown"]),
+        ({"redrivePermission": GIVEN}, ["unknown"]),
+        ({"redrivePermission": "denyAll"}, ["no-redrive"]),
+        ({}, ["no-redrive"]),
+        ("", ["no-redrive"]),
+    ],
+)
+def test_does_not_judge_a_queue_that_takes_dead_letters(policy: Any, expected: list[str]) -> None:
+    """The queues that send them are elsewhere."""
+    source = queue(VisibilityTimeout=18, RedriveAllowPolicy=policy)
+    assert kinds(mapping(SOURCE_ARN), source, **PARAMETER) == expected
+
+
 def test_knows_a_dead_letter_queue_of_other_stacks() -> None:
     """By an import, a parameter of a nested stack, or the output of one."""
     policy = {"maxReceiveCount": 5}
@@ -789,6 +809,8 @@ def test_reads_odd_values_without_failing(odd: Any) -> None:
         "MDestination": to(odd)["Mapping"],
         "Mapping": mapping(SOURCE_ARN)["Mapping"],
         **redriven(odd, VisibilityTimeout=odd, MessageRetentionPeriod=odd, QueueName=odd),
+        **queue("Dead", RedriveAllowPolicy=odd, RedrivePolicy=odd, QueueName=odd),
+        "MDead": mapping({"Fn::GetAtt": ["Dead", "Arn"]})["Mapping"],
         **function(Timeout=odd, Handler=odd),
         "Alarm": one("AWS::CloudWatch::Alarm", {"Dimensions": odd, "Metrics": odd}),
         "Policy": one("AWS::IAM::Policy", odd),

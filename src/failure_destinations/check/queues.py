@@ -63,6 +63,7 @@ class QueueReader:
             text and self._named.referred(text, resource.scope, is_here=True)
             for text in _redrive_targets(resource)
         ]
+        is_dead_letter = self._is_dead_letter(resource)
         return Queue(
             source=resource.source,
             is_fifo=is_fifo(resource.name, self._marks) is True,
@@ -70,14 +71,16 @@ class QueueReader:
             retention=resource.seconds(
                 properties.get("MessageRetentionPeriod"), _DEFAULT_RETENTION
             ),
-            dead_letter=self._dead_letter(resource, targets),
+            dead_letter=self._dead_letter(resource, targets, is_dead_letter=is_dead_letter),
             dead_letter_queues=tuple(filter(None, (self._queue(text) for text in targets))),
-            is_dead_letter=self._is_dead_letter(resource),
+            is_dead_letter=is_dead_letter,
             is_watched=self._is_watched(resource),
             acknowledged=resource.acknowledged,
         )
 
-    def _dead_letter(self, resource: Resource, targets: list[str | None]) -> Destination:
+    def _dead_letter(
+        self, resource: Resource, targets: list[str | None], *, is_dead_letter: bool
+    ) -> Destination:
         """Return where a queue's redrive policy moves messages."""
         scope = resource.scope
         if scope not in self._by_code:
@@ -87,6 +90,8 @@ class QueueReader:
             name = self._marks.readable(known[0].rpartition(":")[2])
             return Destination(Kept.YES, name)
         if known or resource.is_transformed or resource.logical_id in self._by_code[scope]:
+            return Destination(Kept.PERHAPS, why=Cause(Doubt.REDRIVE_NOT_KNOWN))
+        if not is_dead_letter and _takes_dead_letters(resource):
             return Destination(Kept.PERHAPS, why=Cause(Doubt.REDRIVE_NOT_KNOWN))
         return NOWHERE
 
@@ -197,6 +202,21 @@ def _redrive_targets(resource: Resource) -> Iterator[str | None]:
                 else:
                     target = mapping(parsed).get("deadLetterTargetArn")
                     yield target if isinstance(target, str) else None
+
+
+def _takes_dead_letters(resource: Resource) -> bool:
+    """Return whether a queue says which queues may use it as their dead-letter queue.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue.html
+    """
+    for leaf in branches(resource.properties.get("RedriveAllowPolicy")):
+        policies = [leaf]
+        if isinstance(leaf, str) or intrinsic(leaf) is not None:
+            policies = [resource.parse_json(text) for text in resource.known_texts(leaf)]
+        for policy in map(mapping, policies):
+            if policy and not resource.is_always(policy.get("redrivePermission"), "denyall"):
+                return True
+    return False
 
 
 def _dimensions(properties: Mapping[str, Any]) -> Iterator[Any]:
