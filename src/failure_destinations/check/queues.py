@@ -32,6 +32,26 @@ _ALL = ("*", "sqs:*")
 _DEAD_LETTERS = frozenset(
     {"RedrivePolicy", "DeadLetterConfig", "OnFailure", "OnFailureConfiguration"}
 )
+# The properties that name what a resource sends to, and texts for people.
+_SENDING = _DEAD_LETTERS | {
+    "DestinationConfig",
+    "QueueConfigurations",
+    "AlarmDescription",
+    "Comment",
+    "Description",
+    "DisplayName",
+    "Tags",
+}
+_SENDING_OF_TYPE = {
+    "AWS::Events::Rule": frozenset({"Arn"}),
+    "AWS::Pipes::Pipe": frozenset({"Target"}),
+    "AWS::SNS::Subscription": frozenset({"Endpoint"}),
+    "AWS::Scheduler::Schedule": frozenset({"Arn"}),
+}
+# What reads a queue, with the property that names it.
+_READS = {"AWS::Lambda::EventSourceMapping": "EventSourceArn", "AWS::Pipes::Pipe": "Source"}
+# What is before a queue's name in an ARN or URL; a pseudo parameter has two colons.
+_NAME_END = re.compile(r"(?<!:):(?!:)|/")
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9.]+)\}")
 _ALARM = "AWS::CloudWatch::Alarm"
 _METRICS = "AWS/SQS"
@@ -50,7 +70,8 @@ class QueueReader:
         self._named = named
         self._opaque = OpaqueParts()
         self._by_code: dict[Scope, frozenset[str]] = {}
-        self._read_by: dict[Scope, frozenset[str]] = {}
+        self._read_by: dict[Scope, frozenset[str]] | None = None
+        self._names_of_read: set[str] = set()
         self._dead_letters: set[str] | None = None
         self._alarm_names: frozenset[str] | None = None
         self._has_alarm_on_all = False
@@ -154,14 +175,33 @@ class QueueReader:
         scope, logical_id = resource.scope, resource.logical_id
         if _OF_A_CHANNEL in f"{logical_id} {resource.source.path}":
             return True
-        if scope not in self._read_by:
-            self._read_by[scope] = frozenset(_named_by_readers(scope, alone=self._is_alone))
+        if self._read_by is None:
+            self._read_by = {there: self._named_by_readers(there) for there in self._scopes}
         if logical_id in self._read_by[scope] or self._opaque.may_change(scope, logical_id):
             return True
-        names = self._names_in_alarms()
-        return self._has_alarm_on_all or any(
-            name in names for name in resource.known_texts(resource.properties.get("QueueName"))
-        )
+        given = resource.known_texts(resource.properties.get("QueueName"))
+        written = {name for name in (*given, *_written_names(resource)) if name}
+        if not written.isdisjoint(self._names_of_read):
+            return True
+        return not written.isdisjoint(self._names_in_alarms()) or self._has_alarm_on_all
+
+    def _named_by_readers(self, scope: Scope) -> frozenset[str]:
+        """Return all words near which a logical id may be that something reads or watches.
+
+        The names of queues in the same texts are kept, too.
+        """
+        # Other stacks may use its outputs.
+        found = set() if self._is_alone else set(words(dict(scope.outputs)))
+        for text in _texts_of_readers(scope):
+            found.update(words([text]))
+            self._names_of_read.update(_NAME_END.split(text))
+        for resource in scope.resources.values():
+            name = _READS.get(scalar(mapping(resource).get("Type")))
+            if name is not None:
+                value = mapping(resource.get("Properties")).get(name)
+                for arn in self._resolver.texts(value, scope):
+                    self._names_of_read.add((arn or "").rpartition(":")[2])
+        return frozenset(found)
 
     @property
     def _is_alone(self) -> bool:
@@ -248,15 +288,8 @@ def _references(value: Any) -> Iterator[str]:
                 yield placeholder.partition(".")[0]
 
 
-def _named_by_readers(scope: Scope, *, alone: bool) -> Iterator[str]:
-    """Yield all words in resources and outputs that may read or watch a queue they name.
-
-    Args:
-        scope: The stack.
-        alone: Whether no other stack may use its outputs.
-    """
-    if not alone:
-        yield from words(dict(scope.outputs))
+def _texts_of_readers(scope: Scope) -> Iterator[str]:
+    """Yield all texts in resources that may read or watch a queue they name."""
     for resource in scope.resources.values():
         type = scalar(mapping(resource).get("Type"))
         if type in _NOT_READING:
@@ -264,7 +297,27 @@ def _named_by_readers(scope: Scope, *, alone: bool) -> Iterator[str]:
         properties = mapping(resource).get("Properties")
         if type.startswith("AWS::IAM::"):
             properties = list(_statements_that_receive(properties))
-        yield from words(properties)
+        skipped = _SENDING | _SENDING_OF_TYPE.get(type, frozenset())
+        waiting, seen = [properties], set[int]()
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, str):
+                yield one
+            elif isinstance(one, (Mapping, list)) and id(one) not in seen:
+                seen.add(id(one))
+                if isinstance(one, Mapping):
+                    waiting += (inner for name, inner in one.items() if name not in skipped)
+                else:
+                    waiting += one
+
+
+def _written_names(resource: Resource) -> Iterator[str]:
+    """Yield a queue's name as its template writes it."""
+    for leaf in branches(resource.properties.get("QueueName")):
+        call = intrinsic(leaf)
+        text = call[1] if call is not None and call[0] == "Fn::Sub" else leaf
+        if isinstance(text, str):
+            yield text
 
 
 def _statements_that_receive(properties: Any) -> Iterator[Any]:
