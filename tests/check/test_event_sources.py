@@ -204,6 +204,36 @@ def test_compares_how_long_stream_and_queue_keep(
     assert kinds(to(QUEUE_ARN), kinesis, keeps, **PARAMETER) == expected
 
 
+@pytest.mark.parametrize(
+    ("hours", "age", "is_limited"),
+    [
+        (24, 86_400, True),
+        (24, 86_401, False),
+        (168, 604_800, True),
+        (either(24, 168), 604_800, True),
+        (48, either(86_400, 604_800), True),
+        # Either way, but that it is neither is not worked out.
+        (24, either(-1, 604_800), True),
+        (GIVEN, 604_800, True),
+    ],
+)
+def test_takes_no_age_beyond_the_retention_for_a_limit(
+    hours: Any, age: Any, *, is_limited: bool
+) -> None:
+    """The records expire before Lambda would discard them."""
+    kinesis = {"Stream": one("AWS::Kinesis::Stream", {"RetentionPeriodHours": hours})}
+    limit = {"MaximumRecordAgeInSeconds": age}
+    alone = kinds(kinesis, stream(**limit), **PARAMETER)
+    assert alone == ["stream-uncovered" if is_limited else "endless-retries"]
+    kept = kinds(kinesis, stream(**limit, **TO_BUCKET), **PARAMETER)
+    assert kept == ([] if is_limited else ["blocked-shard"])
+
+
+def test_knows_how_long_dynamodb_keeps_records() -> None:
+    """24 hours, always."""
+    assert kinds(stream(TABLE_ARN, MaximumRecordAgeInSeconds=604_800)) == ["endless-retries"]
+
+
 def test_does_not_judge_what_a_kafka_topic_keeps() -> None:
     """The cluster decides, and no template says it."""
     (finding,) = found(to(QUEUE_ARN, MSK, Topics=["orders"]))

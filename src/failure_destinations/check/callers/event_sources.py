@@ -82,6 +82,7 @@ def _mapping(resource: Resource, function: str, qualifier: str, arn: str) -> Eve
     mark = resource.defined(arn)
     reads = _kind(resource, arn, mark)
     destinations = _destinations(resource)
+    retention = _retention(resource, reads, mark)
     services = KAFKA_BATCHES if reads is EventSource.KAFKA else BATCHES
     return EventSourceMapping(
         function=function,
@@ -90,12 +91,12 @@ def _mapping(resource: Resource, function: str, qualifier: str, arn: str) -> Eve
         reads=reads,
         read=_name(resource, arn),
         queue=_queue(resource, arn),
-        retention=_retention(resource, reads, mark),
+        retention=retention,
         on_failure=resource.destination(destinations, services),
         destination=_service(destinations),
         may_send=resource.may_send(function, _service(destinations)),
         destination_queue=_queue(resource, (destinations[0] if destinations else "") or ""),
-        is_limited=_is_limited(resource),
+        is_limited=_is_limited(resource, retention),
         is_disabled=resource.is_certainly(properties.get("Enabled"), "false"),
         acknowledged=resource.acknowledged,
     )
@@ -178,15 +179,19 @@ def _service(destinations: Texts) -> str:
     return parts[_SERVICE] if parts[0] == "arn" and len(parts) > _SERVICE else ""
 
 
-def _is_limited(resource: Resource) -> bool | None:
+def _is_limited(resource: Resource, retention: Seconds | None) -> bool | None:
     """Return whether a mapping limits its retries or the age of its records.
 
-    Both are -1 by default: Lambda retries until the records expire.
+    Both are -1 by default: Lambda retries until the records expire. An age that the stream does not
+    keep them for limits nothing either.
     """
-    limits = [
+    retries, age = (
         resource.seconds(resource.properties.get(name), -1)
         for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
-    ]
+    )
+    if age is not None and retention is not None and age.least > retention.most:
+        age = Seconds(-1, -1)
+    limits = (retries, age)
     if any(limit is not None and limit.least >= 0 for limit in limits):
         return True
     return False if all(limit is not None and limit.most < 0 for limit in limits) else None
