@@ -65,6 +65,12 @@ def either(one: Any, other: Any) -> dict[str, Any]:
     return {"Fn::If": ["Is", one, other]}
 
 
+def arn_of(name: str, service: str = "sqs") -> dict[str, str]:
+    """Return an ARN of the stack's own account and Region that gives a name."""
+    place = "${AWS::Region}:${AWS::AccountId}"
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{name}"}
+
+
 # Streams and Kafka.
 
 
@@ -232,6 +238,20 @@ def test_takes_no_age_beyond_the_retention_for_a_limit(
 def test_knows_how_long_dynamodb_keeps_records() -> None:
     """24 hours, always."""
     assert kinds(stream(TABLE_ARN, MaximumRecordAgeInSeconds=604_800)) == ["endless-retries"]
+
+
+@pytest.mark.parametrize("named", [STREAM_ARN, arn_of("stream/clicks", "kinesis")])
+def test_names_the_stream_of_a_consumer(named: Any) -> None:
+    """The stream keeps the records, and the consumer nothing."""
+    others: Resources = {
+        "Stream": one("AWS::Kinesis::Stream", {"RetentionPeriodHours": 95, "Name": "clicks"}),
+        "Consumer": one(
+            "AWS::Kinesis::StreamConsumer", {"ConsumerName": "fast", "StreamARN": named}
+        ),
+    }
+    (finding,) = found(to(QUEUE_ARN, {"Ref": "Consumer"}), others)
+    assert finding.kind == "metadata-only"
+    assert "are in Stream, and not the records: Stream keeps these for 95 hours" in finding.reason
 
 
 def test_does_not_judge_what_a_kafka_topic_keeps() -> None:
@@ -442,10 +462,13 @@ def test_does_not_judge_a_queue_outside_the_template(source: Any) -> None:
     assert kinds(mapping(source), **PARAMETER) == ["unknown"]
 
 
-def arn_of(name: str, service: str = "sqs") -> dict[str, str]:
-    """Return an ARN of the stack's own account and Region that gives a name."""
-    place = "${AWS::Region}:${AWS::AccountId}"
-    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{name}"}
+def test_knows_a_queue_by_its_scaling() -> None:
+    """Only a queue has a maximum of concurrent invocations."""
+    scaled = mapping(GIVEN, ScalingConfig={"MaximumConcurrency": 5})
+    (finding,) = found(scaled, **PARAMETER)
+    assert (finding.kind, render.in_short(finding)) == ("unknown", "queue defined elsewhere")
+    positioned = stream(GIVEN, ScalingConfig={"MaximumConcurrency": 5})
+    assert kinds(positioned, **PARAMETER) == ["endless-retries"]
 
 
 @pytest.mark.parametrize(

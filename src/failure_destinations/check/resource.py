@@ -287,9 +287,14 @@ class Resource:
         mark = found.pop() if len(found) == 1 else None
         return mark if mark is not None and mark.what in mark.scope.resources else None
 
-    def referred(self, text: str) -> str:
-        """Return an ARN as a reference to the resource would give it, if a template defines it."""
-        return self._context.named.referred(text, self.scope)
+    def referred(self, text: str, scope: Scope | None = None) -> str:
+        """Return an ARN as a reference to the resource would give it, if a template defines it.
+
+        Args:
+            text: The resolved text of the ARN.
+            scope: The stack that names it. Default: the resource's.
+        """
+        return self._context.named.referred(text, scope or self.scope)
 
     def destination(self, texts: Texts, services: frozenset[str]) -> Destination:
         """Return the destination of failures that an ARN names.

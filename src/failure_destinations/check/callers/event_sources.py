@@ -15,10 +15,11 @@ from ..resource import Resource
 from ..values import leaves, mapping, scalar
 
 _QUEUE = "AWS::SQS::Queue"
+_STREAM = "AWS::Kinesis::Stream"
 _CONSUMER = "AWS::Kinesis::StreamConsumer"
 # The kind of source by the type of the resource that the mapping names.
 _TYPES = {
-    "AWS::Kinesis::Stream": EventSource.KINESIS,
+    _STREAM: EventSource.KINESIS,
     _CONSUMER: EventSource.KINESIS,
     "AWS::DynamoDB::Table": EventSource.DYNAMODB,
     "AWS::DynamoDB::GlobalTable": EventSource.DYNAMODB,
@@ -106,11 +107,11 @@ def _kind(resource: Resource, arn: str, mark: Mark | None) -> EventSource:
     """Return what kind of source a mapping reads, by its ARN or else by the mapping's properties.
 
     Only some kinds take certain properties: a stream, Kafka and Amazon DocumentDB need a starting
-    position, and a queue has none.
+    position, and a queue has none; only a queue has a maximum of concurrent invocations.
     """
     properties = resource.properties
     if mark is not None:
-        found = _TYPES.get(scalar(mapping(mark.scope.resources.get(mark.what)).get("Type")))
+        found = _TYPES.get(_type(mark))
         if found is not None:
             return found
     parts = arn.split(":", _SERVICE + 1)
@@ -121,13 +122,17 @@ def _kind(resource: Resource, arn: str, mark: Mark | None) -> EventSource:
             return kind
     if all(leaf is not None for leaf in leaves(properties.get("StartingPosition"))):
         return EventSource.STREAM
+    if "ScalingConfig" in properties and "StartingPosition" not in properties:
+        return EventSource.QUEUE
     return EventSource.UNKNOWN
 
 
 def _name(resource: Resource, arn: str) -> str:
     mark = resource.defined(arn)
     if mark is not None:
-        return resource.marks.clean(mark.what)[:_SHOWN]
+        # A consumer keeps nothing: its stream does.
+        stream = _stream_of_consumer(resource, mark) or mark
+        return resource.marks.clean(stream.what)[:_SHOWN]
     name = arn.split(":", 5)[-1] if arn.startswith("arn:") else arn
     return resource.marks.readable(name)[:_SHOWN]
 
@@ -137,8 +142,7 @@ def _queue(resource: Resource, arn: str) -> str:
     mark = resource.marks.only(arn.rpartition(":")[2])
     if mark is None or mark.kind != "name":
         return ""
-    type = mapping(mark.scope.resources.get(mark.what)).get("Type")
-    return resource.marks.text(mark) if type == _QUEUE else ""
+    return resource.marks.text(mark) if _type(mark) == _QUEUE else ""
 
 
 def _retention(resource: Resource, reads: EventSource, mark: Mark | None) -> Seconds | None:
@@ -148,14 +152,27 @@ def _retention(resource: Resource, reads: EventSource, mark: Mark | None) -> Sec
     if reads is not EventSource.KINESIS or mark is None:
         return None
     properties = mapping(mapping(mark.scope.resources.get(mark.what)).get("Properties"))
-    if scalar(mapping(mark.scope.resources.get(mark.what)).get("Type")) == _CONSUMER:
-        for text in resource.texts_in(mark.scope, properties.get("StreamARN")):
-            stream = resource.defined(text)
-            if stream is not None and stream != mark:
-                return _retention(resource, reads, stream)
-        return None
+    if _type(mark) == _CONSUMER:
+        stream = _stream_of_consumer(resource, mark)
+        return None if stream is None else _retention(resource, reads, stream)
     hours = properties.get("RetentionPeriodHours")
     return resource.seconds(hours, _DEFAULT_RETENTION, _HOUR, scope=mark.scope)
+
+
+def _stream_of_consumer(resource: Resource, mark: Mark) -> Mark | None:
+    """Return the stream of a Kinesis consumer; None for another resource, or if it is not here."""
+    if _type(mark) != _CONSUMER:
+        return None
+    properties = mapping(mapping(mark.scope.resources.get(mark.what)).get("Properties"))
+    for text in resource.texts_in(mark.scope, properties.get("StreamARN")):
+        stream = resource.defined(resource.referred(text, mark.scope))
+        if stream is not None and _type(stream) == _STREAM:
+            return stream
+    return None
+
+
+def _type(mark: Mark) -> str:
+    return scalar(mapping(mark.scope.resources.get(mark.what)).get("Type"))
 
 
 def _destinations(resource: Resource) -> Texts:
