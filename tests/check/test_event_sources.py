@@ -254,6 +254,24 @@ def test_names_the_stream_of_a_consumer(named: Any) -> None:
     assert "are in Stream, and not the records: Stream keeps these for 95 hours" in finding.reason
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (QUEUE_ARN, {"Ref": "Topic"}, ["metadata-only"]),
+        ({"Ref": "Topic"}, QUEUE_ARN, ["metadata-only"]),
+        (DEAD_LETTERS_ARN, {"Ref": "Topic"}, []),
+        ({"Ref": "Topic"}, DEAD_LETTERS_ARN, []),
+        (QUEUE_ARN, BUCKET_ARN, []),
+        (QUEUE_ARN, "arn:aws:sqs:eu-west-1:111122223333:other", ["unknown"]),
+        (QUEUE_ARN, NO_VALUE, ["unknown"]),
+    ],
+)
+def test_compares_destinations_under_a_condition(one: Any, other: Any, expected: list[str]) -> None:
+    """Whichever it is, the stream forgets the records first."""
+    short = queue("DeadLetters", MessageRetentionPeriod=3_600)
+    assert kinds(to(either(one, other)), short) == expected
+
+
 def test_does_not_judge_what_a_kafka_topic_keeps() -> None:
     """The cluster decides, and no template says it."""
     (finding,) = found(to(QUEUE_ARN, MSK, Topics=["orders"]))

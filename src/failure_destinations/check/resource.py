@@ -305,6 +305,11 @@ class Resource:
         """
         return self._context.destination(texts, services, self._context.receivers.flaw_of_topic)
 
+    def retention_of(self, queue: str) -> Seconds | None:
+        """Return how long the queue with a key keeps a message; None if it is not known."""
+        found = self._context.facts.queues.get(queue)
+        return found.retention if found is not None else None
+
     def may_send(self, function: str, service: str) -> bool:
         """Return whether the role of a function may send to a service's destination."""
         return self._context.senders.may_send(function, service)

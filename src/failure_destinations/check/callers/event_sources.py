@@ -53,6 +53,9 @@ _HOUR = 3_600
 # DynamoDB keeps the records of a stream for 24 hours.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
 _RETENTION_OF_DYNAMODB = Seconds(24 * _HOUR, 24 * _HOUR)
+# What gets only where the records were, and how long SQS keeps a message at most.
+_METADATA_ONLY = frozenset({"sqs", "sns"})
+_LONGEST_RETENTION = Seconds(1_209_600, 1_209_600)
 # arn:partition:service
 _SERVICE = 2
 _SHOWN = 200
@@ -82,7 +85,7 @@ def _mapping(resource: Resource, function: str, qualifier: str, arn: str) -> Eve
     properties = resource.properties
     mark = resource.defined(arn)
     reads = _kind(resource, arn, mark)
-    destinations = _destinations(resource)
+    destinations = _shortest_first(resource, _destinations(resource))
     retention = _retention(resource, reads, mark)
     services = KAFKA_BATCHES if reads is EventSource.KAFKA else BATCHES
     return EventSourceMapping(
@@ -95,7 +98,8 @@ def _mapping(resource: Resource, function: str, qualifier: str, arn: str) -> Eve
         retention=retention,
         on_failure=resource.destination(destinations, services),
         destination=_service(destinations),
-        may_send=resource.may_send(function, _service(destinations)),
+        # With several destinations, the role may send to the one that it needs.
+        may_send=len(destinations) != 1 or resource.may_send(function, _service(destinations)),
         destination_queue=_queue(resource, (destinations[0] if destinations else "") or ""),
         is_limited=_is_limited(resource, retention),
         is_disabled=resource.is_certainly(properties.get("Enabled"), "false"),
@@ -185,9 +189,37 @@ def _destinations(resource: Resource) -> Texts:
     return tuple(dict.fromkeys(texts)) if any(texts) else ()
 
 
+def _shortest_first(resource: Resource, destinations: Texts) -> Texts:
+    """Return destinations with the one first that keeps for the shortest time.
+
+    What a stream forgets earlier than that one, it forgets earlier than all of them.
+    """
+    if not _METADATA_ONLY.issuperset(map(_service_of, destinations)):
+        return destinations
+    kept = [
+        resource.retention_of(_queue(resource, text or ""))
+        if _service_of(text) == "sqs"
+        else _LONGEST_RETENTION
+        for text in destinations
+    ]
+    # One that is not known may be the shortest.
+    order = sorted(
+        zip(kept, destinations, strict=True), key=lambda one: one[0].least if one[0] else 0
+    )
+    return tuple(text for _, text in order)
+
+
 def _service(destinations: Texts) -> str:
-    """Return the service of a destination; empty if there is not one, or it is not known."""
-    text = destinations[0] if len(destinations) == 1 else None
+    """Return the service of the first destination; empty if it is not known.
+
+    It is also empty if there are several that keep different things.
+    """
+    if len(destinations) > 1 and not _METADATA_ONLY.issuperset(map(_service_of, destinations)):
+        return ""
+    return _service_of(destinations[0]) if destinations else ""
+
+
+def _service_of(text: str | None) -> str:
     if text is None:
         return ""
     if text.startswith(KAFKA):
