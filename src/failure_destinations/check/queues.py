@@ -12,7 +12,7 @@ from .model import NOWHERE, Destination, Kept, Queue
 from .named import NamedResources
 from .opaque import OpaqueParts, named_by_code, parts, words
 from .references import is_fifo
-from .resolver import Resolver
+from .resolver import Resolver, Texts
 from .resource import Resource
 from .scope import Scope
 from .values import branches, intrinsic, leaves, mapping, members, scalar
@@ -139,6 +139,7 @@ class QueueReader:
         A queue of another account or Region may have the same name. It counts too.
         """
         waiting = list(_values_for_dead_letters(scope))
+        unresolved: list[Any] = []
         seen: set[int] = set()
         while waiting:
             one = waiting.pop()
@@ -153,10 +154,20 @@ class QueueReader:
             elif isinstance(one, Mapping) and intrinsic(one) is None:
                 waiting += one.values()
             elif one is not None:
-                yield from self._targets_in_texts(one, scope)
+                texts = self._resolver.texts(one, scope)
+                yield from self._targets_in_texts(texts)
+                if any(text is not None and self._is_unknown(text) for text in texts):
+                    unresolved.append(one)
+        # A function that is not resolved may return what it refers to.
+        for logical_id in _references(unresolved):
+            yield self._marks.text(Mark("name", scope, logical_id))
 
-    def _targets_in_texts(self, value: Any, scope: Scope) -> Iterator[str]:
-        for text in self._resolver.texts(value, scope):
+    def _is_unknown(self, text: str) -> bool:
+        mark = self._marks.only(text)
+        return mark is not None and mark.kind == "unknown"
+
+    def _targets_in_texts(self, texts: Texts) -> Iterator[str]:
+        for text in texts:
             # JSON text has its ARN between quotation marks.
             for piece in (text or "").split('"'):
                 name = piece.rstrip("\\").rpartition(":")[2]
@@ -165,10 +176,6 @@ class QueueReader:
                     yield name
                 elif mark.kind != "unknown":
                     yield self._marks.text(Mark("name", mark.scope, mark.what))
-                elif text == name:
-                    # A function that is not resolved may return what it refers to.
-                    for logical_id in _references(value):
-                        yield self._marks.text(Mark("name", scope, logical_id))
 
     def _is_watched(self, resource: Resource) -> bool:
         """Return whether a queue may have an alarm or a reader."""
