@@ -548,6 +548,20 @@ def test_finds_a_stream_and_a_destination_by_name() -> None:
     assert kinds(destination, named, queue(QueueName="failed")) == expected
 
 
+def test_finds_a_table_and_a_topic_by_name() -> None:
+    """DynamoDB keeps records for 24 hours, and nobody subscribes to the topic."""
+    named = {
+        "Other": one("AWS::DynamoDB::Table", {"TableName": "orders"}),
+        "Unheard": one("AWS::SNS::Topic", {"TopicName": "failed"}),
+    }
+    findings = found(
+        to(arn_of("failed", "sns"), arn_of("table/orders/stream/2026", "dynamodb")), named
+    )
+    assert [finding.kind for finding in findings] == ["no-subscriber", "metadata-only"]
+    assert "is topic Unheard, " in findings[1].reason
+    assert " are in Other, " in findings[1].reason
+
+
 def test_does_not_judge_a_queue_that_a_custom_resource_may_change() -> None:
     """It may set the redrive policy."""
     custom = {"Own": one("Custom::Redrive", {"Queue": {"Ref": "Source"}})}
