@@ -134,6 +134,9 @@ def test_writes_fixes_in_the_words_of_the_cdk(found: dict[str, Finding]) -> None
     assert found["Orders/Stream"].fix.startswith(
         "retry_attempts=3, on_failure=channel.event_source_destination where Orders/Stream/"
     )
+    for name in ("Orders/Managed", "Orders/Own"):
+        assert found[name].fix.startswith("on_failure=channel.event_source_destination where ")
+        assert found[name].cloudformation_fix.startswith("DestinationConfig: ")
     assert found["Orders/Queue"].fix == (
         "channel.dead_letter_queue_for(queue), with channel = FailureChannel(…)"
     )
@@ -212,7 +215,9 @@ def test_reads_the_streams_of_sam(tmp_path: Path, type: str, properties: dict[st
     assert finding.kind == "endless-retries"
     assert finding.reason.startswith("Event Ordered of Orders (AWS::Lambda::EventSourceMapping) ")
     kept = "DestinationConfig: {OnFailure: {Type: S3, Destination: !GetAtt Bucket.Arn}}"
-    fix = f"MaximumRetryAttempts: 3 and {kept} on event Ordered of Orders"
+    # Kafka takes no MaximumRetryAttempts without provisioned mode.
+    limit = "MaximumRetryAttempts: 3 and " if type in ("Kinesis", "DynamoDB") else ""
+    fix = f"{limit}{kept} on event Ordered of Orders"
     assert render.fixes(finding) == [("SAM", fix)]
 
 

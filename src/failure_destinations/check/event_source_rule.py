@@ -139,9 +139,12 @@ def _of_stream(case: _Case) -> Iterator[Finding]:
     kept = mapping.on_failure.kept
     if kept is Kept.NO:
         if mapping.is_limited is False:
-            unit = "partition" if mapping.reads is EventSource.KAFKA else "shard"
+            is_kafka = mapping.reads is EventSource.KAFKA
+            unit = "partition" if is_kafka else "shard"
             cause = Cause(Problem.RETRIES_ENDLESS, (_shown(mapping), unit))
-            yield _finding(case, ENDLESS_RETRIES, cause, Remedy.LIMIT_AND_KEEP_BATCHES)
+            # Without provisioned mode, a mapping of Kafka takes no MaximumRetryAttempts.
+            remedy = Remedy.KEEP_BATCHES if is_kafka else Remedy.LIMIT_AND_KEEP_BATCHES
+            yield _finding(case, ENDLESS_RETRIES, cause, remedy)
         else:
             cause = Cause(Problem.BATCHES_DISCARDED, (_shown(mapping),))
             yield _finding(case, STREAM_UNCOVERED, cause, Remedy.KEEP_BATCHES)
