@@ -30,6 +30,7 @@ from failure_destinations.check.assembly import read_assembly
 from failure_destinations.check.paths import Checked
 
 from ..conftest import define_handler
+from . import callers
 
 LATEST = lambda_.StartingPosition.LATEST
 MSK = "arn:aws:kafka:eu-west-1:111122223333:cluster/orders/1a2b"
@@ -166,7 +167,9 @@ def test_fails_the_synth() -> None:
     assert validate("no-redrive") == ""
 
 
-def of_sam(folder: Path, event: dict[str, Any], **resources: Any) -> list[Finding]:
+def of_sam(
+    folder: Path, event: dict[str, Any], role: Any = None, **resources: Any
+) -> list[Finding]:
     """Return the findings in a template of SAM with a function and one event."""
     function = {
         "Type": "AWS::Serverless::Function",
@@ -175,6 +178,7 @@ def of_sam(folder: Path, event: dict[str, Any], **resources: Any) -> list[Findin
             "Handler": "index.handler",
             "CodeUri": "src/",
             "Events": {"Ordered": event},
+            **({} if role is None else {"Role": role}),
         },
     }
     template = {
@@ -234,6 +238,63 @@ def test_accepts_the_destination_of_sam(tmp_path: Path, kind: str) -> None:
         SQS={"Type": "AWS::SQS::Queue"},
     )
     assert [one.kind for one in found] == ([] if kind == "S3" else ["metadata-only"])
+
+
+# With the name that SAM would give the role that it generates.
+OWN_ROLE = {"OrdersRole": callers.role("lambda.amazonaws.com", policies=[])}
+ROLE_ARN = {"Fn::GetAtt": ["OrdersRole", "Arn"]}
+KEPT = (
+    "DestinationConfig: {OnFailure: {Destination: !GetAtt Bucket.Arn}} on event Ordered of Orders"
+)
+MAY_KEEP = "; and s3:PutObject and s3:ListBucket for the role of Orders"
+
+
+def to(id: str) -> dict[str, Any]:
+    """Return the properties of a limited event with a failure destination."""
+    config = {"OnFailure": {"Destination": {"Fn::GetAtt": [id, "Arn"]}}}
+    return {"MaximumRetryAttempts": 3, "DestinationConfig": config}
+
+
+@pytest.mark.parametrize(
+    ("properties", "kind", "fix"),
+    [
+        ({}, "endless-retries", f"MaximumRetryAttempts: 3 and {KEPT}{MAY_KEEP}"),
+        ({"MaximumRetryAttempts": 3}, "stream-uncovered", f"{KEPT}{MAY_KEEP}"),
+        (to("Bucket"), "destination-permission",
+         "s3:PutObject and s3:ListBucket for the role of Orders"),
+        (to("Queue"), "destination-permission", "sqs:SendMessage for the role of Orders"),
+        (to("Queue"), "metadata-only", f"{KEPT}{MAY_KEEP}: a bucket gets the records too"),
+    ],
+)  # fmt: skip
+def test_names_the_permission_for_a_role_that_sam_does_not_generate(
+    tmp_path: Path, properties: dict[str, Any], kind: str, fix: str
+) -> None:
+    """`Type` has SAM change its own role only."""
+    event = {"Type": "Kinesis", "Properties": {**STREAM, **properties}}
+    kept = {"Bucket": {"Type": "AWS::S3::Bucket"}, "Queue": {"Type": "AWS::SQS::Queue"}}
+    found = of_sam(tmp_path, event, ROLE_ARN, **KINESIS, **OWN_ROLE, **kept)
+    assert [render.fixes(one) for one in found if one.kind == kind] == [[("SAM", fix)]]
+
+
+@pytest.mark.parametrize(("id", "type"), [("Bucket", "S3"), ("Queue", "SQS"), ("Topic", "SNS")])
+def test_has_sam_let_its_own_role_send(tmp_path: Path, id: str, type: str) -> None:
+    """Without `Type`, SAM lets nothing in."""
+    properties = to(id)
+    if id == "Topic":
+        properties["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": id}}}
+    kept = {
+        "Bucket": {"Type": "AWS::S3::Bucket"},
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "Topic": {"Type": "AWS::SNS::Topic"},
+    }
+    event = {"Type": "Kinesis", "Properties": {**STREAM, **properties}}
+    finding = of_sam(tmp_path, event, **KINESIS, **kept)[0]
+    assert finding.kind == "destination-permission"
+    beside = "beside the Destination of event Ordered of Orders"
+    assert finding.fix == f"Type: {type} {beside}: SAM then lets the role send"
+    properties["DestinationConfig"]["OnFailure"]["Type"] = type
+    kinds = [one.kind for one in of_sam(tmp_path, event, **KINESIS, **kept)]
+    assert "destination-permission" not in kinds
 
 
 def test_reads_the_queue_that_sam_generates(tmp_path: Path) -> None:

@@ -168,7 +168,9 @@ def _of_destination(case: _Case) -> Iterator[Finding]:
     if not mapping.may_send:
         action = ACTIONS[mapping.destination]
         cause = Cause(Problem.MAY_NOT_SEND, (mapping.on_failure.name, action))
-        yield _finding(case, DESTINATION_PERMISSION, cause, Remedy.LET_ROLE_SEND, sender=action)
+        # A bucket needs one action more, of which nothing is known.
+        needed = f"{action} and s3:ListBucket" if mapping.destination == "s3" else action
+        yield _finding(case, DESTINATION_PERMISSION, cause, Remedy.LET_ROLE_SEND, sender=needed)
     flaw = mapping.on_failure.flaw
     if flaw is not None and flaw.what is Flaw.NO_SUBSCRIPTION:
         cause = Cause(Problem.BATCHES_UNHEARD, flaw.names, flaw)
@@ -312,6 +314,7 @@ def _finding(
         queue=queue.source if queue is not None else None,
         seconds="" if seconds is None else str(seconds),
         caller=mapping.source.shown,
+        has_role_of_sam=function.has_role_of_sam,
         tool=Tool.ANY if function.is_deployed else tool,
     )
     return Finding(

@@ -114,6 +114,7 @@ class Function:
         is_deployed: Whether it was found in an account rather than in a template.
         owned_by_cdk: Whether CDK or Serverless Framework defines it for its own custom resource.
         owned_by_library: Whether a construct of this library defines it to read its own queues.
+        has_role_of_sam: Whether SAM generates its role, and lets it do what its events need.
         timeout: Its timeout; None if it is not known.
         is_durable: Whether it is a durable function, whose failures only its dead-letter queue
             gets. https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
@@ -129,6 +130,7 @@ class Function:
     is_deployed: bool = False
     owned_by_cdk: bool = False
     owned_by_library: bool = False
+    has_role_of_sam: bool = False
     timeout: Seconds | None = None
     is_durable: bool = False
     of_other_kind: frozenset[str] = frozenset()

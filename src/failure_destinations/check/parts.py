@@ -69,6 +69,7 @@ class Fix:
         sender: The principal of the service to let in, or the action to allow; empty for none.
         config: The existing asynchronous configuration to change; empty for none.
         caller: The caller to change, as it is displayed; empty for none.
+        has_role_of_sam: Whether SAM generates the function's role.
         tool: What the resource to change is written in.
     """
 
@@ -83,6 +84,7 @@ class Fix:
     sender: str = ""
     config: str = ""
     caller: str = ""
+    has_role_of_sam: bool = False
     tool: Tool = Tool.ANY
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import sam
 from .callers import CALLERS, CUSTOM_RESOURCE
 from .causes import Cause, Doubt, Open
 from .context import FUNCTION, Context
@@ -113,6 +114,7 @@ class TemplateReader:
                 or (isinstance(description, str) and description.startswith(_CDK_DESCRIPTION)),
                 owned_by_library=isinstance(handler, str)
                 and _LIBRARY_HANDLER.fullmatch(handler) is not None,
+                has_role_of_sam=_has_role_of_sam(resource),
                 timeout=resource.seconds(resource.properties.get("Timeout"), _DEFAULT_TIMEOUT),
                 is_durable=_is_durable(resource.properties.get("DurableConfig")),
                 acknowledged=resource.acknowledged,
@@ -189,6 +191,18 @@ class TemplateReader:
 def _left_out(value: Any) -> list[None]:
     """Return one None if a value is left out, at least in one branch of its conditions."""
     return [] if all(leaf is not None for leaf in leaves(value)) else [None]
+
+
+def _has_role_of_sam(resource: Resource) -> bool:
+    """Return whether SAM generates the role of a function."""
+    roles = [
+        resource.defined(text) for text in resource.known_texts(resource.properties.get("Role"))
+    ]
+    return bool(roles) and all(
+        role is not None
+        and role.scope.written_as.get(role.what) == sam.role_of(resource.logical_id)
+        for role in roles
+    )
 
 
 def _is_durable(config: Any) -> bool:

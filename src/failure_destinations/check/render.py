@@ -253,7 +253,7 @@ _OUTCOMES = {"OnFailure": "failures", "OnSuccess": "successes"}
 
 class _FixTexts(NamedTuple):
     # Placeholders, from the finding's Fix: {function}, {reference}, {name}, {qualifier}, {retries},
-    # {receiver}, {queue}, {seconds}, {sender}, {config} and {caller}.
+    # {receiver}, {queue}, {seconds}, {sender}, {service}, {config} and {caller}.
     cdk: str
     cloudformation: str
     # Default: as in CloudFormation.
@@ -367,7 +367,7 @@ _FIXES = {
     Remedy.LET_ROLE_SEND: _FixTexts(
         f"{_BATCHES}: it lets the role send",
         "{sender} for the role of {name}",
-        "Type: SQS, SNS or S3 beside the Destination of {caller}: SAM then lets the role send",
+        "Type: {service} beside the Destination of {caller}: SAM then lets the role send",
     ),
     Remedy.REMOVE_DESTINATION: _FixTexts(
         "no on_failure where {caller} is defined", "no DestinationConfig on {caller}"
@@ -410,6 +410,15 @@ _FIXES = {
         "MaximumRetryAttempts: {retries} in the {config}",
     ),
 }
+# The fixes that let the function's role send too.
+_LETS_ROLE_SEND = frozenset(
+    {
+        Remedy.KEEP_BATCHES,
+        Remedy.LIMIT_AND_KEEP_BATCHES,
+        Remedy.KEEP_RECORDS,
+        Remedy.LET_ROLE_SEND,
+    }
+)
 
 
 def reason(finding: FindingParts) -> str:
@@ -452,7 +461,9 @@ def cloudformation_fix(finding: FindingParts) -> str:
     texts = _FIXES[fix.remedy]
     # For the rest, SAM has no words of its own.
     of_sam = fix.sender in ("", _EVENTBRIDGE) or fix.remedy is Remedy.LET_ROLE_SEND
-    has_words = fix.tool is Tool.SAM and of_sam
+    # With `Type`, SAM lets a role send that it generates itself, and no other.
+    of_role = fix.remedy in _LETS_ROLE_SEND and not fix.has_role_of_sam
+    has_words = fix.tool is Tool.SAM and of_sam and not of_role
     return _filled((texts.sam if has_words else "") or texts.cloudformation, fix)
 
 
@@ -537,6 +548,7 @@ def _filled(text: str, fix: Fix, *, is_code: bool = False) -> str:
         queue=_variable(fix.queue, "queue") if fix.queue is not None else "queue",
         seconds=fix.seconds,
         sender=fix.sender,
+        service=fix.sender.partition(":")[0].upper(),
         retries=fix.retries if fix.retries in ("0", "1", _MOST_RETRIES) else _MOST_RETRIES,
     )
 

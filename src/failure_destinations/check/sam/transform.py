@@ -29,8 +29,8 @@ class Transformed(NamedTuple):
 
     Attributes:
         template: The template.
-        written_as: How SAM's template names its functions, and what SAM generates for their events
-            and asynchronous configurations, by logical id.
+        written_as: How SAM's template names its functions, and what SAM generates for them, their
+            events and asynchronous configurations, by logical id.
     """
 
     template: Mapping[str, Any]
@@ -46,6 +46,11 @@ def is_sam(template: Mapping[str, Any]) -> bool:
         scalar(mapping(resource).get("Type")).startswith("AWS::Serverless::")
         for resource in mapping(template.get("Resources")).values()
     )
+
+
+def role_of(function: str) -> str:
+    """Return how the role is named that SAM generates for a function without one."""
+    return f"role of {function}"
 
 
 def transform(
@@ -133,6 +138,7 @@ def _beginnings(template: Mapping[str, Any]) -> dict[str, str]:
         if mapping(resource).get("Type") == FUNCTION:
             beginnings[f"{logical_id}"] = ""
             beginnings[f"{logical_id}EventInvokeConfig"] = f"EventInvokeConfig of {logical_id}"
+            beginnings[f"{logical_id}Role"] = role_of(logical_id)
             for event in mapping(mapping(mapping(resource).get("Properties")).get("Events")):
                 beginnings[f"{logical_id}{event}"] = f"event {event} of {logical_id}"
     return beginnings
