@@ -271,6 +271,35 @@ Resources:
     assert [one["kind"] for one in findings(a, b)] == ["uncovered", "delivery"]
 
 
+def test_says_where_an_event_of_sam_is() -> None:
+    """SAM generates the mapping: its line is the event's in YAML, and the function's in JSON."""
+    text = SAM.replace(
+        "Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}",
+        """\
+Clicked:
+          Type: Kinesis
+          Properties: {Stream: !GetAtt Clicks.Arn, StartingPosition: LATEST}""",
+    )
+    text += "  Clicks: {Type: AWS::Kinesis::Stream}\n"
+    (found,) = [one for one in findings(write("a.yaml", text)) if one["kind"] == "endless-retries"]
+    assert (found["logical_id"], found["line"]) == ("ReportClicked", 10)
+    stream = {"Stream": {"Fn::GetAtt": ["Clicks", "Arn"]}, "StartingPosition": "LATEST"}
+    event = {"Clicked": {"Type": "Kinesis", "Properties": stream}}
+    code = {"Runtime": "python3.13", "Handler": "index.handler", "CodeUri": "src/"}
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {
+            "Clicks": {"Type": "AWS::Kinesis::Stream"},
+            "Report": {
+                "Type": "AWS::Serverless::Function",
+                "Properties": {**code, "Events": event},
+            },
+        },
+    }
+    (found,) = findings(write("b.json", template))
+    assert (found["logical_id"], found["line"]) == ("ReportClicked", 7)
+
+
 @pytest.mark.parametrize(("old", "new"), [("{", "{ # for people"), ("\n}", ",\n}")])
 def test_reads_json_that_is_only_yaml(old: str, new: str) -> None:
     """A file that begins like JSON may have comments and trailing commas, as YAML allows."""

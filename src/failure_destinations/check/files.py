@@ -90,7 +90,11 @@ class TemplateFile:
         self.has_includes = "AWS::Include" in self._text
 
     def line_of(self, logical_id: str) -> int | None:
-        """Return the line on which a resource begins, counted from 1; None if it is not known."""
+        """Return the line on which a resource begins, counted from 1; None if it is not known.
+
+        Args:
+            logical_id: Its logical id; in YAML also `event Nightly of Report` for an event of SAM.
+        """
         if self._lines is None:
             read = _json_lines if self._is_json else _yaml_lines
             self._lines = read(self._text)
@@ -378,8 +382,18 @@ def _json_lines(text: str) -> dict[str, int]:
 
 
 def _yaml_lines(text: str) -> dict[str, int]:
-    root = yaml.compose(text, Loader=TemplateLoader)
-    for key, resources in root.value if isinstance(root, yaml.MappingNode) else ():
-        if key.value == "Resources" and isinstance(resources, yaml.MappingNode):
-            return {str(id.value): id.start_mark.line + 1 for id, _ in resources.value}
-    return {}
+    lines: dict[str, int] = {}
+    resources = _yaml_member(yaml.compose(text, Loader=TemplateLoader), "Resources")
+    for id, resource in _yaml_members(resources):
+        for event, _ in _yaml_members(_yaml_member(_yaml_member(resource, "Properties"), "Events")):
+            lines[f"event {event.value} of {id.value}"] = event.start_mark.line + 1
+        lines[str(id.value)] = id.start_mark.line + 1
+    return lines
+
+
+def _yaml_members(node: Any) -> list[tuple[Any, Any]]:
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _yaml_member(node: Any, name: str) -> Any:
+    return next((value for key, value in _yaml_members(node) if key.value == name), None)

@@ -58,14 +58,22 @@ class Checked:
         return next(filter(None, reasons), "")
 
     def line_of(self, finding: Finding) -> int | None:
-        """Return the line on which a finding's resource begins; None if it is not known."""
+        """Return the line on which a finding's resource begins; None if it is not known.
+
+        What SAM generates begins at its event or else at its function.
+        """
         file = self._files.get(finding.file)
         if file is None and finding.file:
             try:
                 file = self._files[finding.file] = TemplateFile(Path(finding.file))
             except TemplateError:
                 return None
-        return file.line_of(finding.logical_id) if file is not None else None
+        if file is None:
+            return None
+        written_as = finding.resource.written_as
+        ids = (finding.logical_id, written_as, written_as.rpartition(" of ")[2])
+        lines = (file.line_of(id) for id in ids if id)
+        return next((line for line in lines if line is not None), None)
 
     def count(self) -> int:
         """Return the number of templates, including nested ones."""
