@@ -726,6 +726,16 @@ def test_accepts_a_fifo_dead_letter_queue_that_keeps_for_a_shorter_time() -> Non
     assert kinds(mapping(SOURCE_ARN), first, ALARM, dead_letters) == []
 
 
+@pytest.mark.parametrize(
+    ("fifo", "end"),
+    [({}, "on Source"), ({"FifoQueue": True}, "on Source, with DeadLetters a FIFO queue too")],
+)
+def test_has_a_fifo_queue_redriven_to_a_fifo_queue(fifo: dict[str, Any], end: str) -> None:
+    """SQS refuses a dead-letter queue of the other kind."""
+    (finding,) = found(mapping(SOURCE_ARN), queue(VisibilityTimeout=18, **fifo))
+    assert (finding.kind, finding.cloudformation_fix.partition("} ")[2]) == ("no-redrive", end)
+
+
 def test_finds_a_dead_letter_queue_that_nobody_watches() -> None:
     """A note: somebody may watch it by hand."""
     (finding,) = found(mapping(SOURCE_ARN), redriven(VisibilityTimeout=18), queue("DeadLetters"))

@@ -312,6 +312,7 @@ def _finding(
         receiver=queue.source.logical_id if queue is not None else receiver,
         sender=sender,
         queue=queue.source if queue is not None else None,
+        is_fifo=queue is not None and queue.is_fifo,
         seconds="" if seconds is None else str(seconds),
         caller=mapping.source.shown,
         has_role_of_sam=function.has_role_of_sam,

@@ -65,6 +65,7 @@ class Fix:
         retries: The number of Lambda's retries to set; empty if the fix sets none.
         receiver: The logical id of the queue, key or topic to change; empty for none.
         queue: The queue to change, or None.
+        is_fifo: Whether that is a FIFO queue, whose dead-letter queue must be FIFO too.
         seconds: The time to set, in seconds; empty if the fix sets none.
         sender: The principal of the service to let in, or the action to allow; empty for none.
         config: The existing asynchronous configuration to change; empty for none.
@@ -80,6 +81,7 @@ class Fix:
     retries: str = ""
     receiver: str = ""
     queue: Source | None = None
+    is_fifo: bool = False
     seconds: str = ""
     sender: str = ""
     config: str = ""

@@ -253,7 +253,8 @@ _OUTCOMES = {"OnFailure": "failures", "OnSuccess": "successes"}
 
 class _FixTexts(NamedTuple):
     # Placeholders, from the finding's Fix: {function}, {reference}, {name}, {qualifier}, {retries},
-    # {receiver}, {queue}, {seconds}, {sender}, {service}, {config} and {caller}.
+    # {receiver}, {queue}, {seconds}, {sender}, {service}, {fifo}, {config}
+    # and {caller}.
     cdk: str
     cloudformation: str
     # Default: as in CloudFormation.
@@ -375,11 +376,11 @@ _FIXES = {
     Remedy.REDRIVE_INSTEAD: _FixTexts(
         f"channel.dead_letter_queue_for({{queue}}), {_CHANNEL}, in place of on_failure where "
         "{caller} is defined",
-        _REDRIVE + " on the queue, in place of DestinationConfig on {caller}",
+        _REDRIVE + " on the queue{fifo}, in place of DestinationConfig on {caller}",
     ),
     Remedy.REDRIVE: _FixTexts(
         f"channel.dead_letter_queue_for({{queue}}), {_CHANNEL}",
-        _REDRIVE + " on {receiver}",
+        _REDRIVE + " on {receiver}{fifo}",
         "SqsSubscription: {{QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue}} on {caller}, with "
         "a Queue that has a RedrivePolicy",
     ),
@@ -548,6 +549,7 @@ def _filled(text: str, fix: Fix, *, is_code: bool = False) -> str:
         queue=_variable(fix.queue, "queue") if fix.queue is not None else "queue",
         seconds=fix.seconds,
         sender=fix.sender,
+        fifo=", with DeadLetters a FIFO queue too" if fix.is_fifo else "",
         service=fix.sender.partition(":")[0].upper(),
         retries=fix.retries if fix.retries in ("0", "1", _MOST_RETRIES) else _MOST_RETRIES,
     )
