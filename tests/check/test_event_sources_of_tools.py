@@ -168,7 +168,7 @@ def test_fails_the_synth() -> None:
 
 
 def of_sam(
-    folder: Path, event: dict[str, Any], role: Any = None, **resources: Any
+    folder: Path, event: dict[str, Any], role: Any = None, timeout: int = 3, **resources: Any
 ) -> list[Finding]:
     """Return the findings in a template of SAM with a function and one event."""
     function = {
@@ -177,6 +177,7 @@ def of_sam(
             "Runtime": "python3.13",
             "Handler": "index.handler",
             "CodeUri": "src/",
+            "Timeout": timeout,
             "Events": {"Ordered": event},
             **({} if role is None else {"Role": role}),
         },
@@ -307,6 +308,17 @@ def test_reads_the_queue_that_sam_generates(tmp_path: Path) -> None:
     ((tool, fix),) = render.fixes(finding)
     assert (tool, fix.startswith("SqsSubscription: ")) == ("SAM", True)
     assert "on event Ordered of Orders, with a Queue" in fix
+
+
+def test_raises_the_visibility_of_the_queue_that_sam_generates_by_another(tmp_path: Path) -> None:
+    """Nobody can edit that queue."""
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    event = {"Type": "SNS", "Properties": {"Topic": {"Ref": "Topic"}, "SqsSubscription": True}}
+    found = of_sam(tmp_path, event, **topic, timeout=120)
+    (fix,) = [render.fixes(one) for one in found if one.kind == "visibility-timeout"]
+    own = "SqsSubscription: {QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue}"
+    expected = f"{own} on event Ordered of Orders, with a Queue that has VisibilityTimeout: 720"
+    assert fix == [("SAM", expected)]
 
 
 def test_reads_the_queues_of_sam(tmp_path: Path) -> None:

@@ -304,6 +304,9 @@ def _finding(
     mapping, function = case.mapping, case.function
     # SAM defines the mapping only: queues are written as in CloudFormation.
     tool = queue.source.tool if queue is not None else mapping.source.tool
+    if queue is not None and queue.source.written_as != mapping.source.written_as:
+        # SAM's words are about the event for which it generates the queue.
+        tool = Tool.CLOUDFORMATION if tool is Tool.SAM else tool
     fix = remedy and Fix(
         remedy,
         function.source,

@@ -276,6 +276,11 @@ _BUCKET = "DestinationConfig: {{OnFailure: {{Destination: !GetAtt Bucket.Arn}}}}
 _SAM_BUCKET = "DestinationConfig: {{OnFailure: {{Type: S3, Destination: !GetAtt Bucket.Arn}}}}"
 _TO_BUCKET = " on {caller}; and s3:PutObject and s3:ListBucket for the role of {name}"
 _REDRIVE = "RedrivePolicy: {{deadLetterTargetArn: !GetAtt DeadLetters.Arn, maxReceiveCount: 5}}"
+# In place of the queue that SAM generates, whose properties cannot be set.
+_OWN_QUEUE = (
+    "SqsSubscription: {{QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue}} on {caller}, with a "
+    "Queue that has "
+)
 _STATEMENT = (
     "{{Effect: Allow, Principal: {{Service: {sender}}}, Action: %s, Resource: %s, "
     "Condition: {{StringEquals: {{aws:SourceAccount: !Ref AWS::AccountId}}}}}}"
@@ -381,8 +386,7 @@ _FIXES = {
     Remedy.REDRIVE: _FixTexts(
         f"channel.dead_letter_queue_for({{queue}}), {_CHANNEL}",
         _REDRIVE + " on {receiver}{fifo}",
-        "SqsSubscription: {{QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue}} on {caller}, with "
-        "a Queue that has a RedrivePolicy",
+        _OWN_QUEUE + "a RedrivePolicy",
     ),
     Remedy.KEEP_DEAD_LETTERS: _FixTexts(
         "retention_period=cdk.Duration.seconds({seconds}) where {receiver} is defined",
@@ -391,6 +395,7 @@ _FIXES = {
     Remedy.RAISE_VISIBILITY: _FixTexts(
         "visibility_timeout=cdk.Duration.seconds({seconds}) where {receiver} is defined",
         "VisibilityTimeout: {seconds} on {receiver}",
+        _OWN_QUEUE + "VisibilityTimeout: {seconds}",
     ),
     Remedy.WATCH: _FixTexts(
         "{queue}.metric_approximate_number_of_messages_visible().create_alarm(…); or a queue of "
