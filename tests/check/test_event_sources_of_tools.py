@@ -168,7 +168,7 @@ def test_fails_the_synth() -> None:
 
 
 def of_sam(
-    folder: Path, event: dict[str, Any], role: Any = None, timeout: int = 3, **resources: Any
+    folder: Path, event: dict[str, Any], role: Any = None, timeout: Any = 3, **resources: Any
 ) -> list[Finding]:
     """Return the findings in a template of SAM with a function and one event."""
     function = {
