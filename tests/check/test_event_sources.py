@@ -810,6 +810,39 @@ def test_takes_a_sender_for_no_watcher(other: Resources) -> None:
 
 # Both.
 
+DURABLE = function(DurableConfig={"ExecutionTimeout": 600, "RetentionPeriodInDays": 7})
+
+
+@pytest.mark.parametrize(
+    ("called", "expected"),
+    [
+        (ARN, ["durable-unqualified"]),
+        ({"Ref": "Function"}, ["durable-unqualified"]),
+        ({"Ref": "Alias"}, []),
+        ({"Fn::Sub": "${Function.Arn}:$LATEST"}, []),
+        ({"Fn::Sub": "${Function}:live"}, []),
+    ],
+)
+def test_finds_a_durable_function_that_is_read_for_without_a_qualifier(
+    called: Any, expected: list[str]
+) -> None:
+    """Lambda rejects it as it rejects such an invocation."""
+    for source in (to(BUCKET_ARN, function=called), {**SOUND, **mapping(SOURCE_ARN, called)}):
+        assert kinds(ALIAS, DURABLE, source) == expected
+        assert kinds(ALIAS, function(), source) == []
+
+
+def test_has_a_durable_function_read_for_through_an_alias() -> None:
+    """The fix names the mapping; a disabled one is a note."""
+    (finding,) = found(DURABLE, to(BUCKET_ARN))
+    assert finding.severity == "error"
+    assert "reads Kinesis stream Stream for function Function without a version" in finding.reason
+    assert finding.fix == "function.add_alias('live').add_event_source(…), in place of function"
+    assert finding.cloudformation_fix == (
+        "AWS::Lambda::Alias, and its !Ref as the FunctionName of Mapping"
+    )
+    assert kinds(DURABLE, to(BUCKET_ARN, Enabled=False)) == ["disabled"]
+
 
 @pytest.mark.parametrize(
     ("disabled", "expected"),

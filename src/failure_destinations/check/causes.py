@@ -92,6 +92,7 @@ class Problem(enum.Enum):
     IN_DOUBT = enum.auto()
     WAITS_UNKNOWN = enum.auto()
     # Of event source mappings.
+    MAPPING_UNQUALIFIED = enum.auto()
     BATCHES_DISCARDED = enum.auto()
     RETRIES_ENDLESS = enum.auto()
     SHARD_BLOCKED = enum.auto()

@@ -15,6 +15,7 @@ from .kinds import (
     DEAD_LETTER_RETENTION,
     DESTINATION_PERMISSION,
     DISABLED,
+    DURABLE_UNQUALIFIED,
     ENDLESS_RETRIES,
     INFO,
     LOST_DESTINATION,
@@ -29,6 +30,7 @@ from .kinds import (
     Kind,
 )
 from .model import (
+    LATEST,
     EventSource,
     EventSourceMapping,
     Facts,
@@ -63,6 +65,7 @@ class _Case:
         function: The function.
         queue: The queue that it reads, or None.
         destination: The queue where failed batches go, or None.
+        is_unqualified: Whether it names the function without a version, an alias or `$LATEST`.
         facts: All facts.
     """
 
@@ -70,12 +73,14 @@ class _Case:
     function: Function
     queue: Queue | None
     destination: Queue | None
+    is_unqualified: bool
     facts: Facts
 
 
 def judge_mappings(facts: Facts) -> list[Finding]:
     """Return the findings about event source mappings, in the order of the mappings."""
     findings: list[Finding] = []
+    unqualified = {(call.source, call.function) for call in facts.calls if call.is_unqualified}
     for mapping in facts.mappings:
         function = facts.functions[mapping.function]
         if function.owned_by_library:
@@ -85,6 +90,7 @@ def judge_mappings(facts: Facts) -> list[Finding]:
             function,
             facts.queues.get(mapping.queue),
             facts.queues.get(mapping.destination_queue),
+            mapping.qualifier == LATEST and (mapping.source, mapping.function) in unqualified,
             facts,
         )
         accepted = {**function.acknowledged, **mapping.acknowledged}
@@ -95,11 +101,23 @@ def judge_mappings(facts: Facts) -> list[Finding]:
 
 
 def _judge(case: _Case) -> Iterator[Finding]:
-    found = list(_of_source(case))
+    found = [*_of_function(case), *_of_source(case)]
     if not case.mapping.is_disabled:
         yield from found
     elif any(one.severity != INFO for one in found):
         yield _finding(case, DISABLED, Cause(Problem.MAPPING_DISABLED, (case.mapping.read,)))
+
+
+def _of_function(case: _Case) -> Iterator[Finding]:
+    """Yield a finding if the mapping cannot invoke its function.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking-esm.html
+    """
+    mapping, function = case.mapping, case.function
+    is_durable = function.is_durable != (mapping.qualifier in function.of_other_kind)
+    if is_durable and case.is_unqualified:
+        cause = Cause(Problem.MAPPING_UNQUALIFIED, (_shown(mapping),))
+        yield _finding(case, DURABLE_UNQUALIFIED, cause, Remedy.READ_FOR_ALIAS)
 
 
 def _of_source(case: _Case) -> Iterator[Finding]:

@@ -63,8 +63,8 @@ DURABLE_UNQUALIFIED = Kind(
     ERROR,
     "Durable function called without a qualifier",
     f"{_DOCS}/lambda/latest/dg/durable-invoking.html",
-    "a rule, schedule or subscription calls a durable function itself: Lambda rejects every "
-    "invocation without a version, an alias or `$LATEST`",
+    "a rule, schedule, subscription or event source mapping calls a durable function itself: "
+    "Lambda rejects every invocation without a version, an alias or `$LATEST`",
 )
 LOST_DESTINATION = Kind(
     "lost-destination",

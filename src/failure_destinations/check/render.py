@@ -138,6 +138,10 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "{It} is called by {callers}, and it is not known whether the caller waits for the answer. "
         "If it does not, failures are lost"
     ),
+    Problem.MAPPING_UNQUALIFIED: (
+        "{callers} reads {0} for {the_function} without a version or alias: it is a durable "
+        "function, and Lambda rejects this, so nothing that is read reaches it"
+    ),
     Problem.BATCHES_DISCARDED: (
         "{callers} reads {0} for {the_function} and has no failure destination: Lambda discards a "
         "batch whose last retry fails, and its records are lost"
@@ -320,6 +324,11 @@ _FIXES = {
     Remedy.CALL_ALIAS: _FixTexts(
         "pass {function}.add_alias('live') to the rule, schedule or subscription",
         "AWS::Lambda::Alias, and its !Ref in place of the function's ARN",
+        "AutoPublishAlias: live on {name}",
+    ),
+    Remedy.READ_FOR_ALIAS: _FixTexts(
+        "{function}.add_alias('live').add_event_source(…), in place of {function}",
+        "AWS::Lambda::Alias, and its !Ref as the FunctionName of {caller}",
         "AutoPublishAlias: live on {name}",
     ),
     Remedy.KEEP_UNDELIVERED_MESSAGES: _FixTexts(
