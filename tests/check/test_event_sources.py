@@ -832,6 +832,16 @@ def test_finds_a_durable_function_that_is_read_for_without_a_qualifier(
         assert kinds(ALIAS, function(), source) == []
 
 
+def test_finds_a_function_that_isolates_tenants_and_is_read_for() -> None:
+    """A mapping names no tenant."""
+    isolating = function(TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
+    for source in (to(BUCKET_ARN), SOUND):
+        (finding,) = found(isolating, source)
+        assert (finding.kind, finding.severity) == ("tenant-missing", "error")
+        assert "for function Function without a tenant's id: it isolates" in finding.reason
+    assert kinds(isolating, to(BUCKET_ARN, Enabled=False)) == ["disabled"]
+
+
 def test_has_a_durable_function_read_for_through_an_alias() -> None:
     """The fix names the mapping; a disabled one is a note."""
     (finding,) = found(DURABLE, to(BUCKET_ARN))

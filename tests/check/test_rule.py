@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -236,6 +237,64 @@ def test_finds_a_durable_function_that_is_called_without_a_qualifier() -> None:
 def test_accuses_no_caller_of_any_other_function_without_a_qualifier() -> None:
     """For them, no qualifier means `$LATEST`."""
     assert kinds(template(KEPT, with_dead_letter())) == []
+
+
+def isolating(config: Any) -> Resources:
+    """Return a function that isolates tenants and keeps its failures."""
+    kept = {"TenancyConfig": config, "DeadLetterConfig": {"TargetArn": QUEUE_ARN}}
+    return {"Function": callers.FUNCTION | {"Properties": callers.FUNCTION["Properties"] | kept}}
+
+
+PER_TENANT = {"TenantIsolationMode": "PER_TENANT"}
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        callers.rule,
+        callers.schedule,
+        callers.universal_schedule,
+        callers.subscription,
+        callers.subscription_in_topic,
+        callers.bucket,
+        callers.cdk_bucket,
+    ],
+)
+def test_finds_a_function_that_isolates_tenants_and_gets_none(
+    calls: Callable[[Any], Resources],
+) -> None:
+    """Lambda rejects each such invocation, also where its failures are kept."""
+    finding = only(template(calls(ARN), isolating(PER_TENANT)), "tenant-missing")
+    assert finding.severity == "error"
+    assert "without a tenant's id: it isolates tenants" in finding.reason
+    assert "or remove its tenancy_config" in finding.fix
+    assert "or remove its TenancyConfig" in finding.cloudformation_fix
+    assert "tenant-missing" not in kinds(template(calls(ARN), isolating(NO_VALUE)))
+
+
+FOR_TENANT = callers.schedule(
+    "arn:aws:scheduler:::aws-sdk:lambda:invoke",
+    Input={
+        "Fn::Sub": '{"FunctionName": "${Function}", "InvocationType": "Event", "TenantId": "blue"}'
+    },
+)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        (FOR_TENANT, isolating(PER_TENANT)),
+        (callers.state_machine(ARN), isolating(PER_TENANT)),
+        (callers.asynchronous_method(ARN), isolating(PER_TENANT)),
+        (callers.permission(ARN), isolating(PER_TENANT)),
+        (KEPT, isolating({"Fn::If": ["Is", PER_TENANT, NO_VALUE]})),
+        (KEPT, isolating({})),
+    ],
+)
+def test_accuses_no_caller_that_may_name_a_tenant(rest: tuple[Resources, Resources]) -> None:
+    """An API, a workflow or a universal target passes its id, and not all functions need one."""
+    assert "tenant-missing" not in kinds(template(*rest))
 
 
 @pytest.mark.parametrize(
@@ -686,6 +745,7 @@ def test_gives_each_kind_a_severity() -> None:
         "other-qualifier": "error",
         "durable": "error",
         "durable-unqualified": "error",
+        "tenant-missing": "error",
         "lost-destination": "error",
         "stream-uncovered": "error",
         "endless-retries": "error",

@@ -78,6 +78,7 @@ class Problem(enum.Enum):
     NOT_KEPT = enum.auto()
     DURABLE_NOT_KEPT = enum.auto()
     DURABLE_UNQUALIFIED = enum.auto()
+    TENANT_MISSING = enum.auto()
     KEPT_ELSEWHERE = enum.auto()
     DESTINATION_REFUSED = enum.auto()
     DEAD_LETTER_QUEUE_REFUSED = enum.auto()
@@ -93,6 +94,7 @@ class Problem(enum.Enum):
     WAITS_UNKNOWN = enum.auto()
     # Of event source mappings.
     MAPPING_UNQUALIFIED = enum.auto()
+    MAPPING_WITHOUT_TENANT = enum.auto()
     BATCHES_DISCARDED = enum.auto()
     RETRIES_ENDLESS = enum.auto()
     SHARD_BLOCKED = enum.auto()

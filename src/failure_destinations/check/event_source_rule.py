@@ -23,6 +23,7 @@ from .kinds import (
     NO_REDRIVE,
     NO_SUBSCRIBER,
     STREAM_UNCOVERED,
+    TENANT_MISSING,
     UNKNOWN,
     UNWATCHED,
     VISIBILITY_MARGIN,
@@ -111,6 +112,7 @@ def _judge(case: _Case) -> Iterator[Finding]:
 def _of_function(case: _Case) -> Iterator[Finding]:
     """Yield a finding if the mapping cannot invoke its function.
 
+    https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html
     https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking-esm.html
     """
     mapping, function = case.mapping, case.function
@@ -118,6 +120,9 @@ def _of_function(case: _Case) -> Iterator[Finding]:
     if is_durable and case.is_unqualified:
         cause = Cause(Problem.MAPPING_UNQUALIFIED, (_shown(mapping),))
         yield _finding(case, DURABLE_UNQUALIFIED, cause, Remedy.READ_FOR_ALIAS)
+    if function.isolates_tenants:
+        cause = Cause(Problem.MAPPING_WITHOUT_TENANT, (_shown(mapping),))
+        yield _finding(case, TENANT_MISSING, cause, Remedy.PASS_TENANT)
 
 
 def _of_source(case: _Case) -> Iterator[Finding]:

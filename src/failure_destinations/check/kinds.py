@@ -66,6 +66,14 @@ DURABLE_UNQUALIFIED = Kind(
     "a rule, schedule, subscription or event source mapping calls a durable function itself: "
     "Lambda rejects every invocation without a version, an alias or `$LATEST`",
 )
+TENANT_MISSING = Kind(
+    "tenant-missing",
+    ERROR,
+    "Function that isolates tenants, called without a tenant",
+    f"{_DOCS}/lambda/latest/dg/tenant-isolation-invoke.html",
+    "a rule, schedule, subscription, bucket or event source mapping calls a function that isolates "
+    "tenants: Lambda rejects every invocation without a tenant's id, and these name none",
+)
 LOST_DESTINATION = Kind(
     "lost-destination",
     ERROR,
@@ -224,6 +232,7 @@ KINDS = {
         OTHER_QUALIFIER,
         DURABLE,
         DURABLE_UNQUALIFIED,
+        TENANT_MISSING,
         LOST_DESTINATION,
         STREAM_UNCOVERED,
         ENDLESS_RETRIES,

@@ -118,6 +118,8 @@ class Function:
         timeout: Its timeout; None if it is not known.
         is_durable: Whether it is a durable function, whose failures only its dead-letter queue
             gets. https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
+        isolates_tenants: Whether each of its invocations must name a tenant.
+            https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html
         of_other_kind: The versions and aliases that are durable where the function is not, or the
             other way round.
         acknowledged: Kinds of findings that its author accepts, with the reasons.
@@ -133,6 +135,7 @@ class Function:
     has_role_of_sam: bool = False
     timeout: Seconds | None = None
     is_durable: bool = False
+    isolates_tenants: bool = False
     of_other_kind: frozenset[str] = frozenset()
     acknowledged: dict[str, str] = field(default_factory=dict)
 
@@ -191,6 +194,7 @@ class Call:
             call needs if that is not `source`; or empty.
         is_disabled: Whether the caller is switched off, so that it calls once someone enables it.
         is_unqualified: Whether it names no qualifier, which is `$LATEST` for most functions.
+        has_tenant: Whether it names a tenant, or may.
     """
 
     function: str
@@ -204,6 +208,7 @@ class Call:
     permitted: str = ""
     is_disabled: bool = False
     is_unqualified: bool = False
+    has_tenant: bool = False
 
 
 class EventSource(enum.Enum):

@@ -19,6 +19,7 @@ class Remedy(enum.Enum):
     ADD_DEAD_LETTER_QUEUE = enum.auto()
     CALL_ALIAS = enum.auto()
     READ_FOR_ALIAS = enum.auto()
+    PASS_TENANT = enum.auto()
     KEEP_UNDELIVERED_MESSAGES = enum.auto()
     KEEP_UNDELIVERED_SCHEDULES = enum.auto()
     KEEP_UNDELIVERED_EVENTS = enum.auto()

@@ -117,6 +117,7 @@ class TemplateReader:
                 has_role_of_sam=_has_role_of_sam(resource),
                 timeout=resource.seconds(resource.properties.get("Timeout"), _DEFAULT_TIMEOUT),
                 is_durable=_is_durable(resource.properties.get("DurableConfig")),
+                isolates_tenants=_isolates_tenants(resource),
                 acknowledged=resource.acknowledged,
             ),
             resource.known_texts(resource.properties.get("FunctionName")),
@@ -202,6 +203,17 @@ def _has_role_of_sam(resource: Resource) -> bool:
         role is not None
         and role.scope.written_as.get(role.what) == sam.role_of(resource.logical_id)
         for role in roles
+    )
+
+
+def _isolates_tenants(resource: Resource) -> bool:
+    """Return whether a function isolates tenants under all conditions."""
+    config = resource.properties.get("TenancyConfig")
+    modes = list(members(config, "TenantIsolationMode"))
+    return (
+        bool(modes)
+        and not _left_out(config)
+        and all(resource.is_always(mode, "per_tenant") for mode in modes)
     )
 
 

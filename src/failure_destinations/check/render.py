@@ -86,6 +86,10 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "{It} is called by {callers} without a version or alias: it is a durable function, and "
         "Lambda rejects each such invocation, so none of the events reaches it"
     ),
+    Problem.TENANT_MISSING: (
+        "{It} is called by {callers} without a tenant's id: it isolates tenants (TenancyConfig), "
+        "and Lambda rejects each such invocation, so none of the events reaches it"
+    ),
     Problem.KEPT_ELSEWHERE: (
         "{It} is {how_async} {callers} through {qualifier}, and has no failure destination there: "
         "the one for {names} does not get its failures"
@@ -141,6 +145,11 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     Problem.MAPPING_UNQUALIFIED: (
         "{callers} reads {0} for {the_function} without a version or alias: it is a durable "
         "function, and Lambda rejects this, so nothing that is read reaches it"
+    ),
+    Problem.MAPPING_WITHOUT_TENANT: (
+        "{callers} reads {0} for {the_function} without a tenant's id: it isolates tenants "
+        "(TenancyConfig), and Lambda rejects each such invocation, so nothing that is read reaches "
+        "it"
     ),
     Problem.BATCHES_DISCARDED: (
         "{callers} reads {0} for {the_function} and has no failure destination: Lambda discards a "
@@ -330,6 +339,12 @@ _FIXES = {
         "{function}.add_alias('live').add_event_source(…), in place of {function}",
         "AWS::Lambda::Alias, and its !Ref as the FunctionName of {caller}",
         "AutoPublishAlias: live on {name}",
+    ),
+    Remedy.PASS_TENANT: _FixTexts(
+        "invoke {function} through a RestApi or a function that passes a tenant's id, or remove "
+        "its tenancy_config",
+        "invoke {name} through a REST API or a function that passes a tenant's id, or remove its "
+        "TenancyConfig",
     ),
     Remedy.KEEP_UNDELIVERED_MESSAGES: _FixTexts(
         "LambdaSubscription(function, dead_letter_queue=queue)",

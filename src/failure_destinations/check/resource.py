@@ -240,6 +240,7 @@ class Resource:
         is_permission: bool = False,
         permitted: str = "",
         is_disabled: bool = False,
+        has_tenant: bool = False,
     ) -> None:
         """Record a call like `calls`, with a name or ARN that is already resolved."""
         if only_arns and not is_arn_of("lambda", text):
@@ -270,6 +271,7 @@ class Resource:
                 permitted=permitted,
                 is_disabled=is_disabled,
                 is_unqualified=not qualifier and not target.is_qualified,
+                has_tenant=has_tenant,
             )
         )
 

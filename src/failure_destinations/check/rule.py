@@ -22,6 +22,7 @@ from .kinds import (
     OTHER_QUALIFIER,
     QUEUE_KEY,
     QUEUE_POLICY,
+    TENANT_MISSING,
     UNCOVERED,
     UNKNOWN,
     Kind,
@@ -36,6 +37,17 @@ _REPLACEMENTS = {
     "OnFailure": Remedy.REPLACE_FAILURE_DESTINATION,
     "OnSuccess": Remedy.REPLACE_SUCCESS_DESTINATION,
 }
+# Callers that cannot name a tenant.
+_WITHOUT_TENANT = frozenset(
+    {
+        "AWS::Events::Rule",
+        "AWS::S3::Bucket",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::Topic",
+        "AWS::Scheduler::Schedule",
+        "Custom::S3BucketNotifications",
+    }
+)
 _DELIVERY_REMEDIES = {
     "sns": Remedy.KEEP_UNDELIVERED_MESSAGES,
     "scheduler": Remedy.KEEP_UNDELIVERED_SCHEDULES,
@@ -119,6 +131,7 @@ def _judge_group(group: _Group, of_function: dict[str, _Group]) -> Iterator[Find
     yield from lost
     yield from _coverage(group, of_function, already_reported=bool(lost))
     yield from _unqualified(group)
+    yield from _without_tenant(group)
     yield from _deliveries(group)
 
 
@@ -202,6 +215,25 @@ def _unqualified(group: _Group) -> Iterator[Finding]:
     if sources:
         cause = Cause(Problem.DURABLE_UNQUALIFIED)
         yield _finding(group, DURABLE_UNQUALIFIED, cause, sources, remedy=Remedy.CALL_ALIAS)
+
+
+def _without_tenant(group: _Group) -> Iterator[Finding]:
+    """Yield a finding if events for a function that isolates tenants name none.
+
+    Lambda rejects them. https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html
+    """
+    if not group.function.isolates_tenants:
+        return
+    sources = _sources(
+        call
+        for call in group.calls
+        if call.source.type in _WITHOUT_TENANT
+        and call.waits is Waits.NO
+        and not (call.has_tenant or call.is_permission or call.is_disabled)
+    )
+    if sources:
+        cause = Cause(Problem.TENANT_MISSING)
+        yield _finding(group, TENANT_MISSING, cause, sources, remedy=Remedy.PASS_TENANT)
 
 
 def _not_lost_yet(

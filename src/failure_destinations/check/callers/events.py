@@ -85,6 +85,7 @@ def _read_universal(
                 delivery_retries=retries,
                 qualifier=qualifier if isinstance(qualifier, str) else "",
                 is_disabled=_is_disabled(resource),
+                has_tenant="TenantId" in request,
             )
 
 
