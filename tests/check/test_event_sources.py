@@ -703,6 +703,36 @@ def test_names_a_visibility_timeout_that_is_long_enough() -> None:
 
 
 @pytest.mark.parametrize(
+    ("window", "visibility", "seconds"),
+    [
+        (300, 317, "318"),
+        (300, 2, "318"),
+        (300, 318, ""),
+        ("300", 317, "318"),
+        (0, 17, "18"),
+        (GIVEN, 17, "18"),
+        (GIVEN, 18, ""),
+        (either(0, 300), 17, "318"),
+        (either(0, 300), 18, ""),
+        (43_200, 43_199, "43200"),
+    ],
+)
+def test_adds_the_batching_window(window: Any, visibility: int, seconds: str) -> None:
+    """Lambda holds the messages while a batch fills."""
+    source = redriven(VisibilityTimeout=visibility)
+    reads = mapping(SOURCE_ARN, MaximumBatchingWindowInSeconds=window)
+    fixes = [one.cloudformation_fix for one in found(reads, DEAD_LETTERS, source, **PARAMETER)]
+    assert fixes == ([f"VisibilityTimeout: {seconds} on Source"] if seconds else [])
+
+
+def test_names_the_batching_window() -> None:
+    """The recommended time is the sum."""
+    reads = mapping(SOURCE_ARN, MaximumBatchingWindowInSeconds=60)
+    (finding,) = found(reads, DEAD_LETTERS, redriven())
+    assert "AWS recommends six times that and the batching window of 1 minute, " in finding.reason
+
+
+@pytest.mark.parametrize(
     ("source", "target", "expected"),
     [
         (345_600, 345_600, []),

@@ -35,6 +35,7 @@ _NAMES = (
     "DocumentDBEventSourceConfig",
     "MaximumRetryAttempts",
     "MaximumRecordAgeInSeconds",
+    "MaximumBatchingWindowInSeconds",
 )
 _TIMES = ("VisibilityTimeout", "MessageRetentionPeriod")
 # arn:partition:service:region:account:name

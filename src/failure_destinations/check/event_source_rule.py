@@ -49,7 +49,8 @@ _WITH_DESTINATION = _STREAMS | {EventSource.KAFKA}
 # SQS keeps a message for 14 days at most, in seconds.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 _LONGEST_RETENTION = 1_209_600
-# A visibility timeout of at least six times the function's timeout leaves time for retries.
+# A visibility timeout of at least six times the function's timeout, and the mapping's batching
+# window, leaves time for retries.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 _MARGIN = 6
 # The most that SQS allows, in seconds.
@@ -285,12 +286,14 @@ def _of_visibility(case: _Case, queue: Queue) -> Iterator[Finding]:
             yield _unknown(case, Cause(Doubt.TIMEOUTS_NOT_KNOWN, (_name(queue),)))
         return
     names = (_name(queue), _time(visibility.most), _time(timeout.least))
-    needed = min(timeout.most * _MARGIN, _LONGEST_VISIBILITY)
+    window = case.mapping.window or Seconds(0, 0)
+    needed = min(timeout.most * _MARGIN + window.most, _LONGEST_VISIBILITY)
     if visibility.most < timeout.least:
         cause = Cause(Problem.VISIBILITY_SHORT, names)
         kind = VISIBILITY_TIMEOUT
-    elif visibility.most < min(timeout.least * _MARGIN, _LONGEST_VISIBILITY):
-        cause = Cause(Problem.VISIBILITY_TIGHT, names)
+    elif visibility.most < min(timeout.least * _MARGIN + window.least, _LONGEST_VISIBILITY):
+        plus = f" and the batching window of {_time(window.least)}" if window.least else ""
+        cause = Cause(Problem.VISIBILITY_TIGHT, (*names, plus))
         kind = VISIBILITY_MARGIN
     else:
         return

@@ -274,6 +274,7 @@ class EventSourceMapping:
         is_limited: Whether its retries or the age of its records are limited; None if it is not
             known.
         timeout: The timeout of the version that it invokes; None if that is the function's.
+        window: How long it waits for a batch to fill; None if it is not known.
         is_disabled: Whether it is switched off.
         acknowledged: Kinds of findings that its author accepts, with the reasons.
     """
@@ -291,6 +292,7 @@ class EventSourceMapping:
     destination_queue: str = ""
     is_limited: bool | None = None
     timeout: Seconds | None = None
+    window: Seconds | None = None
     is_disabled: bool = False
     acknowledged: dict[str, str] = field(default_factory=dict)
 

@@ -206,7 +206,7 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     ),
     Problem.VISIBILITY_TIGHT: (
         "{callers} reads queue {0}, whose visibility timeout is {1}, and the timeout of "
-        "{the_function} is {2}: AWS recommends six times that, which leaves time to retry a "
+        "{the_function} is {2}: AWS recommends six times that{3}, which leaves time to retry a "
         "throttled batch"
     ),
     Problem.UNWATCHED: (

@@ -102,6 +102,7 @@ def _mapping(resource: Resource, function: str, qualifier: str, arn: str) -> Eve
         may_send=len(destinations) != 1 or resource.may_send(function, _service(destinations)),
         destination_queue=_queue(resource, (destinations[0] if destinations else "") or ""),
         is_limited=_is_limited(resource, retention),
+        window=resource.seconds(properties.get("MaximumBatchingWindowInSeconds"), 0),
         is_disabled=resource.is_certainly(properties.get("Enabled"), "false"),
         acknowledged=resource.acknowledged,
     )
