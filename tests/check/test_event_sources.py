@@ -330,6 +330,24 @@ def test_finds_a_topic_for_batches_without_subscription() -> None:
     assert [one.kind for one in find_lost_events(checked)] == ["no-subscriber", "metadata-only"]
 
 
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ({"Ref": "Queue"}, "the name or URL of Queue is not an ARN, as !GetAtt Queue.Arn is"),
+        ({"Fn::GetAtt": ["Queue", "QueueName"]}, "is not an ARN, as !GetAtt Queue.Arn is"),
+        ({"Ref": "Bucket"}, "is not an ARN, as !GetAtt Bucket.Arn is"),
+        ({"Ref": "Function"}, "is not an ARN, as !GetAtt Function.Arn is"),
+        ({"Ref": "Stream"}, "Stream is not known"),
+        (GIVEN, "parameter Given is not known"),
+    ],
+)
+def test_says_what_a_destination_is_that_is_no_arn(value: Any, why: str) -> None:
+    """The template defines it, so it is known."""
+    (finding,) = found(to(value), **PARAMETER)
+    assert finding.kind == "unknown"
+    assert finding.reason.endswith(f"{why}.")
+
+
 BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaKinesisExecutionRole"
 
 

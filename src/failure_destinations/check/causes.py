@@ -58,6 +58,7 @@ class Doubt(enum.Enum):
     CONDITIONAL_VALUE = enum.auto()
     CONDITIONAL_CONFIG = enum.auto()
     VALUE_NOT_KNOWN = enum.auto()
+    NOT_AN_ARN = enum.auto()
     TRANSFORMED = enum.auto()
     DEFINED_ELSEWHERE = enum.auto()
     QUALIFIER_NOT_KNOWN = enum.auto()

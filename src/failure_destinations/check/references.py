@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .attributes import ARNS
 from .causes import Cause, Doubt, Refused
 from .marks import Marks
 from .model import LATEST, NOWHERE, Destination, Kept
@@ -105,7 +106,7 @@ def _one_destination(text: str | None, services: frozenset[str], marks: Marks) -
     parts = text.split(":", _ARN_FIELDS - 1)
     name = marks.readable(parts[-1])[:_SHOWN]
     if parts[0] != "arn" or len(parts) < _ARN_FIELDS:
-        return Destination(Kept.PERHAPS, name, _not_known(text, marks))
+        return Destination(Kept.PERHAPS, name, _not_an_arn(text, marks) or _not_known(text, marks))
     service, last = parts[_SERVICE], parts[-1]
     if not marks.is_known(service):
         return Destination(Kept.PERHAPS, name, _not_known(service, marks))
@@ -131,6 +132,17 @@ _REFUSED = {
     "lambda": Cause(Refused.FUNCTION),
     "events": Cause(Refused.EVENT_BUS),
 }
+
+
+def _not_an_arn(text: str, marks: Marks) -> Cause | None:
+    """Return the doubt about a text that is the name or URL of a resource of the templates."""
+    mark = marks.only(text)
+    if mark is None or mark.kind == "unknown" or (mark.kind == "attribute" and mark.attribute):
+        return None
+    type = scalar(mapping(mark.scope.resources.get(mark.what)).get("Type"))
+    if (type, "Arn") not in ARNS:
+        return None
+    return Cause(Doubt.NOT_AN_ARN, (marks.shown(mark),))
 
 
 def _not_known(text: str, marks: Marks) -> Cause:
