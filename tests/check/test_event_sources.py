@@ -285,6 +285,8 @@ def test_does_not_judge_what_a_kafka_topic_keeps() -> None:
         ("arn:aws:sns:eu-west-1:111122223333:failures.fifo", "a FIFO topic"),
         (ARN, "a function"),
         ("arn:aws:events:eu-west-1:111122223333:event-bus/default", "an event bus"),
+        # Only a mapping of Kafka has topics.
+        ("kafka://failures", "a Kafka topic"),
     ],
 )
 def test_finds_a_destination_that_cannot_hold_batches(destination: Any, what: str) -> None:

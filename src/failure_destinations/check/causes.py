@@ -38,6 +38,7 @@ class Refused(enum.Enum):
     S3_BUCKET = enum.auto()
     FUNCTION = enum.auto()
     EVENT_BUS = enum.auto()
+    KAFKA_TOPIC = enum.auto()
     OTHER_SERVICE = enum.auto()
     # In an account.
     MISSING = enum.auto()

@@ -79,8 +79,9 @@ LOST_DESTINATION = Kind(
     ERROR,
     "Destination that Lambda cannot send to",
     _RETAIN,
-    "Lambda sends it: the destination is FIFO, or an S3 bucket for successes; or the event source "
-    "has no failure destination (SQS, Amazon MQ, Amazon DocumentDB)",
+    "Lambda sends it: the destination is FIFO, an S3 bucket for successes, or a Kafka topic for "
+    "another source than Kafka; or the event source has no failure destination (SQS, Amazon MQ, "
+    "Amazon DocumentDB)",
 )
 STREAM_UNCOVERED = Kind(
     "stream-uncovered",

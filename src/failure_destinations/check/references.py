@@ -84,8 +84,8 @@ def is_fifo(text: str, marks: Marks) -> bool | None:
 def destination(texts: Iterable[str | None], services: frozenset[str], marks: Marks) -> Destination:
     """Judge a destination from its texts, one for each branch of its conditions."""
     each = [
-        Destination(Kept.YES, marks.readable(text)[:_SHOWN])
-        if "kafka" in services and text is not None and text.startswith(KAFKA)
+        _kafka_topic(text, services, marks)
+        if text is not None and text.startswith(KAFKA)
         else _one_destination(text, services, marks)
         for text in texts
     ]
@@ -98,6 +98,13 @@ def destination(texts: Iterable[str | None], services: frozenset[str], marks: Ma
         return each[0]
     unsure = next((one for one in each if one.kept is Kept.PERHAPS), None)
     return unsure or Destination(Kept.PERHAPS, each[0].name, Cause(Doubt.CONDITIONAL_VALUE))
+
+
+def _kafka_topic(text: str, services: frozenset[str], marks: Marks) -> Destination:
+    topic = marks.readable(text)[:_SHOWN]
+    if "kafka" in services:
+        return Destination(Kept.YES, topic)
+    return Destination(Kept.LOST, topic, Cause(Refused.KAFKA_TOPIC))
 
 
 def _one_destination(text: str | None, services: frozenset[str], marks: Marks) -> Destination:

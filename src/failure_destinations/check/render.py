@@ -49,6 +49,7 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     Refused.S3_BUCKET: "an S3 bucket",
     Refused.FUNCTION: "a function",
     Refused.EVENT_BUS: "an event bus",
+    Refused.KAFKA_TOPIC: "a Kafka topic",
     Refused.OTHER_SERVICE: "a resource of {0}",
     Refused.MISSING: "a resource that does not exist",
     Flaw.NO_QUEUE_POLICY: "no queue policy lets {1} send to it",
