@@ -135,6 +135,9 @@ def test_writes_fixes_in_the_words_of_the_cdk(found: dict[str, Finding]) -> None
     assert found["Orders/Stream"].fix.startswith(
         "retry_attempts=3, on_failure=channel.event_source_destination where Orders/Stream/"
     )
+    # In a template, it is the logical id that one finds.
+    stream = found["Orders/Stream"]
+    assert f" on {stream.logical_id}; and s3:PutObject" in stream.cloudformation_fix
     for name in ("Orders/Managed", "Orders/Own"):
         assert found[name].fix.startswith("on_failure=channel.event_source_destination where ")
         assert found[name].cloudformation_fix.startswith("DestinationConfig: ")

@@ -343,7 +343,7 @@ def _finding(
         queue=queue.source if queue is not None else None,
         is_fifo=queue is not None and queue.is_fifo,
         seconds="" if seconds is None else str(seconds),
-        caller=mapping.source.shown,
+        caller=mapping.source,
         has_role_of_sam=function.has_role_of_sam,
         tool=Tool.ANY if function.is_deployed else tool,
     )

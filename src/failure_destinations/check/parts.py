@@ -70,8 +70,8 @@ class Fix:
         is_fifo: Whether that is a FIFO queue, whose dead-letter queue must be FIFO too.
         seconds: The time to set, in seconds; empty if the fix sets none.
         sender: The principal of the service to let in, or the action to allow; empty for none.
-        config: The existing asynchronous configuration to change; empty for none.
-        caller: The caller to change, as it is displayed; empty for none.
+        config: The existing asynchronous configuration to change, or None.
+        caller: The caller to change, or None.
         has_role_of_sam: Whether SAM generates the function's role.
         tool: What the resource to change is written in.
     """
@@ -86,8 +86,8 @@ class Fix:
     is_fifo: bool = False
     seconds: str = ""
     sender: str = ""
-    config: str = ""
-    caller: str = ""
+    config: Source | None = None
+    caller: Source | None = None
     has_role_of_sam: bool = False
     tool: Tool = Tool.ANY
 

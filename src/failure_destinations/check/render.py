@@ -575,8 +575,8 @@ def _filled(text: str, fix: Fix, *, is_code: bool = False) -> str:
         reference=f"!Ref {name}" if fix.naming is Naming.IN_TEMPLATE else _last_part(name),
         qualifier="…" if fix.qualifier.startswith("?") else f"'{fix.qualifier}'",
         name=_last_part(name),
-        config=fix.config or "its EventInvokeConfig",
-        caller=fix.caller or "the caller",
+        config=_named(fix.config, is_code=is_code) or "its EventInvokeConfig",
+        caller=_named(fix.caller, is_code=is_code) or "the caller",
         receiver=fix.queue.shown if fix.queue is not None and is_code else fix.receiver,
         queue=_variable(fix.queue, "queue") if fix.queue is not None else "queue",
         seconds=fix.seconds,
@@ -585,6 +585,13 @@ def _filled(text: str, fix: Fix, *, is_code: bool = False) -> str:
         service=fix.sender.partition(":")[0].upper(),
         retries=fix.retries if fix.retries in ("0", "1", _MOST_RETRIES) else _MOST_RETRIES,
     )
+
+
+def _named(source: Source | None, *, is_code: bool) -> str:
+    """Return a resource's name in the user's code or in the template; empty for none."""
+    if source is None:
+        return ""
+    return source.shown if is_code else source.written_as or source.logical_id
 
 
 def _name_in_code(fix: Fix) -> str:

@@ -413,8 +413,8 @@ def _finding(
             retries,
             receiver=receiver,
             sender=sender,
-            config=changed.shown if changed is not None and is_config else "",
-            caller=changed.shown if changed is not None and not is_config else "",
+            config=changed if is_config else None,
+            caller=None if is_config else changed,
             tool=Tool.ANY if group.function.is_deployed else tool,
         ),
     )
