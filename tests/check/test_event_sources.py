@@ -299,7 +299,12 @@ def test_finds_a_destination_that_cannot_hold_batches(destination: Any, what: st
 @pytest.mark.parametrize(
     ("source", "remedy"),
     [
-        (to(BUCKET_ARN, SOURCE_ARN), "channel.dead_letter_queue_for(source)"),
+        (to(BUCKET_ARN, SOURCE_ARN), "no on_failure where Mapping is defined"),
+        # Nothing is known of a queue that is defined elsewhere.
+        (
+            to(BUCKET_ARN, "arn:aws:sqs:eu-west-1:111122223333:orders"),
+            "channel.dead_letter_queue_for(queue)",
+        ),
         (mapping(MQ, Queues=["orders"], **TO_BUCKET), "no on_failure where Mapping is defined"),
         (stream(DOCUMENTDB, **TO_BUCKET), "no on_failure where Mapping is defined"),
     ],
@@ -309,6 +314,32 @@ def test_finds_a_destination_of_a_source_that_has_none(source: Resources, remedy
     finding = found(source, DEAD_LETTERS, redriven(VisibilityTimeout=18))[0]
     assert (finding.kind, finding.severity) == ("lost-destination", "error")
     assert remedy in finding.fix
+
+
+def test_names_the_redrive_policy_once() -> None:
+    """One finding is about the destination, and another one about the queue."""
+    findings = found(to(BUCKET_ARN, SOURCE_ARN), queue(VisibilityTimeout=18))
+    assert [(one.kind, one.cloudformation_fix.partition(":")[0]) for one in findings] == [
+        ("lost-destination", "no DestinationConfig on Mapping"),
+        ("no-redrive", "RedrivePolicy"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, "reads a Kafka cluster for function Function and"),
+        ({"Enabled": False}, "reads from a Kafka cluster for function Function"),
+        (
+            {"DestinationConfig": {"OnFailure": {"Destination": QUEUE_ARN}}},
+            "how long the Kafka cluster keeps what it gets is not known",
+        ),
+    ],
+)
+def test_says_what_has_no_name(config: dict[str, Any], said: str) -> None:
+    """A mapping of one's own Kafka cluster has no ARN."""
+    (finding,) = found(kafka(**LIMITED, **config))
+    assert said in finding.reason
 
 
 @pytest.mark.parametrize(

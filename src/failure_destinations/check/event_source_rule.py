@@ -107,7 +107,8 @@ def _judge(case: _Case) -> Iterator[Finding]:
     if not case.mapping.is_disabled:
         yield from found
     elif any(one.severity != INFO for one in found):
-        yield _finding(case, DISABLED, Cause(Problem.MAPPING_DISABLED, (case.mapping.read,)))
+        cause = Cause(Problem.MAPPING_DISABLED, (case.mapping.read or _shown(case.mapping),))
+        yield _finding(case, DISABLED, cause)
 
 
 def _of_function(case: _Case) -> Iterator[Finding]:
@@ -147,9 +148,10 @@ def _without_destination(case: _Case) -> Finding:
     https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
     """
     cause = Cause(Problem.NO_DESTINATION_FOR_SOURCE, (case.mapping.reads.value,))
-    is_queue = case.mapping.reads is EventSource.QUEUE
-    remedy = Remedy.REDRIVE_INSTEAD if is_queue else Remedy.REMOVE_DESTINATION
-    return _finding(case, LOST_DESTINATION, cause, remedy, queue=case.queue)
+    # Of a queue that is known, a finding of its own says whether it needs a redrive policy.
+    is_open = case.mapping.reads is EventSource.QUEUE and case.queue is None
+    remedy = Remedy.REDRIVE_INSTEAD if is_open else Remedy.REMOVE_DESTINATION
+    return _finding(case, LOST_DESTINATION, cause, remedy)
 
 
 def _of_stream(case: _Case) -> Iterator[Finding]:
@@ -210,7 +212,7 @@ def _of_destination(case: _Case) -> Iterator[Finding]:
     if stream is not None and stream.least >= (queue or longest).most:
         return
     if stream is None or queue is None:
-        of = _shown(mapping) if stream is None else mapping.on_failure.name
+        of = _shown(mapping, "the") if stream is None else mapping.on_failure.name
         yield _unknown(case, Cause(Doubt.RETENTION_NOT_KNOWN, (of,)))
     elif stream.most < queue.least:
         names = (mapping.on_failure.name, mapping.read, _time(stream.most))
@@ -358,8 +360,13 @@ def _finding(
     )
 
 
-def _shown(mapping: EventSourceMapping) -> str:
-    """Return what a mapping reads, for people."""
+def _shown(mapping: EventSourceMapping, article: str = "a") -> str:
+    """Return what a mapping reads, for people.
+
+    Args:
+        mapping: The mapping.
+        article: What precedes a source without a name, such as a Kafka cluster of one's own.
+    """
     kinds = {
         EventSource.KINESIS: "Kinesis stream",
         EventSource.DYNAMODB: "DynamoDB stream",
@@ -367,6 +374,8 @@ def _shown(mapping: EventSourceMapping) -> str:
         EventSource.KAFKA: "Kafka cluster",
         EventSource.QUEUE: "queue",
     }
+    if not mapping.read and mapping.reads in kinds:
+        return f"{article} {kinds[mapping.reads]}"
     kind = kinds.get(mapping.reads, mapping.reads.value)
     return " ".join(filter(None, (kind, mapping.read))) or "an event source"
 

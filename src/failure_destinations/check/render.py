@@ -408,7 +408,7 @@ _FIXES = {
     Remedy.REDRIVE_INSTEAD: _FixTexts(
         f"channel.dead_letter_queue_for({{queue}}), {_CHANNEL}, in place of on_failure where "
         "{caller} is defined",
-        _REDRIVE + " on the queue{fifo}, in place of DestinationConfig on {caller}",
+        _REDRIVE + " on the queue, in place of DestinationConfig on {caller}",
     ),
     Remedy.REDRIVE: _FixTexts(
         f"channel.dead_letter_queue_for({{queue}}), {_CHANNEL}",
