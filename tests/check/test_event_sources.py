@@ -162,6 +162,27 @@ def test_accepts_a_destination_that_keeps_the_records(kept: Resources) -> None:
     assert kinds(kept, **PARAMETER) == []
 
 
+@pytest.mark.parametrize(
+    ("topics", "destination", "expected"),
+    [
+        (["orders"], "kafka://orders", ["lost-destination"]),
+        ("orders", "kafka://orders", ["lost-destination"]),
+        ([GIVEN], {"Fn::Sub": "kafka://${Given}"}, ["lost-destination"]),
+        (["orders"], "kafka://orders-failed", []),
+        ([GIVEN], "kafka://orders", []),
+        ([either("orders", "others")], "kafka://orders", []),
+    ],
+)
+def test_finds_a_destination_that_is_the_topic_that_is_read(
+    topics: Any, destination: Any, expected: list[str]
+) -> None:
+    """Lambda refuses it: what fails would come back for ever."""
+    findings = found(to(destination, MSK, Topics=topics), **PARAMETER)
+    assert [one.kind for one in findings] == expected
+    said = "Lambda cannot send failed batches to the topic that they come from"
+    assert all(said in one.reason for one in findings)
+
+
 def test_finds_a_destination_behind_endless_retries() -> None:
     """The destination gets nothing as long as Lambda retries."""
     (finding,) = found(to(BUCKET_ARN, MaximumRetryAttempts=-1))

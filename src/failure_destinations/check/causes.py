@@ -39,6 +39,7 @@ class Refused(enum.Enum):
     FUNCTION = enum.auto()
     EVENT_BUS = enum.auto()
     KAFKA_TOPIC = enum.auto()
+    OWN_TOPIC = enum.auto()
     OTHER_SERVICE = enum.auto()
     # In an account.
     MISSING = enum.auto()

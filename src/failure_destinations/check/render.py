@@ -50,6 +50,7 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     Refused.FUNCTION: "a function",
     Refused.EVENT_BUS: "an event bus",
     Refused.KAFKA_TOPIC: "a Kafka topic",
+    Refused.OWN_TOPIC: "the topic that they come from",
     Refused.OTHER_SERVICE: "a resource of {0}",
     Refused.MISSING: "a resource that does not exist",
     Flaw.NO_QUEUE_POLICY: "no queue policy lets {1} send to it",

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..causes import Cause, Refused
 from ..marks import Mark
-from ..model import EventSource, EventSourceMapping, Seconds, Waits
+from ..model import Destination, EventSource, EventSourceMapping, Kept, Seconds, Waits
 from ..references import BATCHES, KAFKA, KAFKA_BATCHES
 from ..resolver import Texts
 from ..resource import Resource
@@ -96,7 +97,8 @@ def _mapping(resource: Resource, function: str, qualifier: str, arn: str) -> Eve
         read=_name(resource, arn),
         queue=_queue(resource, arn),
         retention=retention,
-        on_failure=resource.destination(destinations, services),
+        on_failure=_own_topic(resource, destinations)
+        or resource.destination(destinations, services),
         destination=_service(destinations),
         # With several destinations, the role may send to the one that it needs.
         may_send=len(destinations) != 1 or resource.may_send(function, _service(destinations)),
@@ -208,6 +210,21 @@ def _shortest_first(resource: Resource, destinations: Texts) -> Texts:
         zip(kept, destinations, strict=True), key=lambda one: one[0].least if one[0] else 0
     )
     return tuple(text for _, text in order)
+
+
+def _own_topic(resource: Resource, destinations: Texts) -> Destination | None:
+    """Return the destination if it is the topic that the mapping reads, which Lambda refuses.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html
+    """
+    name = destinations[0] if len(destinations) == 1 else None
+    topics = resource.properties.get("Topics")
+    for topic in topics if isinstance(topics, list) else [topics]:
+        texts = resource.texts(topic)
+        if name and len(texts) == 1 and name == f"{KAFKA}{texts[0]}":
+            shown = resource.marks.readable(name)[:_SHOWN]
+            return Destination(Kept.LOST, shown, Cause(Refused.OWN_TOPIC))
+    return None
 
 
 def _service(destinations: Texts) -> str:
