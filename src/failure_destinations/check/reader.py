@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import sam
 from .callers import CALLERS, CUSTOM_RESOURCE
 from .causes import Cause, Doubt, Open
 from .context import FUNCTION, Context
@@ -15,7 +14,7 @@ from .model import NOWHERE, AsyncConfig, Destination, Facts, Function, Kept, Sou
 from .queues import QUEUE, QueueReader
 from .references import DEAD_LETTERS, FAILURES, SUCCESSES, called
 from .resource import Resource
-from .scope import Scope
+from .scope import Scope, role_of
 from .values import items, leaves, mapping, member, members
 
 _CONFIG = "AWS::Lambda::EventInvokeConfig"
@@ -200,8 +199,7 @@ def _has_role_of_sam(resource: Resource) -> bool:
         resource.defined(text) for text in resource.known_texts(resource.properties.get("Role"))
     ]
     return bool(roles) and all(
-        role is not None
-        and role.scope.written_as.get(role.what) == sam.role_of(resource.logical_id)
+        role is not None and role.scope.written_as.get(role.what) == role_of(resource.logical_id)
         for role in roles
     )
 

@@ -21,6 +21,11 @@ _MAX_STEPS = 1_000
 _INCLUDE = "AWS::Include"
 
 
+def role_of(function: str) -> str:
+    """Return how the role is named that SAM generates for a function without one."""
+    return f"role of {function}"
+
+
 @dataclass(eq=False)
 class Scope:
     """A stack's template and its surroundings.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .transform import NotInstalledError, Transformed, is_sam, role_of, transform
+from .transform import NotInstalledError, Transformed, is_sam, transform
 
-__all__ = ["NotInstalledError", "Transformed", "is_sam", "role_of", "transform"]
+__all__ = ["NotInstalledError", "Transformed", "is_sam", "transform"]

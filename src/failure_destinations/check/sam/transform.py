@@ -10,6 +10,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from ..files import TemplateError
+from ..scope import role_of
 from ..values import mapping, scalar
 from .build import FUNCTION, fill_in, parameters, remove_parts, restore_location
 from .rejections import RejectedError, one_line, remove_rejected
@@ -46,11 +47,6 @@ def is_sam(template: Mapping[str, Any]) -> bool:
         scalar(mapping(resource).get("Type")).startswith("AWS::Serverless::")
         for resource in mapping(template.get("Resources")).values()
     )
-
-
-def role_of(function: str) -> str:
-    """Return how the role is named that SAM generates for a function without one."""
-    return f"role of {function}"
 
 
 def transform(
