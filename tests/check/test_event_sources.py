@@ -775,6 +775,32 @@ def test_names_a_visibility_timeout_that_is_long_enough() -> None:
 
 
 @pytest.mark.parametrize(
+    ("execution", "visibility", "expected", "seconds"),
+    [
+        (600, 599, ["visibility-margin"], "600"),
+        (600, 600, [], ""),
+        # A mapping waits for 15 minutes at most.
+        (86_400, 899, ["visibility-margin"], "900"),
+        (86_400, 900, [], ""),
+        (600, 2, ["visibility-timeout"], "600"),
+        (10, 17, ["visibility-margin"], "18"),
+        (GIVEN, 18, [], ""),
+    ],
+)
+def test_compares_visibility_and_durable_executions(
+    execution: Any, visibility: int, expected: list[str], seconds: str
+) -> None:
+    """A mapping waits for the whole execution, and not only for one invocation."""
+    durable = function(DurableConfig={"ExecutionTimeout": execution})
+    reads = mapping(SOURCE_ARN, {"Ref": "Alias"})
+    source = redriven(VisibilityTimeout=visibility)
+    findings = found(ALIAS, durable, reads, DEAD_LETTERS, source, **PARAMETER)
+    assert [one.kind for one in findings] == expected
+    for finding in findings:
+        assert finding.cloudformation_fix == f"VisibilityTimeout: {seconds} on Source"
+
+
+@pytest.mark.parametrize(
     ("window", "visibility", "seconds"),
     [
         (300, 317, "318"),
@@ -912,7 +938,7 @@ def test_takes_a_sender_for_no_watcher(other: Resources) -> None:
 
 # Both.
 
-DURABLE = function(DurableConfig={"ExecutionTimeout": 600, "RetentionPeriodInDays": 7})
+DURABLE = function(DurableConfig={"ExecutionTimeout": 10, "RetentionPeriodInDays": 7})
 
 
 @pytest.mark.parametrize(

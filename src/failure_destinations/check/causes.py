@@ -111,6 +111,7 @@ class Problem(enum.Enum):
     DEAD_LETTERS_EXPIRE = enum.auto()
     VISIBILITY_SHORT = enum.auto()
     VISIBILITY_TIGHT = enum.auto()
+    VISIBILITY_OF_EXECUTION = enum.auto()
     UNWATCHED = enum.auto()
     MAPPING_DISABLED = enum.auto()
     MAPPING_IN_DOUBT = enum.auto()

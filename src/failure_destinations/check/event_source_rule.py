@@ -53,6 +53,9 @@ _LONGEST_RETENTION = 1_209_600
 # window, leaves time for retries.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 _MARGIN = 6
+# A mapping waits for a durable execution, but no longer than this, in seconds.
+# https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking-esm.html
+_LONGEST_EXECUTION = 900
 # The most that SQS allows, in seconds.
 _LONGEST_VISIBILITY = 43_200
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
@@ -77,6 +80,12 @@ class _Case:
     destination: Queue | None
     is_unqualified: bool
     facts: Facts
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether what it invokes is durable: a version may differ from the function."""
+        function = self.function
+        return function.is_durable != (self.mapping.qualifier in function.of_other_kind)
 
 
 def judge_mappings(facts: Facts) -> list[Finding]:
@@ -118,8 +127,7 @@ def _of_function(case: _Case) -> Iterator[Finding]:
     https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking-esm.html
     """
     mapping, function = case.mapping, case.function
-    is_durable = function.is_durable != (mapping.qualifier in function.of_other_kind)
-    if is_durable and case.is_unqualified:
+    if case.is_durable and case.is_unqualified:
         cause = Cause(Problem.MAPPING_UNQUALIFIED, (_shown(mapping),))
         yield _finding(case, DURABLE_UNQUALIFIED, cause, Remedy.READ_FOR_ALIAS)
     if function.isolates_tenants:
@@ -289,10 +297,17 @@ def _of_visibility(case: _Case, queue: Queue) -> Iterator[Finding]:
         return
     names = (_name(queue), _time(visibility.most), _time(timeout.least))
     window = case.mapping.window or Seconds(0, 0)
-    needed = min(timeout.most * _MARGIN + window.most, _LONGEST_VISIBILITY)
+    execution = (case.function.execution if case.is_durable else None) or Seconds(0, 0)
+    lasts = min(execution.least, _LONGEST_EXECUTION)
+    longest = max(timeout.most * _MARGIN, min(execution.most, _LONGEST_EXECUTION))
+    needed = min(longest + window.most, _LONGEST_VISIBILITY)
     if visibility.most < timeout.least:
         cause = Cause(Problem.VISIBILITY_SHORT, names)
         kind = VISIBILITY_TIMEOUT
+    elif visibility.most < lasts:
+        # Whether Lambda refuses such a mapping is not documented.
+        cause = Cause(Problem.VISIBILITY_OF_EXECUTION, (*names[:2], _time(lasts)))
+        kind = VISIBILITY_MARGIN
     elif visibility.most < min(timeout.least * _MARGIN + window.least, _LONGEST_VISIBILITY):
         plus = f" and the batching window of {_time(window.least)}" if window.least else ""
         cause = Cause(Problem.VISIBILITY_TIGHT, (*names, plus))

@@ -118,6 +118,8 @@ class Function:
         timeout: Its timeout; None if it is not known.
         is_durable: Whether it is a durable function, whose failures only its dead-letter queue
             gets. https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
+        execution: How long its durable executions may last; None if it has none, or that is not
+            known.
         isolates_tenants: Whether each of its invocations must name a tenant.
             https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html
         of_other_kind: The versions and aliases that are durable where the function is not, or the
@@ -135,6 +137,7 @@ class Function:
     has_role_of_sam: bool = False
     timeout: Seconds | None = None
     is_durable: bool = False
+    execution: Seconds | None = None
     isolates_tenants: bool = False
     of_other_kind: frozenset[str] = frozenset()
     acknowledged: dict[str, str] = field(default_factory=dict)

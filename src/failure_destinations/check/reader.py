@@ -10,7 +10,17 @@ from .callers import CALLERS, CUSTOM_RESOURCE
 from .causes import Cause, Doubt, Open
 from .context import FUNCTION, Context
 from .marks import Mark
-from .model import NOWHERE, AsyncConfig, Destination, Facts, Function, Kept, Source, Unknown
+from .model import (
+    NOWHERE,
+    AsyncConfig,
+    Destination,
+    Facts,
+    Function,
+    Kept,
+    Seconds,
+    Source,
+    Unknown,
+)
 from .queues import QUEUE, QueueReader
 from .references import DEAD_LETTERS, FAILURES, SUCCESSES, called
 from .resource import Resource
@@ -116,6 +126,7 @@ class TemplateReader:
                 has_role_of_sam=_has_role_of_sam(resource),
                 timeout=resource.seconds(resource.properties.get("Timeout"), _DEFAULT_TIMEOUT),
                 is_durable=_is_durable(resource.properties.get("DurableConfig")),
+                execution=_execution(resource),
                 isolates_tenants=_isolates_tenants(resource),
                 acknowledged=resource.acknowledged,
             ),
@@ -202,6 +213,13 @@ def _has_role_of_sam(resource: Resource) -> bool:
         role is not None and role.scope.written_as.get(role.what) == role_of(resource.logical_id)
         for role in roles
     )
+
+
+def _execution(resource: Resource) -> Seconds | None:
+    """Return how long the executions of a durable function may last."""
+    config = mapping(resource.properties.get("DurableConfig"))
+    value = config.get("ExecutionTimeout")
+    return None if value is None else resource.seconds(value, 0)
 
 
 def _isolates_tenants(resource: Resource) -> bool:

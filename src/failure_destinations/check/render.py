@@ -212,6 +212,11 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "{the_function} is {2}: AWS recommends six times that{3}, which leaves time to retry a "
         "throttled batch"
     ),
+    Problem.VISIBILITY_OF_EXECUTION: (
+        "{callers} reads queue {0}, whose visibility timeout is {1}, and waits for a durable "
+        "execution of {the_function}, which may last {2}: a message is then handled again while it "
+        "still is"
+    ),
     Problem.UNWATCHED: (
         "{callers} reads queue {1}, and nothing that was read has an alarm on its dead-letter "
         "queue {0} or reads it: unless somebody watches it in another way, its messages expire "
