@@ -272,7 +272,7 @@ def test_names_the_stream_of_a_consumer(named: Any) -> None:
     }
     (finding,) = found(to(QUEUE_ARN, {"Ref": "Consumer"}), others)
     assert finding.kind == "metadata-only"
-    assert "are in Stream, and not the records: Stream keeps these for 95 hours" in finding.reason
+    assert "Stream, and not the records: Stream keeps them for 95 hours" in finding.reason
 
 
 @pytest.mark.parametrize(
@@ -632,7 +632,7 @@ def test_finds_a_table_and_a_topic_by_name() -> None:
     )
     assert [finding.kind for finding in findings] == ["no-subscriber", "metadata-only"]
     assert "is topic Unheard, " in findings[1].reason
-    assert " are in Other, " in findings[1].reason
+    assert " in Other, " in findings[1].reason
 
 
 def test_does_not_judge_a_queue_that_a_custom_resource_may_change() -> None:

@@ -69,7 +69,7 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
     ),
     Doubt.EVENT_SOURCE_NOT_KNOWN: "{0} may be any event source",
     Doubt.QUEUE_DEFINED_ELSEWHERE: "the queue {0} is not defined here",
-    Doubt.REDRIVE_NOT_KNOWN: "its redrive policy is not known, or is set only under a condition",
+    Doubt.REDRIVE_NOT_KNOWN: "its redrive policy, or whose dead letters it takes, is not known",
     Doubt.RETENTION_NOT_KNOWN: "how long {0} keeps what it gets is not known",
     Doubt.TIMEOUTS_NOT_KNOWN: (
         "the visibility timeout of {0}, or the function's timeout, is not known"
@@ -159,14 +159,14 @@ _SENTENCES: dict[Open | Refused | Flaw | Doubt | Problem, str] = {
         "batch whose last retry fails, and its records are lost"
     ),
     Problem.RETRIES_ENDLESS: (
-        "{callers} reads {0} for {the_function}, has no failure destination, and limits neither "
-        "the retries nor the age of records: a batch that keeps failing blocks its {1} until its "
-        "records expire, and is lost then"
+        "{callers} reads {0} for {the_function}, has no failure destination, and no limit of "
+        "retries or age ends its retries before the records expire: a batch that keeps failing "
+        "blocks its {1} until then, and is lost"
     ),
     Problem.SHARD_BLOCKED: (
-        "{callers} reads {0} for {the_function} and limits neither the retries nor the age of "
-        "records: a batch that keeps failing blocks its shard until its records expire, and what "
-        "waits behind it may expire before anything is sent to the failure destination"
+        "{callers} reads {0} for {the_function}, and no limit of retries or age ends its retries "
+        "before the records expire: a batch that keeps failing blocks its shard until then, and "
+        "what waits behind it may expire before anything is sent to the failure destination"
     ),
     Problem.METADATA_ONLY: (
         "The failure destination of {callers} is queue {0}, which gets the positions of a failed "
