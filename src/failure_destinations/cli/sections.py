@@ -52,7 +52,9 @@ class SectionedCommand(click.Command):
         """Write each section that has options."""
         rows: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
         for parameter in self.get_params(ctx):
-            row = parameter.get_help_record(ctx)
+            # Newer versions of click also return a row for each argument.
+            is_option = isinstance(parameter, click.Option)
+            row = parameter.get_help_record(ctx) if is_option else None
             if row is not None:
                 title = _SECTION_OF.get(parameter.opts[-1], "Options")
                 rows[title].append(row)
