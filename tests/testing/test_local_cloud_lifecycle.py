@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,12 +65,14 @@ def listening_addresses(state: str) -> set[str]:
     """Return the addresses that an engine and its children listen on, as /proc/net has them."""
     inodes: set[str] = set()
     for process in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             if state.encode() in (process / "environ").read_bytes():
-                links = [str(link.readlink()) for link in (process / "fd").iterdir()]
-                inodes.update(link[8:-1] for link in links if link.startswith("socket:["))
-        except OSError:
-            continue
+                for link in (process / "fd").iterdir():
+                    # A file that is closed meanwhile is no reason to miss the others.
+                    with suppress(OSError):
+                        opened = str(link.readlink())
+                        if opened.startswith("socket:["):
+                            inodes.add(opened[8:-1])
     rows = [
         line.split()
         for table in ("tcp", "tcp6")
