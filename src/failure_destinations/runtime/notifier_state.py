@@ -216,17 +216,11 @@ class NotifierState:
             id = OTHER
         group = self.groups.get(id)
         if group is None:
-            is_other = id == OTHER
-            group = self.groups[id] = GroupState(
-                function="",
-                qualifier=None,
-                error_type=_OTHER_TYPE if is_other else DEAD_LETTERS_TYPE,
-                message="" if is_other else _short(queue.name, _MAX_MESSAGE),
-                frame=None,
-                first=now,
-                last=now,
-                queue=None if is_other else _short(queue.source, _MAX_NAME),
-            )
+            group = self.groups[id] = _other_group(now)
+            if id != OTHER:
+                group.error_type = DEAD_LETTERS_TYPE
+                group.message = _short(queue.name, _MAX_MESSAGE)
+                group.queue = _short(queue.source, _MAX_NAME)
         group.total += news
         group.unreported += news
         group.last = now
@@ -260,18 +254,13 @@ class NotifierState:
         message = (event and event.error_message) or known.message
         if event and event.batch is not None and not event.error_message:
             message = event.batch.summary
-        is_other = id == OTHER
-        group = self.groups[id] = GroupState(
-            function="" if is_other else _short(known.function or "", _MAX_NAME),
-            qualifier=None
-            if is_other or not known.qualifier
-            else _short(known.qualifier, _MAX_NAME),
-            error_type=_OTHER_TYPE if is_other else _short(known.error_type, _MAX_NAME),
-            message="" if is_other else _short(without_prefix(message), _MAX_MESSAGE),
-            frame=None if is_other or not known.frame else _short(known.frame, _MAX_FRAME),
-            first=occurrence.time,
-            last=occurrence.time,
-        )
+        group = self.groups[id] = _other_group(occurrence.time)
+        if id != OTHER:
+            group.function = _short(known.function or "", _MAX_NAME)
+            group.qualifier = _short(known.qualifier or "", _MAX_NAME) or None
+            group.error_type = _short(known.error_type, _MAX_NAME)
+            group.message = _short(without_prefix(message), _MAX_MESSAGE)
+            group.frame = _short(known.frame or "", _MAX_FRAME) or None
         return group
 
     def _evict(self) -> bool:
@@ -395,6 +384,11 @@ class NotifierState:
             groups=tuple(groups[:MAX_DESCRIBED_GROUPS]),
             waiting=waiting,
         )
+
+
+def _other_group(time: float) -> GroupState:
+    """Return the group of what fails while there are too many groups."""
+    return GroupState("", None, _OTHER_TYPE, "", None, first=time, last=time)
 
 
 def _short(text: str, characters: int) -> str:
