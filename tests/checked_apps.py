@@ -114,8 +114,7 @@ def define_monitored(stack: cdk.Stack) -> None:
     FailureMonitoring(stack, "Monitoring", channel=define_library(stack))
 
 
-def define_encrypted(stack: cdk.Stack) -> None:
-    """Define it with a key, alarms and a dashboard."""
+def _define_with_key(stack: cdk.Stack) -> FailureChannel:
     channel = FailureChannel(
         stack,
         "Channel",
@@ -123,18 +122,18 @@ def define_encrypted(stack: cdk.Stack) -> None:
         emails=[EMAIL],
     )
     define_library(stack, channel)
+    return channel
+
+
+def define_encrypted(stack: cdk.Stack) -> None:
+    """Define it with a key, alarms and a dashboard."""
+    channel = _define_with_key(stack)
     FailureMonitoring(stack, "Monitoring", channel=channel)
 
 
 def define_replayed(stack: cdk.Stack) -> None:
     """Define it with a key and automatic replay."""
-    channel = FailureChannel(
-        stack,
-        "Channel",
-        encryption_key=kms.Key(stack, "Key", enable_key_rotation=True),
-        emails=[EMAIL],
-    )
-    define_library(stack, channel)
+    channel = _define_with_key(stack)
     FailureReplayer(stack, "Replayer", channel=channel)
 
 
@@ -161,13 +160,7 @@ def define_watched(stack: cdk.Stack) -> None:
 
 def define_watched_elsewhere(stack: cdk.Stack) -> None:
     """Define it with a key, and with a watchdog in another stack."""
-    channel = FailureChannel(
-        stack,
-        "Channel",
-        encryption_key=kms.Key(stack, "Key", enable_key_rotation=True),
-        emails=[EMAIL],
-    )
-    define_library(stack, channel)
+    channel = _define_with_key(stack)
     elsewhere = cdk.Stack(cast(cdk.App, stack.node.root), "Elsewhere")
     FailureWatchdog(elsewhere, "Watchdog", channel=channel)
 
