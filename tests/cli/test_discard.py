@@ -115,7 +115,7 @@ def test_discards_one_message_by_its_id(orders: Orders, tmp_path: Path) -> None:
     [
         (("--everything",), "Missing option '--backup'"),
         (("--backup", "gone.jsonl", "--yes"), "which messages? choose them"),
-        (("--backup", "gone.jsonl", "--everything"), "there is no terminal to ask in: pass --yes"),
+        (("--backup", "gone.jsonl", "--everything"), "its input is not a terminal: pass --yes"),
         (("--backup", "gone.jsonl", "--everything", "--yes", "--id", "12345678"), "leave out the"),
         (("--backup", "/no/such/gone.jsonl", "--everything", "--yes"), "a folder that exists"),
     ],

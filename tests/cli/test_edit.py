@@ -109,7 +109,7 @@ def test_runs_nothing_that_is_not_json_or_unchanged(
         (("--edit", "--yes"), "an edited payload is for one event, got 0: name one with --id"),
         (("--edit", "--yes", "--id", ID, "--id", "another-id"), "for one event, got 2"),
         (("--edit", "--yes", "--id", ID, "--asynchronous"), "leave out --asynchronous"),
-        (("--edit", "--id", ID), "there is no terminal to ask in: pass --yes"),
+        (("--edit", "--id", ID), "its input is not a terminal: pass --yes"),
         (("--payload", "/no/such/file", "--id", ID), "cannot read /no/such/file: No such file"),
         (("--edit", "--yes", "--id", "not-there-at-all"), "no event 'not-there-at-all' can be"),
         (("--edit", "--resume", "replay-20261129-030512-7f3a2c"), "--resume goes on with the"),

@@ -101,7 +101,7 @@ def command(
         raise CommandError("--dry-run and --yes exclude each other: leave one out")
     if not (yes or dry_run or sys.stdin.isatty()):
         raise CommandError(
-            "discard asks before it deletes, and there is no terminal to ask in: pass --yes, or "
+            "discard asks before it deletes, but its input is not a terminal: pass --yes, or "
             "--dry-run to count"
         )
     discard = Discard(aws, DiscardOptions(choice, backup, chosen, not_events, everything, at_most))

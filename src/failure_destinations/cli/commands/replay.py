@@ -403,7 +403,7 @@ def _edit(
     may_ask = sys.stdin.isatty() and not (yes or dry_run)
     if file is None and (dry_run or not (yes or may_ask)):
         raise CommandError(
-            "--edit asks before it runs, and there is no terminal to ask in: pass --yes, or the "
+            "--edit asks before it runs, but its input is not a terminal: pass --yes, or the "
             "payload with --payload FILE.json"
         )
     check_chooses_one(options)

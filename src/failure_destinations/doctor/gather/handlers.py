@@ -43,7 +43,7 @@ class Handlers:
 
     Attributes:
         handlers: The handlers in all stacks of the account and Region.
-        unlisted: Why there may be others; None if there are no others.
+        unlisted: Why the list may be incomplete; None if it is complete.
     """
 
     handlers: Sequence[Handler]
